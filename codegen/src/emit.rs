@@ -13,6 +13,7 @@ mod house;
 mod lines;
 mod names;
 mod reasons;
+mod shared;
 mod step;
 mod tables;
 mod text;

@@ -518,8 +518,11 @@ pub fn pages(
         return Err(GenerateError::Findings(findings));
     }
     let mut files = Vec::new();
-    for (entry, made) in all {
-        let page = house.page(&made.plan, &entry.module)?;
+    let plans: Vec<(&Plan, &str)> = all
+        .iter()
+        .map(|(entry, made)| (&made.plan, entry.module.as_str()))
+        .collect();
+    for ((entry, _), page) in all.iter().zip(house.pages(&plans)?) {
         let path = PathBuf::from(format!("{}.rs", entry.module));
         let rest = Path::new(REST).join(&path);
         let text = page.text;

@@ -126,7 +126,7 @@ fn a_function_is_shown_whole() {
         let family = Family::read(&REGISTRY, family).unwrap();
         let house = family.house(&Changes::default()).unwrap();
         let plan = plan(&family, step);
-        let page = house.page(&plan, "page").unwrap().text;
+        let page = house.pages(&[(&plan, "page")]).unwrap().remove(0).text;
         let alike = page
             .lines()
             .filter(|line| line.trim().starts_with("rest::") && line.contains("!(cx"));

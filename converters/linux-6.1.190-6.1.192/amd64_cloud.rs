@@ -14,15 +14,11 @@ use kconv_runtime::prelude::*;
 #[path = "rest/amd64_cloud.rs"]
 mod rest;
 
-/// `mm_struct`, 1088 bytes, now 1096.
-pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1_0_47_amd64, new: &mut views::mm_struct::V6_1_0_55_amd64) {
-    use views::mm_struct::V6_1_0_47_amd64 as Old;
-    use views::mm_struct::V6_1_0_55_amd64 as New;
-    // 63 fields that both carry alike
-    rest::mm_struct!(cx, at, old, new);
-    // name of the mm in futex hash keys, drawn when it is first needed
-    new.futex_unique_id.counter = I64::new(0);
-}
+// The same as on that page.
+pub use super::amd64_standard::{
+    mm_struct,
+    user_struct,
+};
 
 /// `task_struct`, 9728 bytes.
 pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_1_0_50_cloud_amd64, new: &mut views::task_struct::V6_1_0_50_cloud_amd64) {
@@ -41,17 +37,6 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
                 ..Flags::NONE
             },
         );
-}
-
-/// `user_struct`, 136 bytes, now 144.
-pub fn user_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_struct::V6_1_0_47_amd64, new: &mut views::user_struct::V6_1_0_55_amd64) {
-    use views::user_struct::V6_1_0_47_amd64 as Old;
-    use views::user_struct::V6_1_0_55_amd64 as New;
-    // 14 fields that both carry alike
-    rest::user_struct!(cx, at, old, new);
-    // 0 in a new account: pages of perf buffers, and no perf mapping is carried (kernel/user.c:
-    // alloc_uid; kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)
-    new.perf_mlock.as_mut_bytes().fill(0);
 }
 
 /// What the converter is, for the engine.

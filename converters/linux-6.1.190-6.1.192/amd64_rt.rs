@@ -14,6 +14,11 @@ use kconv_runtime::prelude::*;
 #[path = "rest/amd64_rt.rs"]
 mod rest;
 
+// The same as on that page.
+pub use super::amd64_standard::{
+    user_struct,
+};
+
 /// `mm_struct`, 1192 bytes, now 1200.
 pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1_0_47_rt_amd64, new: &mut views::mm_struct::V6_1_0_55_rt_amd64) {
     use views::mm_struct::V6_1_0_47_rt_amd64 as Old;
@@ -41,17 +46,6 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
                 ..Flags::NONE
             },
         );
-}
-
-/// `user_struct`, 136 bytes, now 144.
-pub fn user_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_struct::V6_1_0_47_amd64, new: &mut views::user_struct::V6_1_0_55_amd64) {
-    use views::user_struct::V6_1_0_47_amd64 as Old;
-    use views::user_struct::V6_1_0_55_amd64 as New;
-    // 14 fields that both carry alike
-    rest::user_struct!(cx, at, old, new);
-    // 0 in a new account: pages of perf buffers, and no perf mapping is carried (kernel/user.c:
-    // alloc_uid; kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)
-    new.perf_mlock.as_mut_bytes().fill(0);
 }
 
 /// What the converter is, for the engine.

@@ -14,19 +14,11 @@ use kconv_runtime::prelude::*;
 #[path = "rest/amd64_cloud.rs"]
 mod rest;
 
-/// `mm_struct`, 1096 bytes, now 1088.
-pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1_0_55_amd64, new: &mut views::mm_struct::V6_1_0_47_amd64) {
-    use views::mm_struct::V6_1_0_55_amd64 as Old;
-    use views::mm_struct::V6_1_0_47_amd64 as New;
-    // 63 fields that both carry alike
-    rest::mm_struct!(cx, at, old, new);
-    // name of the mm in futex hash keys, drawn when it is first needed
-    cx.drop_kept(
-        &at!(at.futex_unique_id.counter, old),
-        old.futex_unique_id.counter.as_bytes(),
-        I64::new(0).as_bytes(),
-    );
-}
+// The same as on that page.
+pub use super::amd64_standard::{
+    mm_struct,
+    user_struct,
+};
 
 /// `task_struct`, 9728 bytes.
 pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_1_0_50_cloud_amd64, new: &mut views::task_struct::V6_1_0_50_cloud_amd64) {
@@ -48,21 +40,6 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
                 ..Flags::NONE
             },
         );
-}
-
-/// `user_struct`, 144 bytes, now 136.
-pub fn user_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_struct::V6_1_0_55_amd64, new: &mut views::user_struct::V6_1_0_47_amd64) {
-    use views::user_struct::V6_1_0_55_amd64 as Old;
-    use views::user_struct::V6_1_0_47_amd64 as New;
-    // 14 fields that both carry alike
-    rest::user_struct!(cx, at, old, new);
-    // pages of perf buffers, and no perf mapping is carried; the older kernel counts them in
-    // locked_vm (kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)
-    cx.drop_kept(
-        &at!(at.perf_mlock.counter, old),
-        old.perf_mlock.counter.as_bytes(),
-        I64::new(0).as_bytes(),
-    );
 }
 
 /// What the converter is, for the engine.

@@ -15,46 +15,25 @@ use kconv_runtime::prelude::*;
 #[path = "rest/amd64_rt.rs"]
 mod rest;
 
-/// `cred`, 176 bytes, now 184.
-pub fn cred(cx: &mut Context<'_>, at: &At<'_>, old: &views::cred::V6_1_0_47_amd64, new: &mut views::cred::V6_12_100_deb12_amd64) {
-    use views::cred::V6_1_0_47_amd64 as Old;
-    use views::cred::V6_12_100_deb12_amd64 as New;
-    // 21 fields that both carry alike
-    rest::cred!(cx, at, old, new);
-    // two words of 32 bits become one of 64: capability n is bit n & 31 of word n >> 5 in 6.1,
-    // bit n in 6.12, up to CAP_LAST_CAP (6.1 include/linux/capability.h: CAP_TO_INDEX; 6.12
-    // include/linux/capability.h: BIT_ULL). Both keep bits above 40 clear
-    new.cap_inheritable = overrides::capability_word(
-        cx,
-        &at!(at.cap_inheritable),
-        &old.cap_inheritable,
-        [40],
-    );
-    new.cap_permitted = overrides::capability_word(
-        cx,
-        &at!(at.cap_permitted),
-        &old.cap_permitted,
-        [40],
-    );
-    new.cap_effective = overrides::capability_word(
-        cx,
-        &at!(at.cap_effective),
-        &old.cap_effective,
-        [40],
-    );
-    new.cap_bset = overrides::capability_word(
-        cx,
-        &at!(at.cap_bset),
-        &old.cap_bset,
-        [40],
-    );
-    new.cap_ambient = overrides::capability_word(
-        cx,
-        &at!(at.cap_ambient),
-        &old.cap_ambient,
-        [40],
-    );
-}
+// The same as on that page.
+pub use super::amd64_standard::{
+    cred,
+    fpstate,
+    fpu,
+    fpu_state_perm,
+    group_info,
+    mempolicy,
+    nsproxy,
+    pt_regs,
+    restart_block,
+    sched_avg,
+    sched_dl_entity,
+    sched_entity,
+    sched_statistics,
+    task_delay_info,
+    thread_struct,
+    user_struct,
+};
 
 /// `file`, 296 bytes, now 216.
 pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_1_0_47_rt_amd64, new: &mut views::file::V6_12_100_deb12_rt_amd64) {
@@ -109,93 +88,6 @@ pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::
     new.file = cx.container(&at!(at.file, new));
 }
 
-/// `fpstate`, 4160 bytes.
-pub fn fpstate(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpstate::V6_1_0_47_amd64, new: &mut views::fpstate::V6_1_0_47_amd64) {
-    use views::fpstate::V6_1_0_47_amd64 as Old;
-    use views::fpstate::V6_1_0_47_amd64 as New;
-    // 8 fields that both carry alike
-    rest::fpstate!(cx, at, old, new);
-    // XFEATURE_CET_KERNEL_UNUSED: shadow stacks of the kernel, which neither kernel uses (6.12
-    // arch/x86/include/asm/fpu/xstate.h: XFEATURE_MASK_SUPERVISOR_UNSUPPORTED; 6.12
-    // arch/x86/kernel/fpu/xstate.c: fpu__init_system_xstate); XFEATURE_CET_USER: bit 11 is
-    // reserved in 6.1: no state of 6.1 has it, and it must not come to mean a shadow stack (6.1
-    // arch/x86/include/asm/fpu/types.h: XFEATURE_RSRVD_COMP_11; 6.1
-    // arch/x86/kernel/fpu/xstate.c: fpu__init_system_xstate). The new kernel adds what its own
-    // tasks have room for
-    new.xfeatures = cx
-        .flags(
-            &at!(at.xfeatures),
-            old.xfeatures,
-            &Flags {
-                same: 0x687ff,
-                ..Flags::NONE
-            },
-        );
-    // XFEATURE_CET_KERNEL_UNUSED: shadow stacks of the kernel, which neither kernel uses (6.12
-    // arch/x86/include/asm/fpu/xstate.h: XFEATURE_MASK_SUPERVISOR_UNSUPPORTED; 6.12
-    // arch/x86/kernel/fpu/xstate.c: fpu__init_system_xstate); XFEATURE_CET_USER: as xfeatures:
-    // bit 11 is reserved in 6.1 (arch/x86/include/asm/fpu/types.h: fpstate)
-    new.user_xfeatures = cx
-        .flags(
-            &at!(at.user_xfeatures),
-            old.user_xfeatures,
-            &Flags {
-                same: 0x687ff,
-                ..Flags::NONE
-            },
-        );
-}
-
-/// `fpu`, 4224 bytes.
-pub fn fpu(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu::V6_1_0_47_amd64, new: &mut views::fpu::V6_1_0_47_amd64) {
-    use views::fpu::V6_1_0_47_amd64 as Old;
-    use views::fpu::V6_1_0_47_amd64 as New;
-    // 4 fields that both carry alike
-    rest::fpu!(cx, at, old, new);
-    self::fpu_state_perm(cx, &at!(at.perm), &old.perm, &mut new.perm);
-    self::fpu_state_perm(
-        cx,
-        &at!(at.guest_perm),
-        &old.guest_perm,
-        &mut new.guest_perm,
-    );
-    self::fpstate(
-        cx,
-        &at!(at.__fpstate),
-        &old.__fpstate,
-        &mut new.__fpstate,
-    );
-}
-
-/// `fpu_state_perm`, 16 bytes.
-pub fn fpu_state_perm(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu_state_perm::V6_1_0_47_amd64, new: &mut views::fpu_state_perm::V6_1_0_47_amd64) {
-    use views::fpu_state_perm::V6_1_0_47_amd64 as Old;
-    use views::fpu_state_perm::V6_1_0_47_amd64 as New;
-    // bits 11 and 12 are reserved in 6.1, and no task of it was given the permission (6.1
-    // arch/x86/include/asm/fpu/types.h: xfeature). The new kernel gives its own tasks what it
-    // has itself (arch/x86/kernel/fpu/core.c: fpu_clone)
-    new.__state_perm = cx
-        .flags(
-            &at!(at.__state_perm),
-            old.__state_perm,
-            &Flags {
-                same: 0x687ff,
-                ..Flags::NONE
-            },
-        );
-    new.__state_size = old.__state_size;
-    new.__user_state_size = old.__user_state_size;
-}
-
-/// `group_info`, 8 bytes.
-pub fn group_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::group_info::V6_1_0_47_amd64, new: &mut views::group_info::V6_12_100_deb12_amd64) {
-    use views::group_info::V6_1_0_47_amd64 as Old;
-    use views::group_info::V6_12_100_deb12_amd64 as New;
-    new.usage.refs.counter = old.usage.counter;
-    new.ngroups = old.ngroups;
-    // gid: ngroups elements at the end, each by `kgid_t`
-}
-
 /// `k_itimer`, 280 bytes.
 pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_1_0_47_rt_amd64, new: &mut views::k_itimer::V6_12_100_deb12_rt_amd64) {
     use views::k_itimer::V6_1_0_47_rt_amd64 as Old;
@@ -221,20 +113,6 @@ pub fn maple_tree(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6
     use views::maple_tree::V6_12_100_deb12_rt_amd64 as New;
     // 3 fields that both carry alike
     rest::maple_tree!(cx, at, old, new);
-}
-
-/// `mempolicy`, 272 bytes.
-pub fn mempolicy(cx: &mut Context<'_>, at: &At<'_>, old: &views::mempolicy::V6_1_0_47_amd64, new: &mut views::mempolicy::V6_1_0_47_amd64) {
-    use views::mempolicy::V6_1_0_47_amd64 as Old;
-    use views::mempolicy::V6_1_0_47_amd64 as New;
-    // 5 fields that both carry alike
-    rest::mempolicy!(cx, at, old, new);
-    new.mode = cx
-        .enumerator(
-            &at!(at.mode),
-            old.mode,
-            &[(0, 0), (1, 1), (2, 2), (3, 3), (4, 4), (5, 5)],
-        );
 }
 
 /// `mm_context_t`, 136 bytes.
@@ -348,15 +226,6 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
     cx.drop_strict(&at!(at.pasid, old), old.pasid, 4294967295);
 }
 
-/// `nsproxy`, 72 bytes.
-pub fn nsproxy(cx: &mut Context<'_>, at: &At<'_>, old: &views::nsproxy::V6_1_0_47_amd64, new: &mut views::nsproxy::V6_12_100_deb12_amd64) {
-    use views::nsproxy::V6_1_0_47_amd64 as Old;
-    use views::nsproxy::V6_12_100_deb12_amd64 as New;
-    // 8 fields that both carry alike
-    rest::nsproxy!(cx, at, old, new);
-    new.count.refs.counter = old.count.counter;
-}
-
 /// `pid`, 144 bytes, now 160.
 pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_1_0_47_rt_amd64, new: &mut views::pid::V6_12_100_deb12_rt_amd64) {
     use views::pid::V6_1_0_47_rt_amd64 as Old;
@@ -367,130 +236,6 @@ pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_1_0_47_rt_amd
     new.stashed = U64::new(0);
     // inode number of the pidfd, unique in one boot
     new.ino = U64::new(0);
-}
-
-/// `pt_regs`, 168 bytes.
-pub fn pt_regs(cx: &mut Context<'_>, at: &At<'_>, old: &views::pt_regs::V6_1_0_47_amd64, new: &mut views::pt_regs::V6_12_100_deb12_amd64) {
-    use views::pt_regs::V6_1_0_47_amd64 as Old;
-    use views::pt_regs::V6_12_100_deb12_amd64 as New;
-    // 19 fields that both carry alike
-    rest::pt_regs!(cx, at, old, new);
-    // the CPU pushes the selector zero-extended to 64 bits; the upper bits mean something under
-    // FRED only, which is off (6.12 arch/x86/include/asm/ptrace.h: pt_regs)
-    new.csx = old.cs;
-    // as csx: zero-extended, and more under FRED only (6.12 arch/x86/include/asm/ptrace.h:
-    // pt_regs)
-    new.ssx = old.ss;
-}
-
-/// `restart_block`, 56 bytes.
-pub fn restart_block(cx: &mut Context<'_>, at: &At<'_>, old: &views::restart_block::V6_1_0_47_amd64, new: &mut views::restart_block::V6_1_0_47_amd64) {
-    use views::restart_block::V6_1_0_47_amd64 as Old;
-    use views::restart_block::V6_1_0_47_amd64 as New;
-    new.arch_data = old.arch_data;
-    // how an interrupted system call goes on: do_no_restart_syscall, futex_wait_restart,
-    // hrtimer_nanosleep_restart, do_restart_poll
-    new.r#fn = cx
-        .symbol(
-            &at
-                .field(
-                    "fn",
-                    core::mem::offset_of!(Old, r#fn),
-                    core::mem::offset_of!(New, r#fn),
-                ),
-            old.r#fn,
-        );
-    // a futex wait that is to go on keeps its flags here, and they changed number:
-    // FLAGS_SHARED, FLAGS_CLOCKRT, FLAGS_HAS_TIMEOUT from 1, 2, 4 to 0x10, 0x20, 0x40, beside
-    // the size of the futex, 0x02 for 32 bits (kernel/futex/futex.h: futex_to_flags;
-    // kernel/futex/waitwake.c: futex_wait_restart). Uncorrected, the wait would lose its
-    // timeout. The other restarts have user addresses and numbers, the same in both
-    new.union_futex = overrides::restart_with_futex_size(
-        cx,
-        &at!(at.union_futex),
-        &old.union_futex,
-        &old.r#fn,
-        [core::mem::offset_of!(views::restart_block::V6_1_0_47_amd64, r#fn)],
-    );
-}
-
-/// `sched_avg`, 64 bytes.
-pub fn sched_avg(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_avg::V6_1_0_47_amd64, new: &mut views::sched_avg::V6_12_100_deb12_amd64) {
-    use views::sched_avg::V6_1_0_47_amd64 as Old;
-    use views::sched_avg::V6_12_100_deb12_amd64 as New;
-    // 8 fields that both carry alike
-    rest::sched_avg!(cx, at, old, new);
-    // load of the last milliseconds as this machine saw it, decaying from a stamp of its run
-    // queue clock
-    new.util_est = U32::new(0);
-    cx.drop_kept(
-        &at!(at.util_est.enqueued, old),
-        old.util_est.enqueued.as_bytes(),
-        U32::new(0).as_bytes(),
-    );
-    cx.drop_kept(
-        &at!(at.util_est.ewma, old),
-        old.util_est.ewma.as_bytes(),
-        U32::new(0).as_bytes(),
-    );
-}
-
-/// `sched_dl_entity`, 224 bytes, now 240.
-pub fn sched_dl_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_dl_entity::V6_1_0_47_amd64, new: &mut views::sched_dl_entity::V6_12_100_deb12_amd64) {
-    use views::sched_dl_entity::V6_1_0_47_amd64 as Old;
-    use views::sched_dl_entity::V6_12_100_deb12_amd64 as New;
-    // 19 fields that both carry alike
-    rest::sched_dl_entity!(cx, at, old, new);
-    // 0 in every task; 1 in the deadline server of a run queue alone (6.12
-    // kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)
-    new.set_dl_server(0);
-    new.set_dl_server_active(0);
-    new.set_dl_defer(0);
-    new.set_dl_defer_armed(0);
-    new.set_dl_defer_running(0);
-    // run queue of the deadline server of a CPU, null for a task
-    new.rq = U64::new(0);
-    // how the deadline server of a CPU picks a task, null for a task
-    new.server_pick_task = U64::new(0);
-}
-
-/// `sched_entity`, 256 bytes.
-pub fn sched_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_entity::V6_1_0_47_amd64, new: &mut views::sched_entity::V6_12_100_deb12_amd64) {
-    use views::sched_entity::V6_1_0_47_amd64 as Old;
-    use views::sched_entity::V6_12_100_deb12_amd64 as New;
-    // 14 fields that both carry alike
-    rest::sched_entity!(cx, at, old, new);
-    // virtual deadline in the virtual time of one run queue
-    new.deadline = U64::new(0);
-    // smallest vruntime below the entity's node of the run queue's tree
-    new.min_vruntime = U64::new(0);
-    // smallest slice below the entity's node of the run queue's tree
-    new.min_slice = U64::new(0);
-    // asleep, yet still queued until its lag is used up
-    new.sched_delayed = 0;
-    // whether deadline is relative, between two queues
-    new.rel_deadline = 0;
-    // 1 once sched_setattr gave a SCHED_OTHER task a sched_runtime (6.12
-    // kernel/sched/syscalls.c: __setscheduler_params); 6.1 ignores sched_runtime there, so
-    // nobody of 6.1 has asked
-    new.custom_slice = 0;
-    // lag behind the average of one run queue
-    new.vlag = I64::new(0);
-    // 0: place_entity takes sysctl_sched_base_slice unless custom_slice is set (6.12
-    // kernel/sched/fair.c: place_entity, update_deadline)
-    new.slice = U64::new(0);
-    // load of the last milliseconds as this machine saw it, decaying from a stamp of its run
-    // queue clock
-    self::sched_avg(cx, &at!(at.avg), &old.avg, &mut new.avg);
-}
-
-/// `sched_statistics`, 256 bytes.
-pub fn sched_statistics(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_statistics::V6_1_0_47_amd64, new: &mut views::sched_statistics::V6_12_100_deb12_amd64) {
-    use views::sched_statistics::V6_1_0_47_amd64 as Old;
-    use views::sched_statistics::V6_12_100_deb12_amd64 as New;
-    // 27 fields that both carry alike
-    rest::sched_statistics!(cx, at, old, new);
-    new.exec_max = cx.narrow(&at!(at.exec_max), old.exec_max);
 }
 
 /// `signal_struct`, 1176 bytes, now 1160.
@@ -514,18 +259,6 @@ pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_stru
         old.autogroup.as_bytes(),
         U64::new(0).as_bytes(),
     );
-}
-
-/// `task_delay_info`, 128 bytes, now 144.
-pub fn task_delay_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_delay_info::V6_1_0_47_amd64, new: &mut views::task_delay_info::V6_12_100_deb12_amd64) {
-    use views::task_delay_info::V6_1_0_47_amd64 as Old;
-    use views::task_delay_info::V6_12_100_deb12_amd64 as New;
-    // 19 fields that both carry alike
-    rest::task_delay_info!(cx, at, old, new);
-    // 0: time taken by interrupts, which 6.1 did not measure; a new task starts there too (6.12
-    // kernel/delayacct.c: __delayacct_tsk_init, __delayacct_irq)
-    new.irq_delay = U64::new(0);
-    new.irq_count = U32::new(0);
 }
 
 /// `task_struct`, 9792 bytes.
@@ -760,30 +493,6 @@ pub fn thread_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_info::
         old.preempt_lazy_count,
         0,
     );
-}
-
-/// `thread_struct`, 4416 bytes.
-pub fn thread_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_struct::V6_1_0_47_amd64, new: &mut views::thread_struct::V6_12_100_deb12_amd64) {
-    use views::thread_struct::V6_1_0_47_amd64 as Old;
-    use views::thread_struct::V6_12_100_deb12_amd64 as New;
-    // 19 fields that both carry alike
-    rest::thread_struct!(cx, at, old, new);
-    // what arch_prctl enabled, ARCH_SHSTK_SHSTK and ARCH_SHSTK_WRSS
-    new.features = U64::new(0);
-    // nothing is locked: execve gives 0 (6.12 arch/x86/kernel/shstk.c: reset_thread_features);
-    // a lock that nobody asked for would forbid what a program of the new kernel may do
-    new.features_locked = U64::new(0);
-    // no shadow stack (6.12 arch/x86/kernel/shstk.c: shstk_alloc_thread_stack)
-    new.shstk.as_mut_bytes().fill(0);
-    self::fpu(cx, &at!(at.fpu), &old.fpu, &mut new.fpu);
-}
-
-/// `user_struct`, 144 bytes, now 136.
-pub fn user_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_struct::V6_1_0_55_amd64, new: &mut views::user_struct::V6_12_117_deb12_amd64) {
-    use views::user_struct::V6_1_0_55_amd64 as Old;
-    use views::user_struct::V6_12_117_deb12_amd64 as New;
-    // 15 fields that both carry alike
-    rest::user_struct!(cx, at, old, new);
 }
 
 /// `vm_area_struct`, 152 bytes, now 168.

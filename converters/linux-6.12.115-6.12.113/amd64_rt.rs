@@ -14,6 +14,11 @@ use kconv_runtime::prelude::*;
 #[path = "rest/amd64_rt.rs"]
 mod rest;
 
+// The same as on that page.
+pub use super::amd64_standard::{
+    user_struct,
+};
+
 /// `mm_struct`, 1472 bytes.
 pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_12_115_deb12_rt_amd64, new: &mut views::mm_struct::V6_12_100_deb12_rt_amd64) {
     use views::mm_struct::V6_12_115_deb12_rt_amd64 as Old;
@@ -48,21 +53,6 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
                 ..Flags::NONE
             },
         );
-}
-
-/// `user_struct`, 136 bytes, now 128.
-pub fn user_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_struct::V6_12_117_deb12_amd64, new: &mut views::user_struct::V6_12_100_deb12_amd64) {
-    use views::user_struct::V6_12_117_deb12_amd64 as Old;
-    use views::user_struct::V6_12_100_deb12_amd64 as New;
-    // 14 fields that both carry alike
-    rest::user_struct!(cx, at, old, new);
-    // pages of perf buffers, and no perf mapping is carried; the older kernel counts them in
-    // locked_vm (kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)
-    cx.drop_kept(
-        &at!(at.perf_mlock.counter, old),
-        old.perf_mlock.counter.as_bytes(),
-        I64::new(0).as_bytes(),
-    );
 }
 
 /// What the converter is, for the engine.

@@ -15,46 +15,25 @@ use kconv_runtime::prelude::*;
 #[path = "rest/amd64_rt.rs"]
 mod rest;
 
-/// `cred`, 184 bytes, now 176.
-pub fn cred(cx: &mut Context<'_>, at: &At<'_>, old: &views::cred::V6_12_100_deb12_amd64, new: &mut views::cred::V6_1_0_47_amd64) {
-    use views::cred::V6_12_100_deb12_amd64 as Old;
-    use views::cred::V6_1_0_47_amd64 as New;
-    // 21 fields that both carry alike
-    rest::cred!(cx, at, old, new);
-    // one word of 64 bits becomes two of 32: capability n is bit n in 6.12, bit n & 31 of word
-    // n >> 5 in 6.1, up to CAP_LAST_CAP (6.12 include/linux/capability.h: BIT_ULL; 6.1
-    // include/linux/capability.h: CAP_TO_INDEX). Both keep bits above 40 clear
-    new.cap_inheritable = overrides::capability_words(
-        cx,
-        &at!(at.cap_inheritable),
-        &old.cap_inheritable,
-        [40],
-    );
-    new.cap_permitted = overrides::capability_words(
-        cx,
-        &at!(at.cap_permitted),
-        &old.cap_permitted,
-        [40],
-    );
-    new.cap_effective = overrides::capability_words(
-        cx,
-        &at!(at.cap_effective),
-        &old.cap_effective,
-        [40],
-    );
-    new.cap_bset = overrides::capability_words(
-        cx,
-        &at!(at.cap_bset),
-        &old.cap_bset,
-        [40],
-    );
-    new.cap_ambient = overrides::capability_words(
-        cx,
-        &at!(at.cap_ambient),
-        &old.cap_ambient,
-        [40],
-    );
-}
+// The same as on that page.
+pub use super::amd64_standard::{
+    cred,
+    fpstate,
+    fpu,
+    fpu_state_perm,
+    group_info,
+    mempolicy,
+    nsproxy,
+    pt_regs,
+    restart_block,
+    sched_avg,
+    sched_dl_entity,
+    sched_entity,
+    sched_statistics,
+    task_delay_info,
+    thread_struct,
+    user_struct,
+};
 
 /// `file`, 216 bytes, now 296.
 pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_12_100_deb12_rt_amd64, new: &mut views::file::V6_1_0_47_rt_amd64) {
@@ -105,113 +84,6 @@ pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::
     cx.drop_container(&at!(at.file, old), old.file);
 }
 
-/// `fpstate`, 4160 bytes.
-pub fn fpstate(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpstate::V6_1_0_47_amd64, new: &mut views::fpstate::V6_1_0_47_amd64) {
-    use views::fpstate::V6_1_0_47_amd64 as Old;
-    use views::fpstate::V6_1_0_47_amd64 as New;
-    // 8 fields that both carry alike
-    rest::fpstate!(cx, at, old, new);
-    // XFEATURE_CET_KERNEL_UNUSED: shadow stacks of the kernel, which neither kernel uses (6.12
-    // arch/x86/include/asm/fpu/xstate.h: XFEATURE_MASK_SUPERVISOR_UNSUPPORTED; 6.12
-    // arch/x86/kernel/fpu/xstate.c: fpu__init_system_xstate); XFEATURE_CET_USER:
-    // XFEATURE_CET_USER, 11, is reserved in 6.1 (6.1 arch/x86/include/asm/fpu/types.h:
-    // XFEATURE_RSRVD_COMP_11). The buffer of every task has room for it on a CPU with shadow
-    // stacks, though it is at its initial state unless the program uses one; only then is the
-    // bit set in the header of the save area (6.12 arch/x86/kernel/fpu/xstate.c:
-    // get_xsave_addr), and the task refused
-    new.xfeatures = {
-        let called = [
-            (
-                0x800,
-                0x0,
-                overrides::shadow_stack_state(
-                    cx,
-                    &at!(at.xfeatures),
-                    Flags::is_set(old.xfeatures, 0x800),
-                    &old.regs,
-                    [11],
-                ),
-            ),
-        ];
-        cx.flags_and(
-            &at!(at.xfeatures),
-            old.xfeatures,
-            &Flags {
-                same: 0x687ff,
-                refused: &[("XFEATURE_CET_KERNEL_UNUSED", 0x1000)],
-                ..Flags::NONE
-            },
-            &called,
-        )
-    };
-    // XFEATURE_CET_KERNEL_UNUSED: shadow stacks of the kernel, which neither kernel uses (6.12
-    // arch/x86/include/asm/fpu/xstate.h: XFEATURE_MASK_SUPERVISOR_UNSUPPORTED; 6.12
-    // arch/x86/kernel/fpu/xstate.c: fpu__init_system_xstate); XFEATURE_CET_USER:
-    // XFEATURE_CET_USER, 11, is reserved in 6.1; whether it is in use, xfeatures decides
-    // (arch/x86/include/asm/fpu/types.h: fpstate)
-    new.user_xfeatures = cx
-        .flags(
-            &at!(at.user_xfeatures),
-            old.user_xfeatures,
-            &Flags {
-                same: 0x687ff,
-                dropped: 0x800,
-                refused: &[("XFEATURE_CET_KERNEL_UNUSED", 0x1000)],
-                ..Flags::NONE
-            },
-        );
-}
-
-/// `fpu`, 4224 bytes.
-pub fn fpu(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu::V6_1_0_47_amd64, new: &mut views::fpu::V6_1_0_47_amd64) {
-    use views::fpu::V6_1_0_47_amd64 as Old;
-    use views::fpu::V6_1_0_47_amd64 as New;
-    // 4 fields that both carry alike
-    rest::fpu!(cx, at, old, new);
-    self::fpu_state_perm(cx, &at!(at.perm), &old.perm, &mut new.perm);
-    self::fpu_state_perm(
-        cx,
-        &at!(at.guest_perm),
-        &old.guest_perm,
-        &mut new.guest_perm,
-    );
-    self::fpstate(
-        cx,
-        &at!(at.__fpstate),
-        &old.__fpstate,
-        &mut new.__fpstate,
-    );
-}
-
-/// `fpu_state_perm`, 16 bytes.
-pub fn fpu_state_perm(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu_state_perm::V6_1_0_47_amd64, new: &mut views::fpu_state_perm::V6_1_0_47_amd64) {
-    use views::fpu_state_perm::V6_1_0_47_amd64 as Old;
-    use views::fpu_state_perm::V6_1_0_47_amd64 as New;
-    // permission for parts of the xsave area that 6.1 does not know; whether one is in use,
-    // fpstate.xfeatures decides (6.12 arch/x86/include/asm/fpu/types.h: fpu_state_perm)
-    new.__state_perm = cx
-        .flags(
-            &at!(at.__state_perm),
-            old.__state_perm,
-            &Flags {
-                same: 0x687ff,
-                dropped: 0x1800,
-                ..Flags::NONE
-            },
-        );
-    new.__state_size = old.__state_size;
-    new.__user_state_size = old.__user_state_size;
-}
-
-/// `group_info`, 8 bytes.
-pub fn group_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::group_info::V6_12_100_deb12_amd64, new: &mut views::group_info::V6_1_0_47_amd64) {
-    use views::group_info::V6_12_100_deb12_amd64 as Old;
-    use views::group_info::V6_1_0_47_amd64 as New;
-    new.usage.counter = old.usage.refs.counter;
-    new.ngroups = old.ngroups;
-    // gid: ngroups elements at the end, each by `kgid_t`
-}
-
 /// `k_itimer`, 280 bytes.
 pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_12_100_deb12_rt_amd64, new: &mut views::k_itimer::V6_1_0_47_rt_amd64) {
     use views::k_itimer::V6_12_100_deb12_rt_amd64 as Old;
@@ -239,20 +111,6 @@ pub fn maple_tree(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6
     use views::maple_tree::V6_1_0_47_rt_amd64 as New;
     // 3 fields that both carry alike
     rest::maple_tree!(cx, at, old, new);
-}
-
-/// `mempolicy`, 272 bytes.
-pub fn mempolicy(cx: &mut Context<'_>, at: &At<'_>, old: &views::mempolicy::V6_1_0_47_amd64, new: &mut views::mempolicy::V6_1_0_47_amd64) {
-    use views::mempolicy::V6_1_0_47_amd64 as Old;
-    use views::mempolicy::V6_1_0_47_amd64 as New;
-    // 5 fields that both carry alike
-    rest::mempolicy!(cx, at, old, new);
-    new.mode = cx
-        .enumerator(
-            &at!(at.mode),
-            old.mode,
-            &[(0, 0), (1, 1), (2, 2), (3, 3), (4, 4), (5, 5)],
-        );
 }
 
 /// `mm_context_t`, 136 bytes.
@@ -384,15 +242,6 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
     );
 }
 
-/// `nsproxy`, 72 bytes.
-pub fn nsproxy(cx: &mut Context<'_>, at: &At<'_>, old: &views::nsproxy::V6_12_100_deb12_amd64, new: &mut views::nsproxy::V6_1_0_47_amd64) {
-    use views::nsproxy::V6_12_100_deb12_amd64 as Old;
-    use views::nsproxy::V6_1_0_47_amd64 as New;
-    // 8 fields that both carry alike
-    rest::nsproxy!(cx, at, old, new);
-    new.count.counter = old.count.refs.counter;
-}
-
 /// `pid`, 160 bytes, now 144.
 pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_12_100_deb12_rt_amd64, new: &mut views::pid::V6_1_0_47_rt_amd64) {
     use views::pid::V6_12_100_deb12_rt_amd64 as Old;
@@ -413,183 +262,6 @@ pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_12_100_deb12_
     );
 }
 
-/// `pt_regs`, 168 bytes.
-pub fn pt_regs(cx: &mut Context<'_>, at: &At<'_>, old: &views::pt_regs::V6_12_100_deb12_amd64, new: &mut views::pt_regs::V6_1_0_47_amd64) {
-    use views::pt_regs::V6_12_100_deb12_amd64 as Old;
-    use views::pt_regs::V6_1_0_47_amd64 as New;
-    // 19 fields that both carry alike
-    rest::pt_regs!(cx, at, old, new);
-    // the selector; the upper bits mean something under FRED only, which 6.1 has not (6.12
-    // arch/x86/include/asm/ptrace.h: pt_regs)
-    new.cs = overrides::selector(cx, &at!(at.cs, new), &old.csx);
-    // as csx: the selector, and more under FRED only (6.12 arch/x86/include/asm/ptrace.h:
-    // pt_regs)
-    new.ss = overrides::selector(cx, &at!(at.ss, new), &old.ssx);
-}
-
-/// `restart_block`, 56 bytes.
-pub fn restart_block(cx: &mut Context<'_>, at: &At<'_>, old: &views::restart_block::V6_1_0_47_amd64, new: &mut views::restart_block::V6_1_0_47_amd64) {
-    use views::restart_block::V6_1_0_47_amd64 as Old;
-    use views::restart_block::V6_1_0_47_amd64 as New;
-    new.arch_data = old.arch_data;
-    // how an interrupted system call goes on: do_no_restart_syscall, futex_wait_restart,
-    // hrtimer_nanosleep_restart, do_restart_poll
-    new.r#fn = cx
-        .symbol(
-            &at
-                .field(
-                    "fn",
-                    core::mem::offset_of!(Old, r#fn),
-                    core::mem::offset_of!(New, r#fn),
-                ),
-            old.r#fn,
-        );
-    // a futex wait that is to go on keeps its flags here, and they changed number:
-    // FLAGS_SHARED, FLAGS_CLOCKRT, FLAGS_HAS_TIMEOUT are 0x10, 0x20, 0x40 beside the size in
-    // 6.12, and 1, 2, 4 in 6.1 (kernel/futex/futex.h; kernel/futex/waitwake.c:
-    // futex_wait_restart). A futex of another size than 32 bits, FLAGS_NUMA and FLAGS_STRICT
-    // are nothing that 6.1 can wait for: refused
-    new.union_futex = overrides::restart_without_futex_size(
-        cx,
-        &at!(at.union_futex),
-        &old.union_futex,
-        &old.r#fn,
-        [core::mem::offset_of!(views::restart_block::V6_1_0_47_amd64, r#fn)],
-    );
-}
-
-/// `sched_avg`, 64 bytes.
-pub fn sched_avg(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_avg::V6_12_100_deb12_amd64, new: &mut views::sched_avg::V6_1_0_47_amd64) {
-    use views::sched_avg::V6_12_100_deb12_amd64 as Old;
-    use views::sched_avg::V6_1_0_47_amd64 as New;
-    // 8 fields that both carry alike
-    rest::sched_avg!(cx, at, old, new);
-    // load of the last milliseconds as this machine saw it, decaying from a stamp of its run
-    // queue clock
-    new.util_est.enqueued = U32::new(0);
-    new.util_est.ewma = U32::new(0);
-    cx.drop_kept(
-        &at!(at.util_est, old),
-        old.util_est.as_bytes(),
-        U32::new(0).as_bytes(),
-    );
-}
-
-/// `sched_dl_entity`, 240 bytes, now 224.
-pub fn sched_dl_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_dl_entity::V6_12_100_deb12_amd64, new: &mut views::sched_dl_entity::V6_1_0_47_amd64) {
-    use views::sched_dl_entity::V6_12_100_deb12_amd64 as Old;
-    use views::sched_dl_entity::V6_1_0_47_amd64 as New;
-    // 19 fields that both carry alike
-    rest::sched_dl_entity!(cx, at, old, new);
-    // 1 in the deadline server of a run queue alone, which is no task (6.12
-    // kernel/sched/deadline.c: dl_server_init)
-    cx.drop_bit_field(
-        at,
-        "dl_server",
-        Bits { offset: 676, len: 1 },
-        old.dl_server(),
-        0,
-    );
-    cx.drop_bit_field(
-        at,
-        "dl_server_active",
-        Bits { offset: 677, len: 1 },
-        old.dl_server_active(),
-        0,
-    );
-    cx.drop_bit_field(
-        at,
-        "dl_defer",
-        Bits { offset: 678, len: 1 },
-        old.dl_defer(),
-        0,
-    );
-    cx.drop_bit_field(
-        at,
-        "dl_defer_armed",
-        Bits { offset: 679, len: 1 },
-        old.dl_defer_armed(),
-        0,
-    );
-    cx.drop_bit_field(
-        at,
-        "dl_defer_running",
-        Bits { offset: 680, len: 1 },
-        old.dl_defer_running(),
-        0,
-    );
-    // run queue of the deadline server of a CPU, null for a task
-    cx.drop_strict(&at!(at.rq, old), old.rq, 0);
-    // how the deadline server of a CPU picks a task, null for a task
-    cx.drop_strict(&at!(at.server_pick_task, old), old.server_pick_task, 0);
-}
-
-/// `sched_entity`, 256 bytes.
-pub fn sched_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_entity::V6_12_100_deb12_amd64, new: &mut views::sched_entity::V6_1_0_47_amd64) {
-    use views::sched_entity::V6_12_100_deb12_amd64 as Old;
-    use views::sched_entity::V6_1_0_47_amd64 as New;
-    // 14 fields that both carry alike
-    rest::sched_entity!(cx, at, old, new);
-    // load of the last milliseconds as this machine saw it, decaying from a stamp of its run
-    // queue clock
-    self::sched_avg(cx, &at!(at.avg), &old.avg, &mut new.avg);
-    // virtual deadline in the virtual time of one run queue
-    cx.drop_kept(
-        &at!(at.deadline, old),
-        old.deadline.as_bytes(),
-        U64::new(0).as_bytes(),
-    );
-    // smallest vruntime below the entity's node of the run queue's tree
-    cx.drop_kept(
-        &at!(at.min_vruntime, old),
-        old.min_vruntime.as_bytes(),
-        U64::new(0).as_bytes(),
-    );
-    // smallest slice below the entity's node of the run queue's tree
-    cx.drop_kept(
-        &at!(at.min_slice, old),
-        old.min_slice.as_bytes(),
-        U64::new(0).as_bytes(),
-    );
-    // asleep, yet still queued until its lag is used up
-    cx.drop_kept(
-        &at!(at.sched_delayed, old),
-        old.sched_delayed.as_bytes(),
-        0.as_bytes(),
-    );
-    // whether deadline is relative, between two queues
-    cx.drop_kept(
-        &at!(at.rel_deadline, old),
-        old.rel_deadline.as_bytes(),
-        0.as_bytes(),
-    );
-    // the user asked for a slice by sched_setattr, which 6.1 cannot grant (6.12
-    // kernel/sched/syscalls.c: __setscheduler_params); take the request back before the freeze
-    cx.drop_strict(&at!(at.custom_slice, old), old.custom_slice, 0);
-    // lag behind the average of one run queue
-    cx.drop_kept(
-        &at!(at.vlag, old),
-        old.vlag.as_bytes(),
-        I64::new(0).as_bytes(),
-    );
-    // the kernel's own default as long as custom_slice is 0, and otherwise that is refused
-    // (6.12 kernel/sched/fair.c: update_deadline)
-    cx.drop_kept(
-        &at!(at.slice, old),
-        old.slice.as_bytes(),
-        U64::new(0).as_bytes(),
-    );
-}
-
-/// `sched_statistics`, 256 bytes.
-pub fn sched_statistics(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_statistics::V6_12_100_deb12_amd64, new: &mut views::sched_statistics::V6_1_0_47_amd64) {
-    use views::sched_statistics::V6_12_100_deb12_amd64 as Old;
-    use views::sched_statistics::V6_1_0_47_amd64 as New;
-    // 27 fields that both carry alike
-    rest::sched_statistics!(cx, at, old, new);
-    new.exec_max = cx.narrow(&at!(at.exec_max), old.exec_max);
-}
-
 /// `signal_struct`, 1160 bytes, now 1176.
 pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_struct::V6_12_100_deb12_rt_amd64, new: &mut views::signal_struct::V6_1_0_47_rt_amd64) {
     use views::signal_struct::V6_12_100_deb12_rt_amd64 as Old;
@@ -607,26 +279,6 @@ pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_stru
     // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
     // its parent's
     new.autogroup = U64::new(0);
-}
-
-/// `task_delay_info`, 144 bytes, now 128.
-pub fn task_delay_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_delay_info::V6_12_100_deb12_amd64, new: &mut views::task_delay_info::V6_1_0_47_amd64) {
-    use views::task_delay_info::V6_12_100_deb12_amd64 as Old;
-    use views::task_delay_info::V6_1_0_47_amd64 as New;
-    // 19 fields that both carry alike
-    rest::task_delay_info!(cx, at, old, new);
-    // time taken by interrupts, which 6.1 does not measure (6.12 kernel/delayacct.c:
-    // __delayacct_irq)
-    cx.drop_kept(
-        &at!(at.irq_delay, old),
-        old.irq_delay.as_bytes(),
-        U64::new(0).as_bytes(),
-    );
-    cx.drop_kept(
-        &at!(at.irq_count, old),
-        old.irq_count.as_bytes(),
-        U32::new(0).as_bytes(),
-    );
 }
 
 /// `task_struct`, 9792 bytes.
@@ -927,32 +579,6 @@ pub fn thread_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_info::
     // a task outside of the kernel delays no preemption (arch/x86/include/asm/thread_info.h:
     // INIT_THREAD_INFO, as linux-headers-6.1.0-47-common-rt has it)
     new.preempt_lazy_count = I32::new(0);
-}
-
-/// `thread_struct`, 4416 bytes.
-pub fn thread_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_struct::V6_12_100_deb12_amd64, new: &mut views::thread_struct::V6_1_0_47_amd64) {
-    use views::thread_struct::V6_12_100_deb12_amd64 as Old;
-    use views::thread_struct::V6_1_0_47_amd64 as New;
-    // 19 fields that both carry alike
-    rest::thread_struct!(cx, at, old, new);
-    self::fpu(cx, &at!(at.fpu), &old.fpu, &mut new.fpu);
-    // what arch_prctl enabled, ARCH_SHSTK_SHSTK and ARCH_SHSTK_WRSS
-    cx.drop_strict(&at!(at.features, old), old.features, 0);
-    // the program locked its choice of a shadow stack, which 6.1 cannot honour (6.12
-    // arch/x86/kernel/shstk.c: shstk_prctl)
-    cx.drop_strict(&at!(at.features_locked, old), old.features_locked, 0);
-    // where the thread's shadow stack is, which 6.1 cannot use (6.12 arch/x86/kernel/shstk.c:
-    // shstk_setup)
-    cx.drop_strict(&at!(at.shstk.base, old), old.shstk.base, 0);
-    cx.drop_strict(&at!(at.shstk.size, old), old.shstk.size, 0);
-}
-
-/// `user_struct`, 136 bytes, now 144.
-pub fn user_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_struct::V6_12_117_deb12_amd64, new: &mut views::user_struct::V6_1_0_55_amd64) {
-    use views::user_struct::V6_12_117_deb12_amd64 as Old;
-    use views::user_struct::V6_1_0_55_amd64 as New;
-    // 15 fields that both carry alike
-    rest::user_struct!(cx, at, old, new);
 }
 
 /// `vm_area_struct`, 168 bytes, now 152.

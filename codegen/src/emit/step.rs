@@ -9,6 +9,7 @@ use super::functions::function;
 use super::group::{Group, SMALLEST_GROUP};
 use super::house::House;
 use super::names::{ident, module_name, version};
+use super::shared::{Known, Printed};
 use super::tables::type_converter;
 use super::text::{Names, named};
 use super::views::Structs;
@@ -42,25 +43,43 @@ struct Changed<'a> {
 }
 
 impl House<'_> {
-    /// The page, called `module`, of the step that `plan` describes.
+    /// The pages of a step that these plans describe, each with the module that it is. What several of them have
+    /// alike is on the first.
     ///
     /// # Errors
-    /// If the plan is not total, or is of layouts that are not in this house, or asks for something
+    /// If a plan is not total, or is of layouts that are not in this house, or asks for something
     /// that cannot be written.
-    pub fn page(&self, plan: &Plan, module: &str) -> Result<Page, EmitError> {
-        let pair = self.pair(plan)?;
-        let structs = Structs {
-            views: &self.views,
-            pair,
-        };
-        let changed = changed(self, &structs, plan)?;
-        let page = Page {
-            text: plain(&text(self, plan, module, &changed)?),
-            rest: plain(&rest(self, plan, &changed)?),
-        };
-        syn::parse_file(&page.text)?;
-        syn::parse_file(&page.rest)?;
-        Ok(page)
+    pub fn pages(&self, plans: &[(&Plan, &str)]) -> Result<Vec<Page>, EmitError> {
+        let mut known = Known::default();
+        let mut pages = Vec::new();
+        for (plan, module) in plans {
+            let structs = Structs {
+                views: &self.views,
+                pair: self.pair(plan)?,
+            };
+            let changed = changed(self, &structs, plan)?;
+            let mut functions = Vec::new();
+            for name in nested_first(plan) {
+                if let Some(of) = changed.get(name) {
+                    functions.push((name, printed(self, name, of)?));
+                }
+            }
+            let printed: BTreeMap<&str, Printed> = functions.iter().cloned().collect();
+            let written = known.add(module, functions);
+            let on_page = OnPage {
+                module,
+                printed,
+                written,
+            };
+            let page = Page {
+                text: plain(&text(self, plan, &changed, &on_page)),
+                rest: plain(&rest(self, plan, &changed, &on_page)?),
+            };
+            syn::parse_file(&page.text)?;
+            syn::parse_file(&page.rest)?;
+            pages.push(page);
+        }
+        Ok(pages)
     }
 
     /// The whole function for values of the type `name`; `None` if the plan has no such type.
@@ -80,6 +99,75 @@ impl House<'_> {
         };
         Ok([find(&plan.from.layout)?, find(&plan.to.layout)?])
     }
+}
+
+/// The functions of a page.
+struct OnPage<'a> {
+    module: &'a str,
+    printed: BTreeMap<&'a str, Printed>,
+    /// The pages that they are written on.
+    written: BTreeMap<String, String>,
+}
+
+impl OnPage<'_> {
+    /// Those that are written here.
+    fn own(&self) -> impl Iterator<Item = &Printed> {
+        let own = self.printed.iter();
+        let own =
+            own.filter(|(name, _)| self.written.get(**name).is_none_or(|on| on == self.module));
+        own.map(|(_, printed)| printed)
+    }
+
+    /// Those that are written on other pages, by these.
+    fn others(&self) -> BTreeMap<&str, Vec<&str>> {
+        let mut others: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (name, printed) in &self.printed {
+            if let Some(page) = self.written.get(*name).filter(|page| *page != self.module) {
+                others.entry(page).or_default().push(&printed.function);
+            }
+        }
+        others
+    }
+}
+
+/// The function for values of the type `name`, and the macro that it uses.
+fn printed(house: &House<'_>, name: &str, of: &Changed<'_>) -> Result<Printed, EmitError> {
+    let function = ident(&module_name(name)).to_string();
+    let sizes = match of.ty.from_size == of.ty.to_size {
+        true => format!("{} bytes", of.ty.to_size),
+        false => format!("{} bytes, now {}", of.ty.from_size, of.ty.to_size),
+    };
+    let (mut body, mut alike) = (String::new(), String::new());
+    // Writing to a string cannot fail, here and below.
+    if !of.alike.is_empty() {
+        let fields = of.alike.iter().filter(|entry| is_field(entry)).count();
+        let _ = write!(
+            body,
+            "    // {fields} fields that both carry alike\n    rest::{function}!(ŋcx, ŋat, ŋold, ŋnew);\n"
+        );
+        let path = format!("carry::{function}::");
+        let groups = whole(house.carry.groups(name), &of.alike);
+        let lines = of.written(&function, &of.alike, &groups, &path).body(8)?;
+        let _ = write!(
+            alike,
+            "
+macro_rules! {function} {{
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {{
+{}    }};
+}}
+pub(super) use {function};
+",
+            named(&lines, &names("$")),
+        );
+    }
+    let written = of.written(&function, &of.own, &[], "");
+    body.push_str(&written.body(4)?);
+    let text = format!("\n/// `{name}`, {sizes}.\n{}", written.function(&body));
+    Ok(Printed {
+        function,
+        text,
+        alike,
+    })
 }
 
 impl Changed<'_> {
@@ -132,9 +220,9 @@ fn calls_people(ty: &TypePlan) -> bool {
 fn text(
     house: &House<'_>,
     plan: &Plan,
-    module: &str,
     changed: &BTreeMap<String, Changed<'_>>,
-) -> Result<String, EmitError> {
+    on_page: &OnPage<'_>,
+) -> String {
     let paths = &house.paths;
     let (from, to) = (&plan.from.release, &plan.to.release);
     let mut text = head(plan);
@@ -160,29 +248,17 @@ mod rest;
         plan.family,
         paths.views,
         paths.carry,
-        format!("{REST}/{module}.rs"),
+        format!("{REST}/{}.rs", on_page.module),
     );
-    for (name, of) in changed {
-        let function = ident(&module_name(name)).to_string();
-        let sizes = match of.ty.from_size == of.ty.to_size {
-            true => format!("{} bytes", of.ty.to_size),
-            false => format!("{} bytes, now {}", of.ty.from_size, of.ty.to_size),
-        };
-        let mut body = String::new();
-        if !of.alike.is_empty() {
-            let fields = of.alike.iter().filter(|entry| is_field(entry)).count();
-            let _ = write!(
-                body,
-                "    // {fields} fields that both carry alike\n    rest::{function}!(ŋcx, ŋat, ŋold, ŋnew);\n"
-            );
-        }
-        let written = of.written(&function, &of.own, &[], "");
-        body.push_str(&written.body(4)?);
+    for (page, functions) in on_page.others() {
         let _ = write!(
             text,
-            "\n/// `{name}`, {sizes}.\n{}",
-            written.function(&body)
+            "\n// The same as on that page.\npub use super::{page}::{{\n    {},\n}};\n",
+            functions.join(",\n    ")
         );
+    }
+    for printed in on_page.own() {
+        text.push_str(&printed.text);
     }
     let node = |id: &str| format!("carry::layouts::v{}", version(id));
     let _ = write!(
@@ -203,7 +279,7 @@ pub static CONVERTER: Converter = Converter {{
         from = node(&plan.from.layout),
         to = node(&plan.to.layout),
     );
-    Ok(text)
+    text
 }
 
 /// What needs no reading: lines of fields that both layouts carry alike, and tables.
@@ -211,6 +287,7 @@ fn rest(
     house: &House<'_>,
     plan: &Plan,
     changed: &BTreeMap<String, Changed<'_>>,
+    on_page: &OnPage<'_>,
 ) -> Result<String, EmitError> {
     let mut text = head(plan);
     // Writing to a string cannot fail, here and below.
@@ -224,26 +301,14 @@ use kconv_runtime::prelude::*;
 ",
         plan.from.release, plan.to.release, house.paths.carry,
     );
+    for printed in on_page.own() {
+        text.push_str(&printed.alike);
+    }
     let mut tables = String::new();
     for (name, of) in changed {
         let module = ident(&module_name(name)).to_string();
         let path = format!("carry::{module}::");
         let groups = house.carry.groups(name);
-        if !of.alike.is_empty() {
-            let groups = whole(groups, &of.alike);
-            let body = of.written(&module, &of.alike, &groups, &path).body(8)?;
-            let _ = write!(
-                text,
-                "
-macro_rules! {module} {{
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {{
-{}    }};
-}}
-pub(super) use {module};
-",
-                named(&body, &names("$")),
-            );
-        }
         let entries = [of.alike.as_slice(), of.own.as_slice()].concat();
         let groups = whole(groups, &entries);
         let rules = of.written(&module, &entries, &groups, &path).rules();

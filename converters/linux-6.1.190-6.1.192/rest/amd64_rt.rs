@@ -68,14 +68,6 @@ macro_rules! task_struct {
 }
 pub(super) use task_struct;
 
-macro_rules! user_struct {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        carry::user_struct::always!($cx, $at, $old, $new);
-        $new.ratelimit._pad_20 = [0; 4];
-    };
-}
-pub(super) use user_struct;
-
 pub(super) static CHANGED: &[TypeConverter] = &[
     TypeConverter {
         rules: TypeRules {

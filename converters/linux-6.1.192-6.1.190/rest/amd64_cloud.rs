@@ -8,21 +8,6 @@
 use kconv_carry::linux_6 as carry;
 use kconv_runtime::prelude::*;
 
-macro_rules! mm_struct {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        carry::mm_struct::with_mm_mt!($cx, $at, $old, $new);
-        carry::mm_struct::with_get_unmapped_area!($cx, $at, $old, $new);
-        carry::mm_struct::always!($cx, $at, $old, $new);
-        carry::mm_struct::with_page_table_lock!($cx, $at, $old, $new);
-        $new.def_flags = $old.def_flags;
-        $new.flags = $old.flags;
-        $new._pad_908 = [0; 4];
-        $new._pad_980 = [0; 4];
-        $new._pad_1036 = [0; 4];
-    };
-}
-pub(super) use mm_struct;
-
 macro_rules! task_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.sched_reset_on_fork_bits = [0; 1];
@@ -62,14 +47,6 @@ macro_rules! task_struct {
     };
 }
 pub(super) use task_struct;
-
-macro_rules! user_struct {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        carry::user_struct::always!($cx, $at, $old, $new);
-        $new.ratelimit._pad_20 = [0; 4];
-    };
-}
-pub(super) use user_struct;
 
 pub(super) static CHANGED: &[TypeConverter] = &[
     TypeConverter {

@@ -8,49 +8,6 @@
 use kconv_carry::linux_6 as carry;
 use kconv_runtime::prelude::*;
 
-macro_rules! cred {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        $new.usage = $old.usage;
-        $new.uid = $old.uid;
-        $new.gid = $old.gid;
-        $new.suid = $old.suid;
-        $new.sgid = $old.sgid;
-        $new.euid = $old.euid;
-        $new.egid = $old.egid;
-        $new.fsuid = $old.fsuid;
-        $new.fsgid = $old.fsgid;
-        $new.securebits = $old.securebits;
-        $new._pad_44 = [0; 4];
-        $new.jit_keyring = $old.jit_keyring;
-        $new._pad_89 = [0; 7];
-        // keys of the session
-        $new.session_keyring = $cx
-            .resource(&at!($at.session_keyring), $old.session_keyring);
-        // keys of the process
-        $new.process_keyring = $cx
-            .resource(&at!($at.process_keyring), $old.process_keyring);
-        // keys of the thread
-        $new.thread_keyring = $cx
-            .resource(&at!($at.thread_keyring), $old.thread_keyring);
-        // authority to make the key that another task waits for
-        $new.request_key_auth = $cx
-            .resource(&at!($at.request_key_auth), $old.request_key_auth);
-        // label that the security modules gave the subject, read and set as /proc/PID/attr does
-        $new.security = $cx.resource(&at!($at.security), $old.security);
-        // accounting of the user
-        $new.user = $cx.follow(&at!($at.user), $old.user);
-        // namespace its ids and capabilities are relative to
-        $new.user_ns = $cx.resource(&at!($at.user_ns), $old.user_ns);
-        // account of the user in the namespace, found by both
-        $new.ucounts = $cx.reset(&at!($at.ucounts), $old.ucounts, 0);
-        // supplementary groups
-        $new.group_info = $cx.follow(&at!($at.group_info), $old.group_info);
-        $new.non_rcu = $old.non_rcu;
-        $new._pad_172 = [0; 12];
-    };
-}
-pub(super) use cred;
-
 macro_rules! file {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::file::always!($cx, $at, $old, $new);
@@ -87,40 +44,6 @@ macro_rules! fown_struct {
 }
 pub(super) use fown_struct;
 
-macro_rules! fpstate {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        $new.is_valloc_bits = [0; 1];
-        $new.size = $old.size;
-        $new.user_size = $old.user_size;
-        $new.xfd = $old.xfd;
-        $new.set_is_valloc($old.is_valloc());
-        $new.set_is_guest($old.is_guest());
-        $new.set_is_confidential($old.is_confidential());
-        $new.set_in_use($old.in_use());
-        $new._pad_33 = [0; 31];
-        // the FPU's own save format, fxsave or xsave as the CPU has it, fpstate.size bytes long
-        $new.regs = $old.regs;
-    };
-}
-pub(super) use fpstate;
-
-macro_rules! fpu {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        // CPU whose registers may still hold the state
-        $new.last_cpu = $cx.reset(&at!($at.last_cpu), $old.last_cpu, 4294967295);
-        $new._pad_4 = [0; 4];
-        // jiffies of this boot
-        $new.avx512_timestamp = $cx
-            .reset(&at!($at.avx512_timestamp), $old.avx512_timestamp, 0);
-        // the register state: __fpstate, or a larger one once the program may use AMX tiles
-        $new.fpstate = $cx.follow(&at!($at.fpstate), $old.fpstate);
-        // the task's own state while a guest's is loaded, null otherwise
-        $new.__task_fpstate = $cx
-            .within(&at!($at.__task_fpstate), $old.__task_fpstate);
-    };
-}
-pub(super) use fpu;
-
 macro_rules! k_itimer {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::k_itimer::always!($cx, $at, $old, $new);
@@ -153,18 +76,6 @@ macro_rules! maple_tree {
     };
 }
 pub(super) use maple_tree;
-
-macro_rules! mempolicy {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        $new.refcnt = $old.refcnt;
-        $new.flags = $old.flags;
-        $new.nodes = $old.nodes;
-        $new.home_node = $old.home_node;
-        $new._pad_140 = [0; 4];
-        $new.w = $old.w;
-    };
-}
-pub(super) use mempolicy;
 
 macro_rules! mm_context_t {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
@@ -311,13 +222,6 @@ macro_rules! mm_struct {
 }
 pub(super) use mm_struct;
 
-macro_rules! nsproxy {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        carry::nsproxy::always!($cx, $at, $old, $new);
-    };
-}
-pub(super) use nsproxy;
-
 macro_rules! pid {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::pid::always!($cx, $at, $old, $new);
@@ -339,77 +243,6 @@ macro_rules! pid {
 }
 pub(super) use pid;
 
-macro_rules! pt_regs {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        carry::pt_regs::always!($cx, $at, $old, $new);
-    };
-}
-pub(super) use pt_regs;
-
-macro_rules! sched_avg {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        carry::sched_avg::always!($cx, $at, $old, $new);
-        $new._pad_60 = [0; 4];
-    };
-}
-pub(super) use sched_avg;
-
-macro_rules! sched_dl_entity {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        $new.dl_throttled_bits = [0; 2];
-        carry::sched_dl_entity::always!($cx, $at, $old, $new);
-        $new._pad_86 = [0; 2];
-    };
-}
-pub(super) use sched_dl_entity;
-
-macro_rules! sched_entity {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        carry::sched_entity::always!($cx, $at, $old, $new);
-        $new._pad_84 = [0; 4];
-        $new._pad_148 = [0; 4];
-        $new._pad_184 = [0; 8];
-    };
-}
-pub(super) use sched_entity;
-
-macro_rules! sched_statistics {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        // stamp of the run queue clock of one CPU
-        $new.wait_start = $cx.reset(&at!($at.wait_start), $old.wait_start, 0);
-        $new.wait_max = $old.wait_max;
-        $new.wait_count = $old.wait_count;
-        $new.wait_sum = $old.wait_sum;
-        $new.iowait_count = $old.iowait_count;
-        $new.iowait_sum = $old.iowait_sum;
-        // stamp of the run queue clock of one CPU
-        $new.sleep_start = $cx.reset(&at!($at.sleep_start), $old.sleep_start, 0);
-        $new.sleep_max = $old.sleep_max;
-        $new.sum_sleep_runtime = $old.sum_sleep_runtime;
-        // stamp of the run queue clock of one CPU
-        $new.block_start = $cx.reset(&at!($at.block_start), $old.block_start, 0);
-        $new.block_max = $old.block_max;
-        $new.sum_block_runtime = $old.sum_block_runtime;
-        $new.slice_max = $old.slice_max;
-        $new.nr_migrations_cold = $old.nr_migrations_cold;
-        $new.nr_failed_migrations_affine = $old.nr_failed_migrations_affine;
-        $new.nr_failed_migrations_running = $old.nr_failed_migrations_running;
-        $new.nr_failed_migrations_hot = $old.nr_failed_migrations_hot;
-        $new.nr_forced_migrations = $old.nr_forced_migrations;
-        $new.nr_wakeups = $old.nr_wakeups;
-        $new.nr_wakeups_sync = $old.nr_wakeups_sync;
-        $new.nr_wakeups_migrate = $old.nr_wakeups_migrate;
-        $new.nr_wakeups_local = $old.nr_wakeups_local;
-        $new.nr_wakeups_remote = $old.nr_wakeups_remote;
-        $new.nr_wakeups_affine = $old.nr_wakeups_affine;
-        $new.nr_wakeups_affine_attempts = $old.nr_wakeups_affine_attempts;
-        $new.nr_wakeups_passive = $old.nr_wakeups_passive;
-        $new.nr_wakeups_idle = $old.nr_wakeups_idle;
-        $new._pad_224 = [0; 32];
-    };
-}
-pub(super) use sched_statistics;
-
 macro_rules! signal_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.is_child_subreaper_bits = [0; 1];
@@ -424,14 +257,6 @@ macro_rules! signal_struct {
     };
 }
 pub(super) use signal_struct;
-
-macro_rules! task_delay_info {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        carry::task_delay_info::always!($cx, $at, $old, $new);
-        $new._pad_140 = [0; 4];
-    };
-}
-pub(super) use task_delay_info;
 
 macro_rules! task_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
@@ -1073,52 +898,6 @@ macro_rules! thread_info {
     };
 }
 pub(super) use thread_info;
-
-macro_rules! thread_struct {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        $new.iopl_warn_bits = [0; 1];
-        // segments of the thread in the GDT, of 8 bytes each, which 32-bit code asks for
-        $new.tls_array.as_mut_bytes().fill(0);
-        // where the task was switched out, on a kernel stack that is not carried
-        $new.sp = $cx.reset(&at!($at.sp), $old.sp, 0);
-        $new.es = $old.es;
-        $new.ds = $old.ds;
-        $new.fsindex = $old.fsindex;
-        $new.gsindex = $old.gsindex;
-        $new.fsbase = $old.fsbase;
-        $new.gsbase = $old.gsbase;
-        // breakpoints that a tracer set in the debug registers, kept as perf events
-        $cx.each(
-            &at!($at.ptrace_bps),
-            &$old.ptrace_bps,
-            &mut $new.ptrace_bps,
-            |cx, at, old, new| *new = cx.reset_strict(at, *old, 0),
-        );
-        $new.virtual_dr6 = $old.virtual_dr6;
-        $new.ptrace_dr7 = $old.ptrace_dr7;
-        $new.cr2 = $old.cr2;
-        $new.trap_nr = $old.trap_nr;
-        $new.error_code = $old.error_code;
-        // I/O ports the program may use, shared copy-on-write
-        $new.io_bitmap = $cx.follow(&at!($at.io_bitmap), $old.io_bitmap);
-        $new.iopl_emul = $old.iopl_emul;
-        $new.set_iopl_warn($old.iopl_warn());
-        $new._pad_145 = [0; 3];
-        $new.pkru = $old.pkru;
-        $new._pad_184 = [0; 8];
-        // segments of the thread in the GDT, of 8 bytes each, which 32-bit code asks for
-        $cx.drop_zero(&at!($at.tls_array, old), $old.tls_array.as_bytes());
-    };
-}
-pub(super) use thread_struct;
-
-macro_rules! user_struct {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        carry::user_struct::always!($cx, $at, $old, $new);
-        $new.perf_mlock = $old.perf_mlock;
-    };
-}
-pub(super) use user_struct;
 
 macro_rules! vm_area_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
