@@ -85,7 +85,7 @@ impl House<'_> {
     /// The whole function for values of the type `name`; `None` if the plan has no such type.
     ///
     /// # Errors
-    /// As for [`House::page`].
+    /// As for [`House::pages`].
     pub fn show(&self, plan: &Plan, name: &str) -> Result<Option<String>, EmitError> {
         whole_text(self, self.pair(plan)?, plan, name)
     }
