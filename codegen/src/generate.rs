@@ -5,16 +5,17 @@
 //! each pair of releases, `PAIR.rs`, with what needs no reading in `rest/PAIR.rs`.
 
 use crate::emit::{EmitError, House, HouseError, NameClash, Paths, REST, clashes};
-use crate::family::{Family, families};
+use crate::family::{Family, Stored, families};
 use crate::identifier::version;
 use crate::needed::stale;
 use crate::overrides::{
-    self, Changes, ChangesError, OverrideFinding, OverrideProblem, Overrides, PairEntry,
+    self, ChangeFinding, Changes, ChangesError, OverrideFinding, OverrideProblem, Overrides,
+    PairEntry,
 };
 use crate::pending::write_whole;
 use crate::plan::{Made, Pair, Plan, Side, Undecided, Why};
 use crate::steps::{self, StepFile, Steps, StepsError, entries};
-use kernel_structs::layout::Layout;
+use kernel_structs::layout::{Fingerprint, Layout};
 use kernel_structs::nearest::nearest;
 use kernel_structs::releases::{LookupError, Registry, RegistryError, Release};
 use kernel_structs::state::StateFinding;
@@ -423,8 +424,41 @@ pub fn of_family(
     (wrong, is_whole)
 }
 
+/// Files of decisions with comments alone, such as those that `new` leaves, that are named after no type.
+fn of_no_type(folder: &Path, family: &Family, changes: &Changes) -> Vec<ChangeFinding> {
+    let known = |ty: &str| {
+        let has = |stored: &Stored| stored.layout.find(ty).is_some();
+        family.map.types.contains_key(ty) || family.layouts.iter().any(has)
+    };
+    let decides = |file: &str| {
+        let of_changes = changes.entries.iter().map(|change| &change.file);
+        let of_flags = changes.flags.iter().map(|flag| &flag.file);
+        of_changes.chain(of_flags).any(|of| of == file)
+    };
+    // What cannot be read was told before.
+    let files = entries(folder).unwrap_or_default().into_iter();
+    let names = files.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    let of_file = |file: String| {
+        let ty = file.strip_suffix(".toml")?.to_owned();
+        let is_strange = !ty.starts_with('.') && !known(&ty) && !decides(&file);
+        is_strange.then(|| ChangeFinding {
+            file,
+            line: 1,
+            problem: OverrideProblem::FileOfNoType {
+                nearest: nearest(&ty, family.map.types.keys().map(String::as_str))
+                    .map(str::to_owned),
+                ty,
+            },
+        })
+    };
+    let mut found: Vec<ChangeFinding> = names.filter_map(of_file).collect();
+    found.sort_by(|a, b| a.file.cmp(&b.file));
+    found
+}
+
 fn of_decisions(folder: &Path, family: &Family, changes: &Changes) -> Vec<(PathBuf, Findings)> {
-    let found = family.check(changes).changes;
+    let mut found = family.check(changes).changes;
+    found.extend(of_no_type(folder, family, changes));
     let wrong = found.into_iter().map(|finding| {
         let overrides = vec![OverrideFinding {
             line: finding.line,
@@ -479,9 +513,7 @@ pub fn pages(
     let mut all = Vec::new();
     for entry in &file.pairs {
         let (from, to) = (end(registry, &entry.from)?, end(registry, &entry.to)?);
-        for end in [&from, &to] {
-            findings.overrides.extend(check_pin(entry, end));
-        }
+        findings.overrides.extend(check_pins(entry, (&from, &to)));
         if from.release.arch != to.release.arch
             || [&from, &to].iter().any(|end| end.family != file.family)
         {
@@ -550,9 +582,9 @@ pub struct End<'a> {
     /// Its kernel family.
     pub family: &'a str,
     /// Fingerprint of the saved types.
-    pub fingerprint: kernel_structs::layout::Fingerprint,
+    pub fingerprint: Fingerprint,
     /// That of the saved types alone.
-    pub types: kernel_structs::layout::Fingerprint,
+    pub types: Fingerprint,
     /// Its layout.
     pub layout: Layout,
 }
@@ -585,19 +617,24 @@ pub fn end<'a>(registry: &'a Registry, name: &str) -> Result<End<'a>, GenerateEr
     })
 }
 
-pub(crate) fn check_pin(entry: &PairEntry, end: &End<'_>) -> Option<OverrideFinding> {
-    let pinned = match end.release.name == entry.from {
-        true => entry.from_fingerprint,
-        false => entry.to_fingerprint,
-    };
-    (pinned != end.fingerprint).then(|| OverrideFinding {
+/// The pins of a pair that are not those of its releases.
+pub(crate) fn check_pins(
+    entry: &PairEntry,
+    (from, to): (&End<'_>, &End<'_>),
+) -> Vec<OverrideFinding> {
+    let ends = [(from, entry.from_fingerprint), (to, entry.to_fingerprint)];
+    let wrong = ends
+        .into_iter()
+        .filter(|(end, pinned)| *pinned != end.fingerprint);
+    let finding = |(end, pinned): (&End<'_>, Fingerprint)| OverrideFinding {
         line: entry.line,
         problem: OverrideProblem::WrongFingerprint {
             release: end.release.name.clone(),
             found: end.fingerprint,
             pinned,
         },
-    })
+    };
+    wrong.map(finding).collect()
 }
 
 /// A generated file that is not as it would be made now.
@@ -611,7 +648,7 @@ pub enum Difference {
     LeftOver(PathBuf),
     /// It is a file of Rust beside the pages of a step, with which it would be linked, and nothing makes it.
     Stray(PathBuf),
-    /// It lies among the views, or among what is carried, and nothing makes it.
+    /// It lies among the views, what is carried, or what stands beside pages, and nothing makes it.
     Foreign(PathBuf),
 }
 
@@ -678,14 +715,12 @@ fn write_file(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// Files that say they are generated, where generated files are, and that nothing makes; others that would be
-/// linked as pages; and anything else among the views and what is carried.
+/// linked as pages; and anything else among the views, what is carried, and what stands beside pages.
 fn left_over(root: &Path, files: &[GeneratedFile]) -> Result<Vec<Difference>, GenerateError> {
     let made: BTreeSet<PathBuf> = files.iter().map(|file| root.join(&file.path)).collect();
     let mut folders = steps::folders(&root.join(overrides::CONVERTERS))?;
     let linked: BTreeSet<PathBuf> = folders.iter().cloned().collect();
-    let rest: Vec<PathBuf> = folders.iter().map(|folder| folder.join(REST)).collect();
-    folders.extend(rest);
-    let mut houses = BTreeSet::new();
+    let mut houses: BTreeSet<PathBuf> = folders.iter().map(|folder| folder.join(REST)).collect();
     for folder in [VIEWS, CARRY] {
         let folder = root.join(folder);
         houses.extend(entries(&folder)?.into_iter().filter(|path| path.is_dir()));

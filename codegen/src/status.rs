@@ -197,11 +197,7 @@ fn step(
         );
         let this = (entry.from == edge.releases.0) && (entry.to == edge.releases.1);
         if this {
-            findings.extend(
-                [&from, &to]
-                    .into_iter()
-                    .filter_map(|end| generate::check_pin(entry, end)),
-            );
+            findings.extend(generate::check_pins(entry, (&from, &to)));
         }
         let (overrides, twice) = generate::decided(&file.overrides, &changes, (&from, &to));
         if this {

@@ -118,6 +118,17 @@ impl Steps {
                 let &[from, to] = found.as_slice() else {
                     continue;
                 };
+                if from.layout == to.layout {
+                    wrong.push(OverrideFinding {
+                        line,
+                        problem: OverrideProblem::OneLayout {
+                            from: from.name.clone(),
+                            to: to.name.clone(),
+                            layout: from.layout.0.clone(),
+                        },
+                    });
+                    continue;
+                }
                 match taken.entry((from.layout.clone(), to.layout.clone())) {
                     Entry::Vacant(free) => {
                         free.insert(format!("{}:{}", path.display(), pair.line));

@@ -657,3 +657,126 @@ fn what_is_open_between_several_pairs_is_told_once() {
         "{undecided}"
     );
 }
+
+/// What is multiplied one way and only called otherwise on the way back does not come back.
+#[test]
+fn a_unit_of_one_direction_is_none_of_a_rename() {
+    let entry = |back: &str| {
+        format!(
+            "[[change]]\nfield = \"s.b\"\nappears = {{ scale = {{ multiply = 10 }}, from = [\"a\"], reason = \"r (fs/a.c: f)\" }}\ndisappears = {{ into = \"a\", {back}, reason = \"r (fs/a.c: f)\" }}\n"
+        )
+    };
+    let said = wrong(&entry("rename = \"b\""));
+    assert!(said.contains("does not undo that of the other"), "{said}");
+    let right = entry("scale = { divide = 10 }, from = [\"b\"]");
+    assert_eq!(changes(&right).entries.len(), 1);
+}
+
+/// A rename that the map's rules make nothing of, or that they stand in the way of, says so.
+#[test]
+fn a_rename_and_the_state_map_say_the_same() {
+    let family = |rules: &str| {
+        let map = format!("[type.s.fields]\n{rules}");
+        family_of(
+            &map,
+            &[
+                ("v1", "struct s { long x; int a; };"),
+                ("v2", "struct s { long x; int b; };"),
+            ],
+        )
+    };
+    let entry = "[[change]]
+field = \"s.b\"
+appears = { rename = \"a\", reason = \"r (fs/a.c: f)\" }
+disappears = { into = \"a\", rename = \"b\", reason = \"r (fs/a.c: f)\" }
+";
+    let rule = |name: &str, initial: i64| {
+        format!("{name} = {{ policy = \"reset\", initial = {initial}, reason = \"r\" }}\n")
+    };
+    let both = family(&[rule("a", 3), rule("b", 9)].concat());
+    let (found, _) = told(&both, entry);
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(
+        found[0].ends_with("the state map resets both `a` and the field, so that a `rename` carries nothing; remove the entry, or the map's rules"),
+        "{found:#?}"
+    );
+    let (found, _) = told(&family(&rule("a", 3)), entry);
+    assert!(
+        found[0].ends_with("kernel-structs/state/test.toml has a rule for `s.a` and none for `b`, which by this entry is the same field; give both names the same rule"),
+        "{found:#?}"
+    );
+}
+
+/// Nobody knows an address before, and a pointer at a file does not lead to a task.
+#[test]
+fn a_pointer_gets_no_number_and_leads_to_its_like() {
+    let family = |declared: &str| {
+        let new = format!("struct s {{ int x; {declared}; }};");
+        family_of(
+            "[type.s.fields]\np = { policy = \"within\", reason = \"r\" }\n",
+            &[("v1", "struct s { int x; };"), ("v2", &new)],
+        )
+    };
+    let entry = |init: &str, drop: &str| {
+        format!(
+            "[[change]]\nfield = \"s.p\"\nappears = {{ init = {init}, reason = \"r (fs/a.c: f)\" }}\ndisappears = {{ drop = \"{drop}\", reason = \"r (fs/a.c: f)\" }}\n"
+        )
+    };
+    let always = |declared: &str, init: &str| told(&family(declared), &entry(init, "always")).0;
+    let found = always("struct s *p", "7");
+    assert!(
+        found[0].ends_with("`init = 7` is no value of `struct s *`; write one that it can hold"),
+        "{found:#?}"
+    );
+    let found = always("struct f *p", "\"self\"");
+    assert!(
+        found[0].ends_with("`init = \"self\"` does not work on struct f *; it needs a pointer at the structure that the field is in"),
+        "{found:#?}"
+    );
+    for declared in ["struct s *p", "void *p"] {
+        assert_eq!(always(declared, "\"self\""), [""; 0]);
+    }
+    let (found, _) = told(
+        &family("struct s *p"),
+        &entry("\"self\"", "only-if-initial"),
+    );
+    assert!(
+        found[0]
+            .ends_with("with which `only-if-initial` compares nothing; write `drop = \"always\"`"),
+        "{found:#?}"
+    );
+}
+
+/// Of a field that is reset the map says the value, and nobody is asked; what differs from it is one of two.
+#[test]
+fn a_decision_does_not_differ_from_the_map() {
+    let family = family_of(
+        "[type.s.fields]\nb = { policy = \"reset\", initial = 1, strict = true, reason = \"r\" }\n",
+        &[
+            ("v1", "struct s { int a; };"),
+            ("v2", "struct s { int a; int b; };"),
+        ],
+    );
+    let entry = |init: i64, drop: &str| {
+        format!(
+            "[[change]]\nfield = \"s.b\"\nappears = {{ init = {init}, reason = \"r (fs/a.c: f)\" }}\ndisappears = {{ drop = \"{drop}\", reason = \"r (fs/a.c: f)\" }}\n"
+        )
+    };
+    let (found, _) = told(&family, &entry(0, "always"));
+    assert_eq!(found.len(), 2, "{found:#?}");
+    for found in found {
+        assert!(
+            found.contains("kernel-structs/state/test.toml resets the field"),
+            "{found}"
+        );
+    }
+    // The same is too much.
+    let (found, _) = told(&family, &entry(1, "only-if-initial"));
+    assert_eq!(found.len(), 2, "{found:#?}");
+    for found in found {
+        assert!(
+            found.contains("without it the same is decided; remove it"),
+            "{found}"
+        );
+    }
+}

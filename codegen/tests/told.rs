@@ -271,9 +271,35 @@ fn a_chain_without_a_step_in_the_middle_is_told() {
     let (code, _, errors) = project.run(GENERATE);
     let said = "no step leads from 6.1.174 to 6.1.176, so that no image of the kernels before can become one of those behind; make it: kconv-gen new 6.1.174 6.1.176\n";
     assert_eq!((code, errors.as_str()), (1, said));
+    // Back alone is no way there; there alone is.
+    step("linux-6.1.176-6.1.174");
+    let (code, _, errors) = project.run(GENERATE);
+    assert_eq!((code, errors.as_str()), (1, said));
+    fs::remove_dir_all(project.file("converters/linux-6.1.176-6.1.174")).unwrap();
     step(middle);
     let (code, _, errors) = project.run(GENERATE);
     assert_eq!((code, errors.as_str()), (0, ""));
+    // Beside the pages is nothing else than what is made, and a step leads somewhere.
+    let rest = project.file("converters").join(middle).join("rest");
+    fs::write(rest.join("own.rs"), "").unwrap();
+    let nothing = project.file("converters/overrides/linux-6/nothing.toml");
+    fs::write(&nothing, "# nothing yet\n").unwrap();
+    let (code, _, errors) = project.run(GENERATE);
+    let strange = "overrides/linux-6/nothing.toml:1: no kernel of the family has a type `nothing`";
+    assert!(code == 1 && errors.contains(strange), "{errors}");
+    fs::remove_file(nothing).unwrap();
+    let (code, _, errors) = project.run(GENERATE);
+    let strange = "rest/own.rs is nothing that kconv-gen makes";
+    assert!(code == 1 && errors.contains(strange), "{errors}");
+    let file = project.file("converters").join(middle).join("step.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let to = text.lines().find(|line| line.starts_with("to = "));
+    let from = text.lines().find(|line| line.starts_with("from = "));
+    let same = from.unwrap().replacen("from", "to", 1);
+    fs::write(&file, text.replacen(to.unwrap(), &same, 1)).unwrap();
+    for said in told(&project, &[GENERATE, &["status", "6.1.174", "6.1.176"]]) {
+        assert!(said.contains("have one layout,"), "{said}");
+    }
 }
 
 /// A pipe that nobody writes into is not waited for.

@@ -222,7 +222,7 @@ pub enum RegistryError {
         expected: Box<Fingerprint>,
     },
     /// A state map cannot be read.
-    #[error("state/{file}:{source}")]
+    #[error("kernel-structs/state/{file}:{source}")]
     State {
         /// Its file.
         file: String,
@@ -230,7 +230,7 @@ pub enum RegistryError {
         source: StateError,
     },
     /// A state map is for another family than its name says.
-    #[error("state/{file} is for the family `{family}`")]
+    #[error("kernel-structs/state/{file} is for the family `{family}`")]
     Family {
         /// Its file.
         file: String,
@@ -238,7 +238,7 @@ pub enum RegistryError {
         family: String,
     },
     /// A file that should be text is not UTF-8.
-    #[error("state/{file} is no UTF-8 text")]
+    #[error("kernel-structs/state/{file} is no UTF-8 text")]
     Text {
         /// Its name.
         file: String,

@@ -283,7 +283,8 @@ pub enum Initial {
 pub struct Declared {
     /// The member, as `type.member`.
     pub member: String,
-    /// The value for each type, as C writes it; never one that depends on a declaration again.
+    /// The value for each type, as C writes it; never one that depends on a declaration again. A `?`
+    /// behind a type says that perhaps no stored layout declares the member so.
     pub values: BTreeMap<String, Initial>,
 }
 

@@ -207,6 +207,17 @@ fn a_number_of_the_layout_is_one_that_some_layout_has() {
         changed_linux_6(declared, "declared = \"task_struct.ret_stacks\""),
         [missing]
     );
+    assert_eq!(
+        changed_linux_6("\"long unsigned int *\" = 0", "\"long int *\" = 0"),
+        [
+            "[type.task_struct.fields] curr_ret_stack: no layout declares task_struct.ret_stack as `long int *`, but as `long unsigned int *`, `struct ftrace_ret_stack *`; correct the type, or write `long int *?` if only kernels that are not stored do"
+        ]
+    );
+    let perhaps = changed_linux_6(
+        "\"long unsigned int *\" = 0",
+        "\"long unsigned int *\" = 0, \"int *?\" = 1",
+    );
+    assert_eq!(perhaps, [""; 0]);
     let reset = "numa_scan_offset = { policy = \"reset\",";
     assert_eq!(
         changed_linux_6(

@@ -21,6 +21,14 @@ pub fn stale(overrides: &Overrides, made: &[&Made]) -> Vec<OverrideFinding> {
     let mut findings = Vec::new();
     for entry in &overrides.entries {
         let field = entry.field.clone();
+        // What has another unit has it in every step, and on the way back.
+        if entry.action.unit().is_some() {
+            findings.push(OverrideFinding {
+                line: entry.line,
+                problem: OverrideProblem::UnitOfStep { field },
+            });
+            continue;
+        }
         let problem = if known.contains(field.as_str()) {
             match needed.contains(&entry.index) {
                 true => continue,

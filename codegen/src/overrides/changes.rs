@@ -603,6 +603,11 @@ fn units(field: &str, when: &When, directions: &[Directed]) -> Option<OverridePr
         _ => {}
     }
     let scale = |directed: &Directed| directed.actions.iter().find_map(OverrideAction::unit);
+    // A name alone leaves the number as it is.
+    let unit = |directed: &Directed| match directed.actions.as_slice() {
+        [OverrideAction::Rename { .. }] => Some((1, 1, 0)),
+        _ => scale(directed),
+    };
     match (when, directions) {
         (When::Told { .. } | When::Elements { .. }, [only]) => {
             scale(only).map(|_| OverrideProblem::OneWayUnit {
@@ -611,7 +616,7 @@ fn units(field: &str, when: &When, directions: &[Directed]) -> Option<OverridePr
             })
         }
         (_, [there, back]) => {
-            let (there, back) = (scale(there)?, scale(back)?);
+            let (there, back) = (unit(there)?, unit(back)?);
             let [
                 (multiply, divide, offset),
                 (back_multiply, back_divide, back_offset),

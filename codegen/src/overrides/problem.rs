@@ -230,6 +230,14 @@ pub enum OverrideProblem {
         /// What of its condition no layout fulfils, if that is all there is to it.
         why: Option<String>,
     },
+    /// A unit that is another one in one step alone.
+    #[error(
+        "`{field}`: `scale` says that its unit is another one, and a step says nothing of the way back, nor of other steps; say it for both directions in converters/overrides/FAMILY/TYPE.toml"
+    )]
+    UnitOfStep {
+        /// The entry.
+        field: String,
+    },
     /// A unit that is another one in one direction alone.
     #[error(
         "`{field}`: `scale` says that its unit is another one, and only for {direction}; say for the other direction as well what becomes of it"
@@ -427,6 +435,29 @@ pub enum OverrideProblem {
         /// Where the other pair stands.
         place: String,
     },
+    /// A pair whose releases have one layout.
+    #[error(
+        "{from} and {to} have one layout, {layout}, between whose releases nothing is to be converted; correct the names, or remove the pair"
+    )]
+    OneLayout {
+        /// The release read.
+        from: String,
+        /// The release written.
+        to: String,
+        /// Their layout.
+        layout: String,
+    },
+    /// A file of decisions that is named after no type.
+    #[error(
+        "no kernel of the family has a type `{ty}`, which the file is named after, and the state map has none{}; rename the file, or remove it",
+        suggestion(nearest)
+    )]
+    FileOfNoType {
+        /// The name.
+        ty: String,
+        /// The most similar type there is.
+        nearest: Option<String>,
+    },
     /// The type is in no plan.
     #[error("`{field}`: no planned type is called `{ty}`{}", suggestion(nearest))]
     UnknownType {
@@ -571,6 +602,39 @@ pub enum OverrideProblem {
     /// A rename of a field that both sides have.
     #[error("the field has the same name in both layouts; there is nothing to rename")]
     NothingToRename,
+    /// A decision that differs from what the state map says of a field that it resets.
+    #[error(
+        "kernel-structs/state/{family}.toml resets the field, to another value or more strictly or less; where both kernels can have their own, `initial` says it there: remove the entry"
+    )]
+    AgainstMap {
+        /// The family.
+        family: String,
+    },
+    /// A rename of what is reset.
+    #[error(
+        "the state map resets both `{old}` and the field, so that a `rename` carries nothing; remove the entry, or the map's rules"
+    )]
+    RenameOfReset {
+        /// The old name.
+        old: String,
+    },
+    /// A rename between names of which the state map has a rule for one alone.
+    #[error(
+        "kernel-structs/state/{family}.toml has a rule for `{has}` and none for `{lacks}`, which by this entry is the same field; give both names the same rule"
+    )]
+    RuleOfOneName {
+        /// The field with a rule, as `type.member`.
+        has: String,
+        /// The other name.
+        lacks: String,
+        /// The family.
+        family: String,
+    },
+    /// An old address of the object itself, which a strict `drop` cannot compare.
+    #[error(
+        "`appears` gives the field the address of its object, with which `only-if-initial` compares nothing; write `drop = \"always\"`"
+    )]
+    StrictSelf,
     /// A rename between types that no automatic rule leads between.
     #[error(
         "it was `{old}`, {was}, and is {is}, to which no automatic rule leads; make it with a `call` that has `from = [\"{old}\"]`"

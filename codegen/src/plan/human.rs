@@ -13,7 +13,7 @@ use crate::overrides::{
 };
 use crate::steps::folder_of;
 use kconv_rules::{PartKind, RuleKind, Source};
-use kernel_structs::layout::{FieldPath, Layout, Type};
+use kernel_structs::layout::{FieldPath, Layout, Type, TypeId};
 use kernel_structs::nearest::nearest;
 use kernel_structs::state::{Initial, Policy};
 use std::collections::BTreeMap;
@@ -186,8 +186,32 @@ impl<'a> Planner<'a> {
             entry,
             parts.map_err(|problem| self.in_line(entry, problem))?,
         );
+        if matches!(entry.action, OverrideAction::Init(_)) && own.is_none() {
+            self.not_against_map(owner, entry, (Which::New, field), (&decided, &without))?;
+        }
         self.note_need(entry, &decided, without);
         Ok(decided)
+    }
+
+    /// That a decision about a field that comes or goes is not another one than the state map's, which resets
+    /// the field: nobody is asked about that, and of two sources that differ one is wrong.
+    fn not_against_map(
+        &self,
+        owner: &Owner,
+        entry: &Override,
+        (which, field): (Which, &Field),
+        (decided, without): (&Decision, &Result<Decision, Why>),
+    ) -> Result<(), Why> {
+        let rule = self.own_rule(which, owner, field);
+        let is_reset = rule.is_some_and(|rule| matches!(rule.policy, Policy::Reset { .. }));
+        let differs = |without: &Decision| effect(&without.parts) != effect(&decided.parts);
+        match without {
+            Ok(without) if is_reset && differs(without) => {
+                let family = self.pair.map.family.clone();
+                Err(self.in_line(entry, OverrideProblem::AgainstMap { family }))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn dropped(
@@ -229,6 +253,9 @@ impl<'a> Planner<'a> {
         let OverrideAction::Drop { only_if_initial } = entry.action else {
             return Ok(decision(entry, Vec::new()));
         };
+        if only_if_initial && entry.back == Some(Init::Object) {
+            return Err(self.in_line(entry, OverrideProblem::StrictSelf));
+        }
         let without = self.speculate(|planner| planner.by_rule(owner, Some(field), None));
         let map = self.pair.map;
         let stated = match self
@@ -296,6 +323,9 @@ impl<'a> Planner<'a> {
             (why, _) => why,
         })?;
         let decided = decision(entry, parts);
+        if !in_new {
+            self.not_against_map(owner, entry, (Which::Old, field), (&decided, &without))?;
+        }
         self.note_need(entry, &decided, without);
         Ok(decided)
     }
@@ -350,7 +380,31 @@ impl<'a> Planner<'a> {
         }
         let was = old_field(name, old).map_err(|problem| self.in_line(entry, problem))?;
         let led = self.by_rule(owner, Some(was), Some(field));
+        if let Ok(led) = &led
+            && !led.parts.is_empty()
+            && led.parts.iter().all(|part| part.rule == RuleKind::Reset)
+        {
+            let old = name.to_owned();
+            let problem = OverrideProblem::RenameOfReset { old };
+            return Err(self.in_line(entry, problem));
+        }
+        let rules = [
+            self.own_rule(Which::Old, owner, was).is_some(),
+            self.own_rule(Which::New, owner, field).is_some(),
+        ];
         let mut decided = led.map_err(|why| match why {
+            Why::TypeChanged if rules[0] != rules[1] => {
+                let (has, lacks) = match rules[0] {
+                    true => (name, &*field.name),
+                    false => (&*field.name, name),
+                };
+                let problem = OverrideProblem::RuleOfOneName {
+                    has: format!("{}.{has}", owner.name),
+                    lacks: lacks.to_owned(),
+                    family: self.pair.map.family.clone(),
+                };
+                self.in_line(entry, problem)
+            }
             Why::TypeChanged | Why::UnionChanged => {
                 let problem = OverrideProblem::RenameOfOther {
                     old: name.to_owned(),
@@ -452,6 +506,22 @@ impl<'a> Planner<'a> {
             Init::Container => Action::ContainerAddress,
             Init::Object if !pointer => return wrong("init = \"self\"", "a pointer"),
             Init::Object => {
+                let leads_to = match layout.get(layout.strip(to.ty)) {
+                    Type::Pointer { target } => *target,
+                    _ => TypeId::VOID,
+                };
+                let names = layout.names(leads_to);
+                let is_own = |name: &&str| {
+                    owner.names[Which::New as usize]
+                        .iter()
+                        .any(|own| own == name)
+                };
+                if layout.strip(leads_to) != TypeId::VOID && !names.iter().any(is_own) {
+                    return wrong(
+                        "init = \"self\"",
+                        "a pointer at the structure that the field is in",
+                    );
+                }
                 let entry = self.pair.map.types.get(&owner.name);
                 if !entry.is_some_and(|entry| entry.saved) {
                     return Err(OverrideProblem::NotAnObject {

@@ -338,7 +338,9 @@ fn range(layout: &Layout, field: &Field) -> Option<(i128, i128)> {
 pub(super) fn is_value(scalar: Scalar, bits: u64, number: i64) -> bool {
     match scalar.kind {
         ScalarKind::Bool => matches!(number, 0 | 1),
-        ScalarKind::Number | ScalarKind::Pointer => fits(number, bits, scalar.signed),
+        ScalarKind::Number => fits(number, bits, scalar.signed),
+        // An address is no number that anybody could know before.
+        ScalarKind::Pointer => number == 0,
     }
 }
 

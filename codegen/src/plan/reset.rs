@@ -39,6 +39,9 @@ impl<'i> How<'i> {
 /// Longer arrays are not told element by element; what the kernel has in an object is shorter.
 const MOST_ELEMENTS: u64 = 256;
 
+/// Numbers below it, of either sign, are no addresses.
+const NO_ADDRESS: u64 = 4096;
+
 const MISFIT: Why = Why::PolicyDoesNotFit { policy: "reset" };
 
 impl Planner<'_> {
@@ -649,8 +652,11 @@ impl Planner<'_> {
 fn holds(shape: &Shape<'_>, value: &Value, number: i64) -> bool {
     match shape {
         Shape::Scalar(scalar) | Shape::Enum(scalar) => match scalar.kind {
-            ScalarKind::Number | ScalarKind::Pointer => fits(number, value.len, scalar.signed),
+            ScalarKind::Number => fits(number, value.len, scalar.signed),
             ScalarKind::Bool => matches!(number, 0 | 1),
+            // An address is no number that anybody could know before. What lies in the first page or the last is
+            // none: a flag in its place, or an error.
+            ScalarKind::Pointer => number.unsigned_abs() < NO_ADDRESS,
         },
         _ => true,
     }

@@ -26,7 +26,8 @@ struct Kernel<'r> {
 
 impl Routes<'_> {
     /// Where a step is missing between kernels of one series and flavour that follow one another, and that
-    /// both have steps: images of those before it cannot become such of those behind.
+    /// both have steps: images of those before it cannot become such of those behind. A way back
+    /// need not be.
     ///
     /// Kernels without any step, such as one that was just imported, are no broken chain. Nor are kernels
     /// of several series or flavours, which people join where they want it, and those of other
@@ -57,7 +58,7 @@ impl Routes<'_> {
             chain.sort_by_key(|kernel| numbers(&kernel.first.version));
             let next = chain.iter().skip(1);
             for (before, behind) in chain.iter().zip(next) {
-                if !self.joined(before.id).contains(behind.id) {
+                if self.way(before.id, behind.id).is_none() {
                     broken.insert(Broken {
                         from: before.last.version.clone(),
                         to: behind.first.version.clone(),
@@ -66,22 +67,5 @@ impl Routes<'_> {
             }
         }
         broken.into_iter().collect()
-    }
-
-    /// The layouts that steps join with one, whichever way they lead.
-    fn joined<'s>(&'s self, start: &'s LayoutId) -> BTreeSet<&'s LayoutId> {
-        let mut known = BTreeSet::new();
-        let mut left = vec![start];
-        while let Some(id) = left.pop() {
-            if known.insert(id) {
-                let beside = self.edges.iter().filter_map(|edge| match id {
-                    id if *id == edge.from => Some(&edge.to),
-                    id if *id == edge.to => Some(&edge.from),
-                    _ => None,
-                });
-                left.extend(beside);
-            }
-        }
-        known
     }
 }

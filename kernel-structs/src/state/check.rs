@@ -65,6 +65,19 @@ pub enum StateFinding {
         /// The member that is declared, as `type.member`.
         declared: String,
     },
+    /// An initial value for a type as which no layout declares the member that it depends on.
+    NoSuchDeclaration {
+        /// The table of the map.
+        table: String,
+        /// The member, or the entry.
+        member: String,
+        /// The member that is declared, as `type.member`.
+        declared: String,
+        /// The type.
+        ty: String,
+        /// As what layouts declare it.
+        known: Vec<String>,
+    },
     /// A pointer nobody said anything about.
     NoPolicy {
         /// The type it is in.
@@ -188,7 +201,10 @@ impl StateFinding {
             StateFinding::NotSaved { ty, entry } => format!("[[{entry}]] {ty}"),
             StateFinding::Misfit { table, member, .. }
             | StateFinding::NoSuchConstant { table, member, .. }
-            | StateFinding::NotDeclared { table, member, .. } => format!("[{table}] {member}"),
+            | StateFinding::NotDeclared { table, member, .. }
+            | StateFinding::NoSuchDeclaration { table, member, .. } => {
+                format!("[{table}] {member}")
+            }
             StateFinding::NoRing { field, .. } => format!("[[root]] {field}"),
             StateFinding::Size { entry, key, .. } if entry.starts_with("[type.") => {
                 format!("{entry} {key}")
@@ -239,6 +255,17 @@ impl fmt::Display for StateFinding {
             } => write!(
                 f,
                 "[{table}] {member}: no layout has a member {declared} of one of the types that `declared` names; correct its name, or the types"
+            ),
+            StateFinding::NoSuchDeclaration {
+                table,
+                member,
+                declared,
+                ty,
+                known,
+            } => write!(
+                f,
+                "[{table}] {member}: no layout declares {declared} as `{ty}`, but as `{}`; correct the type, or write `{ty}?` if only kernels that are not stored do",
+                known.join("`, `")
             ),
             StateFinding::NoPolicy {
                 ty,
@@ -679,8 +706,9 @@ fn can_be(layout: &Layout, ty: TypeId, initial: &Initial) -> bool {
         (Type::Pointer { .. }, Initial::Null | Initial::Nowhere) => true,
         (_, Initial::Null | Initial::Nowhere) => false,
         (_, Initial::Declared(declared)) => {
+            // That a layout has none is told where the declarations are looked at.
             let said = declared.under(layout);
-            said.is_some_and(|initial| can_be(layout, ty, initial))
+            said.is_none_or(|initial| can_be(layout, ty, initial))
         }
         (Type::Composite(_), _) => true,
         (_, Initial::EmptyList) => false,
@@ -712,6 +740,18 @@ fn check_numbers(
             });
         }
         Initial::Declared(declared) => {
+            let known: BTreeSet<String> = layouts.iter().filter_map(|of| declared.ty(of)).collect();
+            for ty in declared.values.keys() {
+                if !ty.ends_with('?') && !known.contains(ty) {
+                    findings.insert(StateFinding::NoSuchDeclaration {
+                        table: table.to_owned(),
+                        member: member.to_owned(),
+                        declared: declared.member.clone(),
+                        ty: ty.clone(),
+                        known: known.iter().cloned().collect(),
+                    });
+                }
+            }
             for initial in declared.values.values() {
                 check_numbers((table, member), initial, layouts, findings);
             }

@@ -63,10 +63,17 @@ impl Declared {
     /// The value under `layout`; `None` if that lacks the member, or declares it in another way
     /// than any that is known.
     pub fn under(&self, layout: &Layout) -> Option<&Initial> {
+        let ty = self.ty(layout)?;
+        let perhaps = || self.values.get(&format!("{ty}?"));
+        self.values.get(&ty).or_else(perhaps)
+    }
+
+    /// As what `layout` declares the member, as C writes it; `None` if it lacks that.
+    pub(super) fn ty(&self, layout: &Layout) -> Option<String> {
         let (ty, member) = self.member.split_once('.')?;
         let member = FieldPath::parse(member).ok()?;
         let found = layout.lookup(layout.find(ty)?, &member)?;
-        self.values.get(&layout.type_name(found.ty))
+        Some(layout.type_name(found.ty))
     }
 }
 
