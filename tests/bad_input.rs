@@ -421,3 +421,37 @@ fn wrong_usage() {
         assert!(failed.said.contains(part), "{}", failed.said);
     }
 }
+
+/// An upgrade whose record is damaged stands in the way of the next one, until somebody throws it away.
+#[test]
+fn an_upgrade_whose_record_is_damaged_can_be_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = folder.path().join("queue");
+    let upgrade = queue.join("7");
+    std::fs::create_dir_all(&upgrade).unwrap();
+    std::fs::write(upgrade.join("upgrade.json"), "half a rec").unwrap();
+    std::fs::write(upgrade.join("next.img"), "an image").unwrap();
+    let with = |command: &[&str]| {
+        let mut arguments: Vec<&OsStr> = command.iter().map(OsStr::new).collect();
+        arguments.extend([OsStr::new("--queue"), queue.as_os_str()]);
+        kconv(&arguments)
+    };
+    let status = with(&["status"]);
+    let said = String::from_utf8(status.stderr).unwrap();
+    assert!(!status.status.success(), "{said}");
+    for part in [
+        "7/upgrade.json: not the record of an upgrade",
+        "`kconv forget`",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    // With a name that there is none of, nothing goes.
+    assert!(!with(&["forget", "7", "8"]).status.success());
+    assert!(upgrade.join("next.img").exists());
+    let forgotten = with(&["forget", "7"]);
+    let said = String::from_utf8(forgotten.stderr).unwrap();
+    assert!(forgotten.status.success(), "{said}");
+    assert!(said.contains("upgrade 7 is gone"), "{said}");
+    assert!(!upgrade.exists());
+    assert!(with(&["status"]).status.success());
+}

@@ -58,7 +58,7 @@ impl QueueError {
             }
             QueueError::Write(error) => error.advice(),
             QueueError::Record { .. } => {
-                "nothing but kconv writes there; the images beside it are whole and can be given to `kconv thaw`"
+                "nothing but kconv writes there; the images beside it are whole and can be given to `kconv thaw`; `kconv forget` throws them away with the record"
             }
             QueueError::Format { .. } => "use the kconv that wrote it, or a newer one",
             QueueError::NoEntry { .. } => "`kconv status` says which there are",

@@ -139,6 +139,28 @@ impl Queue {
         Ok(entries)
     }
 
+    /// Those of the upgrades of these names whose records are none. A record of another format is one that another
+    /// kconv reads.
+    ///
+    /// # Errors
+    /// If the queue cannot be read.
+    pub fn damaged(&self, names: &[String]) -> Result<Vec<String>, QueueError> {
+        let there = self.numbers()?.into_iter().map(|number| number.to_string());
+        let is_damaged = |name: &String| {
+            let record = Record::read(&self.folder.join(name).join(RECORD));
+            names.contains(name) && matches!(record, Err(QueueError::Record { .. }))
+        };
+        Ok(there.filter(is_damaged).collect())
+    }
+
+    /// Removes the upgrade of a name that [`Queue::damaged`] gave, with its images: nobody can say what it is of.
+    ///
+    /// # Errors
+    /// If something of it cannot be removed.
+    pub fn remove_damaged(&self, name: &str) -> Result<(), QueueError> {
+        remove_folder(&self.folder.join(name))
+    }
+
     /// The numbers of all folders, ascending.
     fn numbers(&self) -> Result<Vec<u64>, QueueError> {
         let read = match fs::read_dir(&self.folder) {
@@ -196,12 +218,7 @@ impl Entry {
     /// # Errors
     /// If one cannot be removed.
     pub fn remove_images(&self) -> Result<(), QueueError> {
-        for path in files(&self.folder)? {
-            if path.file_name().is_some_and(|name| name != RECORD) {
-                remove_file(&path)?;
-            }
-        }
-        Ok(())
+        remove_images(&self.folder)
     }
 
     /// Removes it from the queue, with its images.
@@ -209,10 +226,25 @@ impl Entry {
     /// # Errors
     /// If something of it cannot be removed.
     pub fn remove(self) -> Result<(), QueueError> {
-        self.remove_images()?;
-        remove_file(&self.folder.join(RECORD))?;
-        fs::remove_dir(&self.folder).map_err(|source| failed(&self.folder, source))
+        remove_folder(&self.folder)
     }
+}
+
+/// Removes the folder of an upgrade with what is in it, the record at last.
+fn remove_folder(folder: &Path) -> Result<(), QueueError> {
+    remove_images(folder)?;
+    remove_file(&folder.join(RECORD))?;
+    fs::remove_dir(folder).map_err(|source| failed(folder, source))
+}
+
+/// Removes all that is in the folder of an upgrade but for the record.
+fn remove_images(folder: &Path) -> Result<(), QueueError> {
+    for path in files(folder)? {
+        if path.file_name().is_some_and(|name| name != RECORD) {
+            remove_file(&path)?;
+        }
+    }
+    Ok(())
 }
 
 fn files(folder: &Path) -> Result<Vec<PathBuf>, QueueError> {
@@ -321,6 +353,31 @@ mod tests {
             assert_eq!(queue.entries().unwrap()[0].record, entry.record);
         }
         insta::assert_snapshot!(fs::read_to_string(entry.folder.join(RECORD)).unwrap());
+    }
+
+    #[test]
+    fn what_nobody_can_read_is_removed_by_name() {
+        let (_folder, queue) = queue();
+        let entries: Vec<Entry> = (0..3).map(|_| queue.begin(record()).unwrap()).collect();
+        for entry in &entries {
+            fs::write(entry.frozen(), "an image").unwrap();
+        }
+        fs::write(entries[1].folder.join(RECORD), "{ \"format\": 2, ").unwrap();
+        let mut newer = serde_json::to_value(&entries[2].record).unwrap();
+        newer["format"] = 99.into();
+        fs::write(entries[2].folder.join(RECORD), newer.to_string()).unwrap();
+        assert_eq!(queue.readable().unwrap().1.len(), 2);
+        // Neither one that is whole, nor one that another kconv knows, nor one that is none.
+        let all = ["1", "2", "3", "4"].map(str::to_owned);
+        assert_eq!(queue.damaged(&all[..1]).unwrap(), [""; 0]);
+        assert_eq!(queue.damaged(&all).unwrap(), ["2"]);
+        queue.remove_damaged("2").unwrap();
+        let there = |entry: &Entry| entry.frozen().exists();
+        assert_eq!(
+            entries.iter().map(there).collect::<Vec<_>>(),
+            [true, false, true]
+        );
+        assert!(!entries[1].folder.exists());
     }
 
     #[test]
