@@ -12,6 +12,7 @@ use crate::plan::{Needs, Pair, Plan, Prepared, Undecided, Why};
 use kernel_structs::layout::{Layout, Type, TypeId};
 use kernel_structs::nearest::nearest;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::thread;
 
 /// What is wrong with the decisions of a family.
@@ -253,17 +254,15 @@ impl Family {
                     let misnamed = others
                         .into_iter()
                         .find_map(|other| Some((self.unknown(&other)?, other)));
-                    let problem = match (held.contains(&one), needed.contains(&one)) {
-                        _ if misnamed.is_some() => {
-                            let (nearest, name) = misnamed.unwrap_or_default();
-                            self.misnamed(name, nearest)
-                        }
-                        (_, true) => continue,
-                        (true, false) => OverrideProblem::NeverNeeded {
+                    let (is_held, is_needed) = (held.contains(&one), needed.contains(&one));
+                    let problem = match (misnamed, is_held, is_needed) {
+                        (Some((nearest, name)), ..) => self.misnamed(name, nearest),
+                        (None, _, true) => continue,
+                        (None, true, false) => OverrideProblem::NeverNeeded {
                             field: decided,
                             direction: directed.direction,
                         },
-                        (false, false) => OverrideProblem::NeverHolds {
+                        (None, false, false) => OverrideProblem::NeverHolds {
                             field: decided,
                             direction: directed.direction,
                             why: change.when.unmet(field, &layouts),
@@ -362,7 +361,9 @@ fn failure(entry: &Override, pair: (&Stored, &Stored), made: &Needs) -> Option<C
             line,
             file: path,
             problem,
-        } if *line == entry.line && is_in(path, file) && open.is_of(&entry.field) => Some(problem),
+        } if *line == entry.line && Path::new(path).ends_with(file) && open.is_of(&entry.field) => {
+            Some(problem)
+        }
         _ => None,
     });
     Some(never(file, entry.line, entry.field.clone(), pair, found?))
@@ -401,11 +402,6 @@ fn never(
             problem: problem.to_owned(),
         },
     }
-}
-
-/// Whether the last part of a path is a file's name.
-fn is_in(path: &str, file: &str) -> bool {
-    path.rsplit('/').next() == Some(file)
 }
 
 /// Whether a layout has the unnamed union that goes by the name `name`, written `type.union_member`.

@@ -148,9 +148,10 @@ impl Queue {
         let there = self.numbers()?.into_iter().map(|number| number.to_string());
         let is_damaged = |name: &String| {
             let record = Record::read(&self.folder.join(name).join(RECORD));
-            names.contains(name) && matches!(record, Err(QueueError::Record { .. }))
+            matches!(record, Err(QueueError::Record { .. }))
         };
-        Ok(there.filter(is_damaged).collect())
+        let named = there.filter(|name| names.contains(name));
+        Ok(named.filter(is_damaged).collect())
     }
 
     /// Removes the upgrade of a name that [`Queue::damaged`] gave, with its images: nobody can say what it is of.
