@@ -15,6 +15,7 @@ mod build;
 mod change;
 mod code;
 mod compare;
+mod contract;
 mod declare;
 mod gather;
 mod item;
@@ -46,6 +47,7 @@ pub use saved::Saved;
 pub use source::CheckError;
 pub use verdict::Verdict;
 
+use contract::Versions;
 use gather::Gathered;
 use std::io::BufRead;
 use std::path::Path;
@@ -108,23 +110,26 @@ pub fn check_all(
         true => gather::gather(patches, (inputs.tree, inputs.reverse), saved)?,
         false => Gathered::default(),
     };
+    let classified = changes
+        .into_iter()
+        .filter_map(|change| verdict::classify(change, saved, &uses));
+    let classified: Vec<_> = classified.collect();
     let judge = Judge {
         saved,
         project,
         uses: &uses,
         options: inputs.options,
+        versions: &Versions::of(&classified),
     };
-    let classified = changes
-        .into_iter()
-        .filter_map(|change| judge.classify(change));
     let mut findings: Vec<Finding> = classified
+        .into_iter()
         .map(|change| {
             let verdict = judge.judge(&change);
             Finding::new(change, verdict)
         })
         .collect();
     if let Some(layouts) = &inputs.layouts {
-        layouts::confirm(layouts, saved.map, project, &mut findings, &|name| {
+        layouts::confirm(layouts, saved, project, &mut findings, &|name| {
             judge.users(name)
         })?;
     }

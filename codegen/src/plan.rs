@@ -52,8 +52,8 @@ pub struct Plan {
     pub from: Node,
     /// The layout written.
     pub to: Node,
-    /// Where a task under the layout read keeps what people call it by.
-    pub task: TaskLabel,
+    /// The pid and comm of a task under the layout read; `None` for a family in which nothing is one.
+    pub task: Option<TaskLabel>,
     /// The types, by name: those of objects, and those nested in them that have rules of their
     /// own.
     pub types: BTreeMap<String, TypePlan>,

@@ -183,12 +183,12 @@ macro_rules! converter {
             machine: Machine::X86_64,
             from: node(&$from),
             to: node(&$to),
-            task: TaskLabel {
+            task: Some(TaskLabel {
                 ty: "task",
                 pid: 0,
                 comm: 0,
                 comm_len: 0,
-            },
+            }),
             changed: leak(types),
             carried: &[],
         }));
@@ -427,12 +427,12 @@ fn counted(from: [usize; 2], to: [usize; 2], name: [&'static str; 2]) -> &'stati
         machine: Machine::X86_64,
         from: node(name[0]),
         to: node(name[1]),
-        task: TaskLabel {
+        task: Some(TaskLabel {
             ty: "task",
             pid: 0,
             comm: 0,
             comm_len: 0,
-        },
+        }),
         changed: leak(types),
         carried: &[],
     }))

@@ -8,6 +8,8 @@
 
 #[path = "check/build.rs"]
 mod build;
+#[path = "check/contracts.rs"]
+mod contracts;
 #[path = "check/formats.rs"]
 mod formats;
 #[path = "check/gate.rs"]

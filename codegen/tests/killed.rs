@@ -187,10 +187,13 @@ fn of_linux_2_4() -> Project {
         .filter(|block| !block.contains("\"amd64\""));
     let table: Vec<&str> = blocks.collect();
     fs::write(structs.join("releases.toml"), table.join("\n[[")).unwrap();
-    fs::remove_file(structs.join("state/linux-6.toml")).unwrap();
+    for family in ["linux-6", "kho"] {
+        fs::remove_file(structs.join(format!("state/{family}.toml"))).unwrap();
+    }
     for entry in fs::read_dir(structs.join("layouts")).unwrap() {
         let path = entry.unwrap().path();
-        if path.to_string_lossy().contains("amd64") {
+        let name = path.to_string_lossy().into_owned();
+        if name.contains("amd64") || name.contains("kho-") {
             fs::remove_file(path).unwrap();
         }
     }

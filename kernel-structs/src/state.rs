@@ -7,6 +7,7 @@
 
 mod arms;
 mod check;
+mod contract;
 mod derived;
 mod error;
 mod indexes;
@@ -24,6 +25,7 @@ mod watch;
 
 pub use arms::union_of;
 pub use check::StateFinding;
+pub use contract::Contract;
 pub use derived::{Derived, DerivedPlace};
 pub use error::StateError;
 pub use indexes::Index;
@@ -58,6 +60,9 @@ pub struct StateMap {
     pub walk: BTreeMap<String, Vec<String>>,
     /// What no layout shows and yet changes what saved values mean.
     pub watch: Watch,
+    /// Headers whose types are a format that one kernel writes and another reads; the first that fits
+    /// counts.
+    pub contracts: Vec<Contract>,
     /// Where it stands in its file.
     lines: lines::Lines,
 }

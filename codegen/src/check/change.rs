@@ -71,6 +71,8 @@ pub enum Kind {
     Build,
     /// What an option is set to that saved state has to do with.
     Option,
+    /// The version of a format that one kernel writes and another reads.
+    FormatVersion,
     /// A watched constant that was not there.
     ConstantAdded,
     /// A watched constant that is there no more.
@@ -93,7 +95,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 26] = [
+    pub const ALL: [Kind; 27] = [
         Kind::Added,
         Kind::Removed,
         Kind::Renamed,
@@ -111,6 +113,7 @@ impl Kind {
         Kind::Flags,
         Kind::Build,
         Kind::Option,
+        Kind::FormatVersion,
         Kind::ConstantAdded,
         Kind::ConstantRemoved,
         Kind::ConstantRenumbered,
@@ -142,6 +145,7 @@ impl Kind {
             Kind::Flags => "flags",
             Kind::Build => "build",
             Kind::Option => "option",
+            Kind::FormatVersion => "format-version",
             Kind::ConstantAdded => "constant-added",
             Kind::ConstantRemoved => "constant-removed",
             Kind::ConstantRenumbered => "constant-renumbered",
@@ -174,6 +178,9 @@ impl Kind {
             Kind::Flags => "a member whose bits mean something else",
             Kind::Build => "a flag of the compiler by which types lie otherwise",
             Kind::Option => "what an option is set to that saved state has to do with",
+            Kind::FormatVersion => {
+                "the version of a format that one kernel writes and another reads"
+            }
             Kind::ConstantAdded => "a watched constant that was not there",
             Kind::ConstantRemoved => "a watched constant that is there no more",
             Kind::ConstantRenumbered => "a watched constant with another number",
@@ -198,7 +205,8 @@ impl Kind {
         match self {
             Kind::MovedHeader => Grade::Note,
             Kind::Unnamed | Kind::Incomplete | Kind::Unread => Grade::Unknown,
-            Kind::ConstantAdded
+            Kind::FormatVersion
+            | Kind::ConstantAdded
             | Kind::ConstantRemoved
             | Kind::ConstantRenumbered
             | Kind::Option

@@ -467,8 +467,17 @@ impl Gatherer<'_, '_> {
             self.enumerators(found);
             return;
         }
-        if !new.name.is_empty() && self.is_saved(&new.name) {
+        let covered = |change: &Change| self.saved.contract(change).is_some();
+        if !new.name.is_empty() && (self.is_saved(&new.name) || found.iter().all(covered)) {
             self.out.changes.extend(found);
+            return;
+        }
+        if new.name.is_empty() && !new.partial && found.iter().all(covered) {
+            let unnamed = found.into_iter().map(|change| Change {
+                ty: "(unnamed)".to_owned(),
+                ..change
+            });
+            self.out.changes.extend(unnamed);
             return;
         }
         let gone = |name: &str| !new.members.iter().any(|member| member.name == name);
@@ -493,10 +502,25 @@ impl Gatherer<'_, '_> {
         self.saved.get(name).is_some() || self.out.uses.inside(name).is_some()
     }
 
+    /// As [`Gatherer::is_saved`], or part of a format that the file at `path` declares.
+    fn matters_in(&self, name: &str, path: &str) -> bool {
+        self.is_saved(name) || self.saved.contract_of(name, path).is_some()
+    }
+
     /// Takes the changes of a part of a type that neither a tag nor a heading names.
     fn take_nameless(&mut self, found: Vec<Change>, old: &TypeDef, new: &TypeDef, whole: bool) {
         let before = self.out.changes.len();
-        let untold = untold::nothing_tells(&found, old, new).filter(|_| !whole);
+        // Whatever a format is made of counts, known or not.
+        let covered = |change: &&Change| self.saved.contract(change).is_some();
+        let part = found.iter().find(covered).map(|change| Change {
+            kind: Kind::Unnamed,
+            ty: change.field.clone(),
+            field: String::new(),
+            ..change.clone()
+        });
+        let part = part.filter(|_| new.kind != TypeKind::Enum);
+        let untold = untold::nothing_tells(&found, old, new);
+        let untold = untold.filter(|_| !whole).or(part);
         self.take_type(found, old, new);
         // Enumerators that are watched, and members that are saved, told already.
         if self.out.changes.len() == before {
@@ -533,8 +557,14 @@ impl Gatherer<'_, '_> {
     /// Enumerators are values of saved fields, sizes of arrays, watched, or nothing.
     fn enumerators(&mut self, found: Vec<Change>) {
         for change in found {
-            let saved = self.saved.get(&change.ty).is_some();
+            // A member that an enumeration without a name has is a constant by itself.
+            let named = !change.ty.is_empty();
+            let saved = named && self.matters_in(&change.ty, &change.file);
             let watched = self.saved.watched_in(&change.field, &change.file);
+            let is_part = self
+                .saved
+                .contract_of(&change.field, &change.file)
+                .is_some();
             let sized = self.out.uses.of(&change.field).is_some();
             let sizes = watched.is_some_and(|entry| !entry.sizes.is_empty());
             if change.kind == Kind::Comment && !saved {
@@ -550,7 +580,7 @@ impl Gatherer<'_, '_> {
                 self.out.changes.push(as_constant(Kind::Size));
             } else if saved {
                 self.out.changes.push(change);
-            } else if watched.is_some() || self.out.uses.makes(&change.field).is_some() {
+            } else if watched.is_some() || is_part || self.out.uses.makes(&change.field).is_some() {
                 let kind = match (&change.old, &change.new) {
                     (None, _) => Kind::ConstantAdded,
                     (_, None) => Kind::ConstantRemoved,
@@ -598,7 +628,7 @@ impl Gatherer<'_, '_> {
                 let found = self.types(&old, &new, &is);
                 let same = found.is_empty();
                 self.take_type(found, &old, &new);
-                if same && was != is && self.is_saved(&new.name) {
+                if same && was != is && self.matters_in(&new.name, &is) {
                     let mut note = compare::one_type(&new.name, &new.place, Kind::MovedHeader, &is);
                     note.detail = format!("from {was}");
                     self.out.changes.push(note);
@@ -651,11 +681,11 @@ impl Gatherer<'_, '_> {
             }
             // Other machines' headers may have their own; they are not looked at.
             Alone::Type(def) if !new && self.out.uses.definitions(&def.name) > 1 => {}
-            Alone::Type(def) if !new && self.is_saved(&def.name) => {
+            Alone::Type(def) if !new && self.matters_in(&def.name, path) => {
                 let change = compare::one_type(&def.name, &def.place, Kind::TypeRemoved, path);
                 self.out.changes.push(change);
             }
-            Alone::Type(def) if self.is_saved(&def.name) => {
+            Alone::Type(def) if self.matters_in(&def.name, path) => {
                 // All that is seen of it is new: members added in a hunk of their own.
                 let empty = TypeDef {
                     members: Vec::new(),

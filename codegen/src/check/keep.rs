@@ -31,12 +31,14 @@ impl Keeper<'_> {
             let used = self.uses.of(name).is_some() || self.uses.makes(name).is_some();
             used || self.saved.watched_in(name, self.path).is_some()
         };
+        let in_contract = |name: &str| self.saved.contract_of(name, self.path).is_some();
         match item {
             Item::Type(def) => {
-                let named =
-                    self.saved.get(&def.name).is_some() || self.uses.inside(&def.name).is_some();
+                let named = self.saved.get(&def.name).is_some()
+                    || self.uses.inside(&def.name).is_some()
+                    || in_contract(&def.name);
                 let known = |member: &Member| match def.kind {
-                    TypeKind::Enum => watched(&member.name),
+                    TypeKind::Enum => watched(&member.name) || in_contract(&member.name),
                     _ => def.name.is_empty() && self.saved.has_member(&member.name),
                 };
                 // Both sides of what nothing names are needed to see what changed.
@@ -46,7 +48,7 @@ impl Keeper<'_> {
                 }
             }
             Item::Typedef(typedef) => {
-                if self.saved.get(&typedef.name).is_some() {
+                if self.saved.get(&typedef.name).is_some() || in_contract(&typedef.name) {
                     found.typedefs.push((self.hunk, typedef));
                 }
             }
@@ -60,14 +62,20 @@ impl Keeper<'_> {
                 let own = format!("!{}", constant.name);
                 let mut around = constant.condition.split(" && ");
                 let fallback = is_annotation(&constant.name) && around.any(|part| part == own);
-                if watched(&constant.name) && !text && !fallback {
+                // What a format is made of may be texts and macros; a guard of its header has no body.
+                let is_part =
+                    in_contract(&constant.name) || self.saved.is_version(&constant.name, self.path);
+                let is_part = is_part && !constant.body.is_empty();
+                if is_part || watched(&constant.name) && !text && !fallback {
                     found.constants.push((self.hunk, constant));
                 }
             }
             Item::Code(line) => found.code.push(line),
             Item::Rest(rest) => {
                 let owner = rest.owner.as_str();
-                let is_saved = self.saved.get(owner).is_some() || self.uses.inside(owner).is_some();
+                let is_saved = self.saved.get(owner).is_some()
+                    || self.uses.inside(owner).is_some()
+                    || in_contract(owner);
                 if owner.is_empty() || is_saved {
                     found.rests.push((self.hunk, rest));
                 }

@@ -3,13 +3,13 @@
 use super::change::{Change, Grade, Kind, Shown};
 use super::project::Project;
 use super::report::Finding;
+use super::saved::Saved;
 use super::verdict::Verdict;
 use crate::ctype::{self, Shape};
 use crate::diff::{self, ChangeKind, TypeDiff};
 use crate::overrides::{FlagDecision, Override, Overrides};
 use crate::plan::{Declaration, Made, Undecided, Why};
 use kernel_structs::layout::{Layout, UnknownType};
-use kernel_structs::state::StateMap;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Two layouts, with the plan between them.
@@ -35,14 +35,19 @@ struct Known<'a> {
 /// decision stands that the plan was made with, `project` knows.
 pub(super) fn confirm(
     layouts: &Layouts<'_>,
-    map: &StateMap,
+    saved: &Saved<'_>,
     project: &Project,
     findings: &mut Vec<Finding>,
     uses: &dyn Fn(&str) -> Vec<String>,
 ) -> Result<(), UnknownType> {
     let has_both =
         |name: &&str| layouts.from.find(name).is_some() && layouts.to.find(name).is_some();
-    let types: Vec<&str> = map.saved_types().into_iter().filter(has_both).collect();
+    let types: Vec<&str> = saved
+        .map
+        .saved_types()
+        .into_iter()
+        .filter(has_both)
+        .collect();
     let diffs = genuine(
         layouts.from,
         layouts.to,
@@ -56,7 +61,15 @@ pub(super) fn confirm(
         .iter()
         .map(|open| ((open.ty.as_str(), open.field.as_str()), open))
         .collect();
+    let in_contract = |finding: &Finding| {
+        let name = split(&finding.subject).0;
+        saved.contract_of(name, &finding.file).is_some()
+    };
     for finding in findings.iter_mut() {
+        // Layouts know neither texts nor versions.
+        if in_contract(finding) {
+            continue;
+        }
         // What a file without its text says of constants nobody sees in the layouts.
         if matches!(finding.kind, Kind::Unnamed | Kind::Incomplete) {
             finding.verdict = Verdict::Nothing {
@@ -107,6 +120,17 @@ pub(super) fn confirm(
         let resized = diffs
             .iter()
             .any(|diff| diff.ty == ty && diff.from_size != diff.to_size);
+        if in_contract(finding) {
+            // Of a format that these layouts have they tell what did not change.
+            let known = |layout: &Layout| layout.find(ty).is_some();
+            let known = known(layouts.from) && known(layouts.to) && saved.get(ty).is_some();
+            if known && confirmed.is_empty() && undecided.is_empty() && !resized {
+                finding.verdict = Verdict::Nothing {
+                    why: "the two layouts do not differ here".to_owned(),
+                };
+            }
+            continue;
+        }
         finding.verdict = match (undecided.first(), &finding.verdict) {
             (Some(open), verdict) if verdict.is_open() => {
                 told.push((open.ty.clone(), open.field.clone()));

@@ -136,6 +136,8 @@ impl Finding {
             Kind::Unread => format!("the patch does not have the text of {subject}"),
             Kind::TypeRemoved => format!("{subject} is not declared any more"),
             Kind::Flags => format!("{subject} is made of other constants"),
+            Kind::FormatVersion if was.is_empty() => format!("`{is}` is a new version of a format"),
+            Kind::FormatVersion if is.is_empty() => format!("`{was}` names no version any more"),
             Kind::ConstantAdded => format!("`{is}` is new"),
             Kind::ConstantRemoved => format!("`{was}` is gone"),
             Kind::Enumerator if was.is_empty() => format!("{subject} is new: `{is}`"),

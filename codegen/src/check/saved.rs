@@ -2,7 +2,7 @@
 //! kernel family.
 
 use kernel_structs::layout::{Layout, Type, TypeId};
-use kernel_structs::state::{Go, Place, Policy, Rule, StateMap, Visit, Watched};
+use kernel_structs::state::{Contract, Go, Place, Policy, Rule, StateMap, Visit, Watched};
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
@@ -14,6 +14,8 @@ pub struct Saved<'a> {
     pub layouts: Vec<Layout>,
     types: BTreeMap<String, SavedType>,
     members: BTreeSet<String>,
+    /// The formats whose versions are looked after.
+    pub(super) contracts: Vec<&'a Contract>,
     /// The constants and enumerators of the layouts; `None` where they differ in the value.
     constants: BTreeMap<String, Option<i128>>,
 }
@@ -66,8 +68,18 @@ impl<'a> Saved<'a> {
             layouts,
             types,
             members,
+            contracts: map.contracts.iter().collect(),
             constants,
         }
+    }
+
+    /// Looks after the formats of another family, too, which kernels of this one may have.
+    #[must_use]
+    pub fn with_contracts_of(mut self, other: &'a StateMap) -> Saved<'a> {
+        if other.family != self.map.family {
+            self.contracts.extend(&other.contracts);
+        }
+        self
     }
 
     /// The names of the types.

@@ -1,6 +1,7 @@
 //! Who decides a change: the state map, an automatic rule, an override, or nobody yet.
 
 use super::change::{Change, Grade, Kind, Shown, joined};
+use super::contract::Versions;
 use super::number;
 use super::options::Options;
 use super::project::Project;
@@ -8,7 +9,7 @@ use super::saved::Saved;
 use super::uses::Uses;
 use crate::ctype::{self, Scalar, ScalarKind, Shape};
 use kernel_structs::layout::Layout;
-use kernel_structs::state::Policy;
+use kernel_structs::state::{Contract, Policy};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -91,40 +92,51 @@ pub(super) struct Judge<'a> {
     pub(super) project: &'a Project,
     pub(super) uses: &'a Uses,
     pub(super) options: Option<&'a Options>,
+    pub(super) versions: &'a Versions,
+}
+
+/// A constant that sizes saved fields is no constant of meaning; one that nobody watches and
+/// nothing uses is none at all.
+pub(super) fn classify(mut change: Change, saved: &Saved<'_>, uses: &Uses) -> Option<Change> {
+    let constant = matches!(
+        change.kind,
+        Kind::ConstantAdded | Kind::ConstantRemoved | Kind::ConstantRenumbered
+    );
+    if constant && saved.is_version(&change.ty, &change.file) {
+        change.kind = Kind::FormatVersion;
+    } else if saved.contract(&change).is_some() {
+        // It counts whatever uses it.
+    } else if constant {
+        let watched = saved.watched_in(&change.ty, &change.file);
+        let sizes = watched.is_some_and(|entry| !entry.sizes.is_empty());
+        if uses.of(&change.ty).is_some() || sizes {
+            change.kind = Kind::Size;
+        } else if watched.is_none() {
+            // Watched constants that are made of it have another value now.
+            let made = uses.makes(&change.ty)?;
+            change.detail = joined(&change.detail, &several(made, "made of it"));
+        }
+    } else if let Some(inside) = uses.inside(&change.ty) {
+        let fields: Vec<&str> = inside.keys().map(String::as_str).collect();
+        let inside = format!("it lies in {}", fields.join(", "));
+        change.detail = joined(&change.detail, &inside);
+    }
+    Some(change)
 }
 
 impl Judge<'_> {
-    /// A constant that sizes saved fields is no constant of meaning; one that nobody watches and
-    /// nothing uses is none at all.
-    pub(super) fn classify(&self, mut change: Change) -> Option<Change> {
-        let constant = matches!(
-            change.kind,
-            Kind::ConstantAdded | Kind::ConstantRemoved | Kind::ConstantRenumbered
-        );
-        if constant {
-            let watched = self.saved.watched_in(&change.ty, &change.file);
-            let sizes = watched.is_some_and(|entry| !entry.sizes.is_empty());
-            if self.uses.of(&change.ty).is_some() || sizes {
-                change.kind = Kind::Size;
-            } else if watched.is_none() {
-                // Watched constants that are made of it have another value now.
-                let made = self.uses.makes(&change.ty)?;
-                change.detail = joined(&change.detail, &several(made, "made of it"));
-            }
-        } else if let Some(inside) = self.uses.inside(&change.ty) {
-            let fields: Vec<&str> = inside.keys().map(String::as_str).collect();
-            let inside = format!("it lies in {}", fields.join(", "));
-            change.detail = joined(&change.detail, &inside);
-        }
-        Some(change)
-    }
-
     pub(super) fn judge(&self, change: &Change) -> Verdict {
-        if let Some(untold) = untold(change.kind) {
+        let contract = self.saved.contract(change);
+        // That it is declared elsewhere changes nothing of a format.
+        let contract = contract.filter(|_| change.kind != Kind::MovedHeader);
+        if let Some(untold) = untold(change.kind).filter(|_| contract.is_none()) {
             return untold;
         }
         if let Some(why) = self.without_effect(change) {
             return Verdict::Nothing { why };
+        }
+        if let Some(contract) = contract {
+            return self.contract(contract, change);
         }
         if change.kind.grade() == Grade::Meaning {
             return self.meaning(change);
@@ -186,6 +198,20 @@ impl Judge<'_> {
             ));
         }
         Verdict::Undecided { help }
+    }
+
+    /// What one kernel writes and another reads may change with the name of its version alone.
+    fn contract(&self, contract: &Contract, change: &Change) -> Verdict {
+        match self.versions.new_of(contract, change) {
+            Some(version) => decided(&version, contract.reason.clone()),
+            None => Verdict::Undecided {
+                help: format!(
+                    "one kernel writes what {} declares and another reads it: give {} another text in the same patches, or acknowledge it",
+                    change.file,
+                    contract.compatible.join(" or ")
+                ),
+            },
+        }
     }
 
     fn meaning(&self, change: &Change) -> Verdict {
@@ -583,7 +609,7 @@ fn numbers(old: Scalar, new: Scalar) -> Option<&'static str> {
     Some(if wider { "widen" } else { "narrow (checked)" })
 }
 
-fn decided(by: &str, reason: String) -> Verdict {
+pub(super) fn decided(by: &str, reason: String) -> Verdict {
     Verdict::Decided {
         by: by.to_owned(),
         reason,

@@ -104,7 +104,13 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
     let map = registry.state_map(&family)?;
     let ids = registry.layouts().filter(|entry| entry.family == family);
     let layouts: Result<Vec<_>, _> = ids.map(|entry| registry.layout(&entry.id)).collect();
-    let saved = Saved::new(&map, layouts?);
+    // What kernels hand on to one another changes in the source of any of them.
+    let others = registry.families().into_iter();
+    let others: Result<Vec<_>, _> = others.map(|name| registry.state_map(name)).collect();
+    let others = others?;
+    let saved = others
+        .iter()
+        .fold(Saved::new(&map, layouts?), Saved::with_contracts_of);
     let project = Project::read(converters, &family)?;
     let acknowledged = acknowledgements(arguments.acknowledge.as_deref())?;
     let options = match &arguments.config {

@@ -269,6 +269,7 @@ fn read(
         // Headers lack what is only read, which a layout that is stored already has.
         (Route::Headers, known) => match known.iter().find(|it| it.family == named.family) {
             Some(entry) => registry.layout(&entry.id)?,
+            None if registry.state_map(&named.family)?.walk.is_empty() => named.layout,
             None => {
                 return Err(CliError::OnlySaved {
                     path: file.to_owned(),

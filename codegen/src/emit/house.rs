@@ -215,7 +215,13 @@ impl<'a> House<'a> {
                     });
                 }
             };
-            let task = &plan.task;
+            let task = match &plan.task {
+                None => "None".to_owned(),
+                Some(task) => format!(
+                    "Some(TaskLabel {{ ty: {:?}, pid: {}, comm: {}, comm_len: {} }})",
+                    task.ty, task.pid, task.comm, task.comm_len
+                ),
+            };
             // Writing to a string cannot fail.
             let _ = write!(
                 text,
@@ -233,7 +239,7 @@ pub mod {name} {{
         machine: Machine::{machine},
         from: NODE,
         to: NODE,
-        task: TaskLabel {{ ty: {ty:?}, pid: {pid}, comm: {comm}, comm_len: {comm_len} }},
+        task: {task},
         changed: &[],
         carried: CARRIED,
     }};
@@ -249,10 +255,6 @@ pub mod {name} {{
 ",
                 id = layout.id,
                 family = self.family,
-                ty = task.ty,
-                pid = task.pid,
-                comm = task.comm,
-                comm_len = task.comm_len,
                 release = layout.release,
                 fingerprint = layout.fingerprint,
             );

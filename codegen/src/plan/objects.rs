@@ -310,13 +310,8 @@ impl<'a> Planner<'a> {
         Ok(name)
     }
 
-    pub(super) fn task_label(&mut self) -> TaskLabel {
-        let root = self
-            .pair
-            .map
-            .roots
-            .first()
-            .map_or("", |root| root.ty.as_str());
+    pub(super) fn task_label(&mut self) -> Option<TaskLabel> {
+        let root = self.pair.map.roots.first()?.ty.as_str();
         let layout = self.layout(Which::Old);
         let found = layout.find(root).and_then(|id| {
             let at = |name: &str| layout.lookup(id, &FieldPath::default().member(name));
@@ -338,15 +333,10 @@ impl<'a> Planner<'a> {
                 comm_len: count,
             })
         });
-        found.unwrap_or_else(|| {
+        if found.is_none() {
             self.open(root, "", Why::NoTaskLabel, None, None);
-            TaskLabel {
-                ty: root.to_owned(),
-                pid: 0,
-                comm: 0,
-                comm_len: 0,
-            }
-        })
+        }
+        found
     }
 }
 

@@ -151,12 +151,12 @@ mod tests {
             machine: String::new(),
             from: node(),
             to: node(),
-            task: TaskLabel {
+            task: Some(TaskLabel {
                 ty: String::new(),
                 pid: 0,
                 comm: 0,
                 comm_len: 0,
-            },
+            }),
             types: BTreeMap::new(),
         };
         let spans = |action: &Action, sizes| {

@@ -513,7 +513,10 @@ fn the_family_is_that_of_the_tree() {
     let patch = patch.to_str().unwrap();
     let (code, out, errors) = run(&[patch]);
     assert_eq!((code, out.as_str()), (2, ""));
-    assert!(errors.contains("--family linux-2.4 or linux-6"), "{errors}");
+    assert!(
+        errors.contains("--family kho or linux-2.4 or linux-6"),
+        "{errors}"
+    );
     let family = |makefile: &str, arguments: &[&str]| {
         let tree = tempfile::tempdir().unwrap();
         std::fs::write(tree.path().join("Makefile"), makefile).unwrap();

@@ -3,10 +3,12 @@
 
 //! The families.
 
+#[path = "kho/mod.rs"]
+pub mod kho;
 #[path = "linux_2_4/mod.rs"]
 pub mod linux_2_4;
 #[path = "linux_6/mod.rs"]
 pub mod linux_6;
 
 /// From every layout to itself, by family.
-pub(crate) static IDENTITIES: &[&[&kconv_runtime::table::Converter]] = &[linux_2_4::layouts::ALL, linux_6::layouts::ALL];
+pub(crate) static IDENTITIES: &[&[&kconv_runtime::table::Converter]] = &[kho::layouts::ALL, linux_2_4::layouts::ALL, linux_6::layouts::ALL];

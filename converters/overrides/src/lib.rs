@@ -3,5 +3,6 @@
 //! sources, in a folder for each family.
 #![forbid(unsafe_code)]
 
+pub mod kho;
 pub mod linux_2_4;
 pub mod linux_6;

@@ -128,12 +128,12 @@ mod tests {
             machine: Machine::I386,
             from: node(from),
             to: node(to),
-            task: TaskLabel {
+            task: Some(TaskLabel {
                 ty: "task",
                 pid: 0,
                 comm: 0,
                 comm_len: 0,
-            },
+            }),
             changed: &[],
             carried: &[],
         }

@@ -13,7 +13,7 @@ pub(crate) struct Names {
 impl Names {
     /// Reads them where the layout that `chain` begins with has them.
     pub(crate) fn read(image: &Image, chain: &[&'static Converter]) -> Result<Names, ImageError> {
-        let Some(label) = chain.first().map(|converter| converter.task) else {
+        let Some(label) = chain.first().and_then(|converter| converter.task) else {
             return Ok(Names::default());
         };
         let head = image.head();

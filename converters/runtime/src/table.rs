@@ -27,8 +27,8 @@ pub struct Converter {
     pub from: Node,
     /// The layout it writes.
     pub to: Node,
-    /// How a finding names a task, under the layout it reads.
-    pub task: TaskLabel,
+    /// How a finding names a task, under the layout it reads; `None` if no task is in it.
+    pub task: Option<TaskLabel>,
     /// The types that differ between the two layouts, sorted by name: those of objects, and those
     /// nested in them.
     pub changed: &'static [TypeConverter],

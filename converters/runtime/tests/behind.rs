@@ -121,12 +121,12 @@ const fn converter(
         machine: Machine::I386,
         from,
         to,
-        task: TaskLabel {
+        task: Some(TaskLabel {
             ty: "host",
             pid: 0,
             comm: 0,
             comm_len: 0,
-        },
+        }),
         changed: types,
         carried: &[],
     }

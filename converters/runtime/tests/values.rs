@@ -64,12 +64,12 @@ static CONVERTER: Converter = Converter {
         release: "new",
         fingerprint: NEW,
     },
-    task: TaskLabel {
+    task: Some(TaskLabel {
         ty: "task",
         pid: 0,
         comm: 0,
         comm_len: 0,
-    },
+    }),
     changed: &TYPES,
     carried: &[],
 };

@@ -3,6 +3,7 @@
 
 mod walking;
 
+use super::contract::{self, RawContract};
 use super::error::{StateError, bad_value, reason};
 use super::indexes::{self, RawIndex};
 use super::lines::{Lines, line};
@@ -36,6 +37,8 @@ struct RawMap {
     watch: Vec<Spanned<RawWatched>>,
     #[serde(default)]
     ignore: Vec<Spanned<RawIgnored>>,
+    #[serde(default)]
+    contract: Vec<Spanned<RawContract>>,
 }
 
 #[derive(Deserialize)]
@@ -190,6 +193,7 @@ fn parse_entries(text: &str, lines: &Lines) -> Result<StateMap, StateError> {
             entries: each(text, raw.watch, watch::watched)?,
             ignored: each(text, raw.ignore, watch::ignored)?,
         },
+        contracts: each(text, raw.contract, contract::contract)?,
         lines: lines.clone(),
     })
 }

@@ -166,8 +166,13 @@ impl Watched {
 }
 
 /// Whether the file at `path`, from the top of a kernel tree, is `<header>` for some machine, for the
-/// kernel or for its users.
-fn is_header(header: &str, path: &str) -> bool {
+/// kernel or for its users; with `*` at its end, a header whose name begins so.
+pub(super) fn is_header(header: &str, path: &str) -> bool {
+    if let Some(start) = header.strip_suffix('*') {
+        let mut folders = ["include/uapi/", "include/"].into_iter();
+        let name = folders.find_map(|folder| path.strip_prefix(folder));
+        return name.is_some_and(|name| name.starts_with(start));
+    }
     let Some(rest) = path.strip_suffix(header) else {
         return header.strip_prefix("asm/").is_some_and(|name| {
             // One for all machines, and those of old kernels: `include/asm-i386`.

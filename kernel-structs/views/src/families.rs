@@ -3,6 +3,8 @@
 
 //! The families.
 
+#[path = "kho/mod.rs"]
+pub mod kho;
 #[path = "linux_2_4/mod.rs"]
 pub mod linux_2_4;
 #[path = "linux_6/mod.rs"]

@@ -18,7 +18,7 @@ pub mod v2_4_32_i386_up {
         machine: Machine::I386,
         from: NODE,
         to: NODE,
-        task: TaskLabel { ty: "task_struct", pid: 124, comm: 574, comm_len: 16 },
+        task: Some(TaskLabel { ty: "task_struct", pid: 124, comm: 574, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
     };
@@ -73,7 +73,7 @@ pub mod v2_4_32_i386_smp {
         machine: Machine::I386,
         from: NODE,
         to: NODE,
-        task: TaskLabel { ty: "task_struct", pid: 124, comm: 826, comm_len: 16 },
+        task: Some(TaskLabel { ty: "task_struct", pid: 124, comm: 826, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
     };
@@ -130,7 +130,7 @@ pub mod v2_4_36_9_i386_up {
         machine: Machine::I386,
         from: NODE,
         to: NODE,
-        task: TaskLabel { ty: "task_struct", pid: 124, comm: 574, comm_len: 16 },
+        task: Some(TaskLabel { ty: "task_struct", pid: 124, comm: 574, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
     };
@@ -185,7 +185,7 @@ pub mod v2_4_36_9_i386_smp {
         machine: Machine::I386,
         from: NODE,
         to: NODE,
-        task: TaskLabel { ty: "task_struct", pid: 124, comm: 826, comm_len: 16 },
+        task: Some(TaskLabel { ty: "task_struct", pid: 124, comm: 826, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
     };

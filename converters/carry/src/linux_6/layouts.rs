@@ -18,7 +18,7 @@ pub mod v6_1_0_47_amd64 {
         machine: Machine::X86_64,
         from: NODE,
         to: NODE,
-        task: TaskLabel { ty: "task_struct", pid: 2416, comm: 2976, comm_len: 16 },
+        task: Some(TaskLabel { ty: "task_struct", pid: 2416, comm: 2976, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
     };
@@ -134,7 +134,7 @@ pub mod v6_1_0_47_cloud_amd64 {
         machine: Machine::X86_64,
         from: NODE,
         to: NODE,
-        task: TaskLabel { ty: "task_struct", pid: 2416, comm: 2976, comm_len: 16 },
+        task: Some(TaskLabel { ty: "task_struct", pid: 2416, comm: 2976, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
     };
@@ -250,7 +250,7 @@ pub mod v6_1_0_47_rt_amd64 {
         machine: Machine::X86_64,
         from: NODE,
         to: NODE,
-        task: TaskLabel { ty: "task_struct", pid: 2480, comm: 3040, comm_len: 16 },
+        task: Some(TaskLabel { ty: "task_struct", pid: 2480, comm: 3040, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
     };
@@ -367,7 +367,7 @@ pub mod v6_1_0_48_amd64 {
         machine: Machine::X86_64,
         from: NODE,
         to: NODE,
-        task: TaskLabel { ty: "task_struct", pid: 2416, comm: 2976, comm_len: 16 },
+        task: Some(TaskLabel { ty: "task_struct", pid: 2416, comm: 2976, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
     };
@@ -483,7 +483,7 @@ pub mod v6_1_0_48_cloud_amd64 {
         machine: Machine::X86_64,
         from: NODE,
         to: NODE,
-        task: TaskLabel { ty: "task_struct", pid: 2416, comm: 2976, comm_len: 16 },
+        task: Some(TaskLabel { ty: "task_struct", pid: 2416, comm: 2976, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
     };
@@ -599,7 +599,7 @@ pub mod v6_1_0_48_rt_amd64 {
         machine: Machine::X86_64,
         from: NODE,
         to: NODE,
-        task: TaskLabel { ty: "task_struct", pid: 2480, comm: 3040, comm_len: 16 },
+        task: Some(TaskLabel { ty: "task_struct", pid: 2480, comm: 3040, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
     };
@@ -716,7 +716,7 @@ pub mod v6_1_0_50_amd64 {
         machine: Machine::X86_64,
         from: NODE,
         to: NODE,
-        task: TaskLabel { ty: "task_struct", pid: 2416, comm: 2976, comm_len: 16 },
+        task: Some(TaskLabel { ty: "task_struct", pid: 2416, comm: 2976, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
     };
@@ -832,7 +832,7 @@ pub mod v6_1_0_50_cloud_amd64 {
         machine: Machine::X86_64,
         from: NODE,
         to: NODE,
-        task: TaskLabel { ty: "task_struct", pid: 2416, comm: 2976, comm_len: 16 },
+        task: Some(TaskLabel { ty: "task_struct", pid: 2416, comm: 2976, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
     };
@@ -948,7 +948,7 @@ pub mod v6_1_0_50_rt_amd64 {
         machine: Machine::X86_64,
         from: NODE,
         to: NODE,
-        task: TaskLabel { ty: "task_struct", pid: 2480, comm: 3040, comm_len: 16 },
+        task: Some(TaskLabel { ty: "task_struct", pid: 2480, comm: 3040, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
     };
@@ -1065,7 +1065,7 @@ pub mod v6_1_0_55_amd64 {
         machine: Machine::X86_64,
         from: NODE,
         to: NODE,
-        task: TaskLabel { ty: "task_struct", pid: 2416, comm: 2976, comm_len: 16 },
+        task: Some(TaskLabel { ty: "task_struct", pid: 2416, comm: 2976, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
     };
@@ -1181,7 +1181,7 @@ pub mod v6_1_0_55_cloud_amd64 {
         machine: Machine::X86_64,
         from: NODE,
         to: NODE,
-        task: TaskLabel { ty: "task_struct", pid: 2416, comm: 2976, comm_len: 16 },
+        task: Some(TaskLabel { ty: "task_struct", pid: 2416, comm: 2976, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
     };
@@ -1297,7 +1297,7 @@ pub mod v6_1_0_55_rt_amd64 {
         machine: Machine::X86_64,
         from: NODE,
         to: NODE,
-        task: TaskLabel { ty: "task_struct", pid: 2480, comm: 3040, comm_len: 16 },
+        task: Some(TaskLabel { ty: "task_struct", pid: 2480, comm: 3040, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
     };
@@ -1414,7 +1414,7 @@ pub mod v6_12_100_deb12_amd64 {
         machine: Machine::X86_64,
         from: NODE,
         to: NODE,
-        task: TaskLabel { ty: "task_struct", pid: 2432, comm: 2976, comm_len: 16 },
+        task: Some(TaskLabel { ty: "task_struct", pid: 2432, comm: 2976, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
     };
@@ -1530,7 +1530,7 @@ pub mod v6_12_100_deb12_rt_amd64 {
         machine: Machine::X86_64,
         from: NODE,
         to: NODE,
-        task: TaskLabel { ty: "task_struct", pid: 2472, comm: 3016, comm_len: 16 },
+        task: Some(TaskLabel { ty: "task_struct", pid: 2472, comm: 3016, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
     };
@@ -1648,7 +1648,7 @@ pub mod v6_12_117_deb12_amd64 {
         machine: Machine::X86_64,
         from: NODE,
         to: NODE,
-        task: TaskLabel { ty: "task_struct", pid: 2432, comm: 2976, comm_len: 16 },
+        task: Some(TaskLabel { ty: "task_struct", pid: 2432, comm: 2976, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
     };
@@ -1764,7 +1764,7 @@ pub mod v6_12_115_deb12_rt_amd64 {
         machine: Machine::X86_64,
         from: NODE,
         to: NODE,
-        task: TaskLabel { ty: "task_struct", pid: 2472, comm: 3016, comm_len: 16 },
+        task: Some(TaskLabel { ty: "task_struct", pid: 2472, comm: 3016, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
     };

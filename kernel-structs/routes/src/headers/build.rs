@@ -37,7 +37,13 @@ pub(super) fn build(
     };
     let roots = names
         .iter()
-        .map(|name| builder.root(name))
+        .filter_map(|name| match name.strip_suffix('?') {
+            None => Some(builder.root(name)),
+            Some(name) => match builder.root(name) {
+                Err(HeaderError::Undefined { .. }) => None,
+                root => Some(root),
+            },
+        })
         .collect::<Result<Vec<_>, _>>()?;
     builder.close(&roots);
     for root in roots {

@@ -86,6 +86,7 @@ pub(super) fn bindgen(profile: &Profile, tree: &Tree) -> Result<Output, HeaderEr
         .derive_default(false)
         .formatter(Formatter::None);
     for name in &profile.types {
+        let name = name.trim_end_matches('?');
         let bare = name.split(' ').next_back().unwrap_or(name);
         builder = builder.allowlist_type(format!("(struct_|union_|enum_)?{bare}"));
     }

@@ -18,7 +18,7 @@ pub mod vold {
         machine: Machine::I386,
         from: NODE,
         to: NODE,
-        task: TaskLabel { ty: "task", pid: 0, comm: 4, comm_len: 16 },
+        task: Some(TaskLabel { ty: "task", pid: 0, comm: 4, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
     };
@@ -49,7 +49,7 @@ pub mod vnew {
         machine: Machine::I386,
         from: NODE,
         to: NODE,
-        task: TaskLabel { ty: "task", pid: 0, comm: 4, comm_len: 16 },
+        task: Some(TaskLabel { ty: "task", pid: 0, comm: 4, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
     };
