@@ -20,6 +20,7 @@
 //! The library prints nothing.
 #![forbid(unsafe_code)]
 
+pub mod baseline;
 pub mod chain;
 pub mod check;
 pub mod coverage;

@@ -107,9 +107,43 @@ enum Command {
     Release(Release),
     /// Say what a patch to the kernel does to saved state
     Check(cli::check::CheckArguments),
+    /// Write down what a tree saves, for checks that need no other kernel, and accept its changes
+    #[command(subcommand)]
+    Baseline(Baseline),
     /// Check the state maps
     #[command(subcommand)]
     State(State),
+}
+
+#[derive(Subcommand)]
+enum Baseline {
+    /// Write down what a kernel saves
+    Write {
+        /// A vmlinuz, a file with BTF or DWARF, the folder of a configured header tree, or a release
+        layout: String,
+        /// The file, which is not there yet
+        file: PathBuf,
+        /// Kernel family, if the kernel does not tell
+        #[arg(long)]
+        family: Option<String>,
+    },
+    /// Accept what changed: the findings of patches, or what another kernel has, or both
+    Accept {
+        /// The baseline
+        file: PathBuf,
+        /// The patches, as `check` takes them
+        #[arg(value_name = "PATCH")]
+        patches: Vec<PathBuf>,
+        /// The kernel after the patches: what it saves takes the place of what is written down
+        #[arg(long, value_name = "LAYOUT")]
+        layout: Option<String>,
+        /// The source tree before the patches, or its headers
+        #[arg(long, value_name = "TREE")]
+        old: Option<PathBuf>,
+        /// Why it may be so, in one line
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
 }
 
 #[derive(Subcommand)]
@@ -349,6 +383,23 @@ fn main() -> ExitCode {
             project,
         }) => cli::release::import(&kernels, constants.said(), replace, &project),
         Command::Check(arguments) => cli::check::check(&arguments),
+        Command::Baseline(Baseline::Write {
+            layout,
+            file,
+            family,
+        }) => cli::baseline::write(&layout, &file, family.as_deref()),
+        Command::Baseline(Baseline::Accept {
+            file,
+            patches,
+            layout,
+            old,
+            reason,
+        }) => cli::baseline::accept(
+            (&file, &reason),
+            &patches,
+            layout.as_deref(),
+            old.as_deref(),
+        ),
         Command::State(State::Check) => cli::state::check(),
     };
     cli::exit(ended)

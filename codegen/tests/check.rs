@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "check/baselines.rs"]
+mod baselines;
 #[path = "check/build.rs"]
 mod build;
 #[path = "check/contracts.rs"]

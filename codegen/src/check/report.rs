@@ -4,9 +4,11 @@ use super::acknowledge::Acknowledgements;
 use super::change::{Change, Grade, Kind, Shown};
 use super::gather::Counts;
 use super::verdict::Verdict;
+use crate::baseline::Baseline;
 use crate::patch::clean;
 use serde::Serialize;
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// A change of saved state, and what becomes of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -224,6 +226,20 @@ impl Report {
             let line = finding.kind.is_untold().then(|| finding.line());
             seen.insert((finding.id.clone(), finding.file.clone(), line)) && !again
         });
+    }
+
+    /// Decides what the baseline at `path` has accepted.
+    pub fn accept(&mut self, path: &Path, baseline: &Baseline) {
+        for finding in &mut self.findings {
+            if let Some(accepted) = baseline.accepts(&finding.id)
+                && finding.verdict.is_open()
+            {
+                finding.verdict = Verdict::Decided {
+                    by: format!("{}, accepted on {}", path.display(), accepted.day),
+                    reason: accepted.reason.clone(),
+                };
+            }
+        }
     }
 
     /// Applies what a person said: acknowledgements as of `today`, `2026-11-24`, and what the

@@ -1,14 +1,17 @@
 //! `kconv-gen check`.
 
+use super::baseline;
 use super::plan::{decided, side, stored_overrides};
 use super::source::version_of_tree;
 use super::{CliError, Ended, Named, both, print, registry_of};
 use clap::{Args, ValueEnum};
+use kconv_codegen::baseline::Baseline;
 use kconv_codegen::check::{
-    self, Acknowledgements, Inputs, Layouts, Options, Patch, Project, Saved, render,
+    self, Acknowledgements, Inputs, Layouts, Options, Patch, Project, Report, Saved, render,
 };
 use kconv_codegen::patch::open;
 use kconv_codegen::plan::{Pair, Plan};
+use kernel_structs::layout::Layout;
 use kernel_structs::releases::Registry;
 use std::fs;
 use std::io;
@@ -21,7 +24,7 @@ const ACKNOWLEDGEMENTS: &str = "kconv-check.toml";
 pub(crate) struct CheckArguments {
     /// The patches of a series in their order: unified diffs, mails or mailboxes of them, compressed or
     /// not, and folders of such; `-` is standard input
-    #[arg(required_unless_present = "from", value_name = "PATCH")]
+    #[arg(required_unless_present_any = ["from", "to"], value_name = "PATCH")]
     patches: Vec<PathBuf>,
     /// Take the patches back; --old is then the tree after them
     #[arg(short = 'R', long)]
@@ -30,11 +33,20 @@ pub(crate) struct CheckArguments {
     #[arg(long, value_name = "TREE")]
     old: Option<PathBuf>,
     /// The layout before: a release, a vmlinuz, a file with BTF or DWARF, or a configured header tree
-    #[arg(long, value_name = "LAYOUT", requires = "to")]
+    #[arg(
+        long,
+        value_name = "LAYOUT",
+        requires = "to",
+        conflicts_with = "baseline"
+    )]
     from: Option<String>,
     /// The layout after
-    #[arg(long, value_name = "LAYOUT", requires = "from")]
+    #[arg(long, value_name = "LAYOUT")]
     to: Option<String>,
+    /// What the tree saves, as `kconv-gen baseline write` wrote it down: it counts instead of the stored
+    /// layouts, and with --to it is the layout before
+    #[arg(long, value_name = "FILE", conflicts_with = "family")]
+    baseline: Option<PathBuf>,
     /// The configuration that counts: a .config or an autoconf.h
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -96,21 +108,34 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
     };
     let project = converters.parent().unwrap_or(Path::new(""));
     let registry = registry_of(project)?;
-    let ends = match (&arguments.from, &arguments.to) {
-        (Some(from), Some(to)) => Some(both(&registry, from, to, arguments.family.as_deref())?),
+    let own = arguments.baseline.as_deref();
+    let own = own.map(|path| Ok((path, baseline::read(path)?)));
+    let own: Option<(&Path, Baseline)> = own.transpose().map_err(|error: CliError| error)?;
+    let ends = match (&arguments.from, &arguments.to, &own) {
+        (Some(from), Some(to), _) => Some(both(&registry, from, to, arguments.family.as_deref())?),
+        (None, Some(to), Some((path, baseline))) => {
+            let from = Named::of_baseline(&registry, path, baseline)?;
+            Some((from, Named::find(&registry, to, Some(&baseline.family))?))
+        }
+        (None, Some(_), None) => return Err(CliError::NothingBefore),
         _ => None,
     };
-    let family = family(&registry, arguments, ends.as_ref())?;
+    let family = match &own {
+        Some((_, baseline)) => baseline.family.clone(),
+        None => family(&registry, arguments, ends.as_ref())?,
+    };
     let map = registry.state_map(&family)?;
-    let ids = registry.layouts().filter(|entry| entry.family == family);
-    let layouts: Result<Vec<_>, _> = ids.map(|entry| registry.layout(&entry.id)).collect();
+    let layouts = match &own {
+        Some((_, baseline)) => vec![baseline.layout.clone()],
+        None => stored(&registry, &family)?,
+    };
     // What kernels hand on to one another changes in the source of any of them.
     let others = registry.families().into_iter();
     let others: Result<Vec<_>, _> = others.map(|name| registry.state_map(name)).collect();
     let others = others?;
     let saved = others
         .iter()
-        .fold(Saved::new(&map, layouts?), Saved::with_contracts_of);
+        .fold(Saved::new(&map, layouts), Saved::with_contracts_of);
     let project = Project::read(converters, &family)?;
     let acknowledged = acknowledgements(arguments.acknowledge.as_deref())?;
     let options = match &arguments.config {
@@ -149,6 +174,9 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
     };
     let mut report = check::check_all(patches, &saved, &project, &inputs)?;
     check::check_allowed(&arguments.allow, &saved, &report)?;
+    if let Some((path, baseline)) = &own {
+        report.accept(path, baseline);
+    }
     report.settle(&acknowledged, &today(), &arguments.allow);
     let text = match arguments.format {
         _ if arguments.summary => render::summary(&report),
@@ -165,8 +193,33 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
     })
 }
 
+/// All stored layouts of a family.
+fn stored(registry: &Registry, family: &str) -> Result<Vec<Layout>, CliError> {
+    let ids = registry.layouts().filter(|entry| entry.family == family);
+    let layouts: Result<Vec<_>, _> = ids.map(|entry| registry.layout(&entry.id)).collect();
+    Ok(layouts?)
+}
+
+/// What patches change of what a baseline has, but for what it accepts.
+pub(super) fn report_of(
+    registry: &Registry,
+    (path, baseline): (&Path, &Baseline),
+    patches: Vec<Patch<'_>>,
+    tree: Option<&Path>,
+) -> Result<Report, CliError> {
+    let map = registry.state_map(&baseline.family)?;
+    let saved = Saved::new(&map, vec![baseline.layout.clone()]);
+    let inputs = Inputs {
+        tree,
+        ..Inputs::default()
+    };
+    let mut report = check::check_all(patches, &saved, &Project::default(), &inputs)?;
+    report.accept(path, baseline);
+    Ok(report)
+}
+
 /// The patches that the arguments name.
-fn opened(paths: &[PathBuf]) -> Result<Vec<Patch<'static>>, CliError> {
+pub(super) fn opened(paths: &[PathBuf]) -> Result<Vec<Patch<'static>>, CliError> {
     let mut patches = Vec::new();
     for path in paths {
         let failed = |error| CliError::Io {
@@ -232,7 +285,7 @@ fn read(path: &Path) -> Result<String, CliError> {
 }
 
 /// The day in UTC; `SOURCE_DATE_EPOCH` sets it, so that a check can be repeated.
-fn today() -> String {
+pub(super) fn today() -> String {
     let epoch = std::env::var("SOURCE_DATE_EPOCH")
         .ok()
         .and_then(|text| text.parse().ok());

@@ -1,5 +1,6 @@
 //! The commands: input read, library called, result printed.
 
+pub(crate) mod baseline;
 pub(crate) mod check;
 pub(crate) mod constants;
 pub(crate) mod generate;
@@ -13,6 +14,7 @@ pub(crate) mod source;
 pub(crate) mod state;
 pub(crate) mod status;
 
+use kconv_codegen::baseline::{Baseline, BaselineError};
 use kconv_codegen::generate::{End, Findings, GenerateError, no_strays};
 use kconv_codegen::import::ImportError;
 use kconv_codegen::overrides::{CONVERTERS, FOLDER};
@@ -100,6 +102,23 @@ pub(crate) enum CliError {
     NoProfile { path: PathBuf, family: String },
     #[error("{}: bindgen and clang do not agree about these headers; take a vmlinuz or debug information instead\n{doubts}", path.display())]
     Doubts { path: PathBuf, doubts: String },
+    /// A baseline cannot be read.
+    #[error("{}: {error}", path.display())]
+    Baseline { path: PathBuf, error: BaselineError },
+    /// A baseline is there already.
+    #[error("{} is there already; what changed since is accepted with `kconv-gen baseline accept`", path.display())]
+    BaselineThere { path: PathBuf },
+    /// A change is accepted for a reason.
+    #[error("--reason says in one line why the change may be; an empty one says nothing")]
+    BaselineReason,
+    /// Nothing was named that could be accepted.
+    #[error(
+        "name the patches whose changes are accepted, or with --layout the kernel after them, or both"
+    )]
+    NothingToAccept,
+    /// Two layouts are held against each other.
+    #[error("--to is the layout after: the one before it is --from, or a --baseline")]
+    NothingBefore,
     #[error("{}: a new layout, but headers do not define the types that a freeze reads to name resources, such as struct mount; take the kernel's vmlinuz", path.display())]
     OnlySaved { path: PathBuf },
     #[error("{}: {error}; say which with --family", path.display())]
@@ -434,6 +453,35 @@ impl Named {
             layout: end.layout.clone(),
             route: Route::Btf,
         }
+    }
+
+    /// What the baseline at `path` has.
+    pub(crate) fn of_baseline(
+        registry: &Registry,
+        path: &Path,
+        baseline: &Baseline,
+    ) -> Result<Named, CliError> {
+        let map = registry.state_map(&baseline.family)?;
+        let layout = baseline.layout.clone();
+        let pointer_size = layout.target().pointer_size;
+        let arch = machine_with_pointers(&map.machines, pointer_size);
+        let arch = arch.ok_or_else(|| CliError::OtherMachine {
+            path: path.to_owned(),
+            family: baseline.family.clone(),
+            machines: map.machines.clone(),
+            pointer_size,
+        })?;
+        let name = path.display().to_string();
+        Ok(Named {
+            layout_name: name.clone(),
+            name,
+            family: baseline.family.clone(),
+            arch: arch.to_owned(),
+            fingerprint: layout.fingerprint(&map.saved_in(&layout))?,
+            types: layout.types_fingerprint(&map.saved_in(&layout))?,
+            layout,
+            route: Route::Btf,
+        })
     }
 
     /// The layout of a file or header tree, which is called `name`.

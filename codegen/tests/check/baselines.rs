@@ -1,0 +1,197 @@
+//! What a tree of its own saves, written down, and patches held against that alone.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+const FILE: &str = "kconv-baseline.txt";
+const PATCH: &str = "--- a/include/linux/sched.h
++++ b/include/linux/sched.h
+@@ -750,5 +750,6 @@ struct task_struct {
+ 	unsigned int			flags;
+ 	unsigned int			ptrace;
++	int				fresh;
+ 
+ #ifdef CONFIG_SMP
+ 	int				on_cpu;
+";
+
+/// Runs the command in `folder`: code, output, errors.
+fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_kconv-gen"))
+        .args(arguments)
+        .current_dir(folder)
+        .env("SOURCE_DATE_EPOCH", "1795824000")
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+fn with_baseline() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = ["baseline", "write", "6.1.0-47-amd64", FILE];
+    let (code, _, errors) = run(folder.path(), &write);
+    assert_eq!((code, errors.as_str()), (Some(0), ""));
+    fs::write(folder.path().join("a.patch"), PATCH).unwrap();
+    folder
+}
+
+#[test]
+fn a_change_is_accepted_once_and_by_its_id() {
+    let folder = with_baseline();
+    let here = folder.path();
+    let check = ["check", "a.patch", "--baseline", FILE];
+    assert_eq!(run(here, &check).0, Some(1));
+    let accept = [
+        "baseline",
+        "accept",
+        FILE,
+        "a.patch",
+        "--reason",
+        "set by nobody: yet",
+    ];
+    let (code, out, errors) = run(here, &accept);
+    assert_eq!((code, errors.as_str()), (Some(0), ""));
+    assert_eq!(out, "accepted: added task_struct.fresh (4a35703b856c)\n");
+    let (code, out, _) = run(here, &check);
+    assert_eq!(code, Some(0), "{out}");
+    let said = "decided by kconv-baseline.txt, accepted on 2026-11-28: set by nobody: yet";
+    assert!(out.contains(said), "{out}");
+    let text = fs::read_to_string(here.join(FILE)).unwrap();
+    let line = "\naccepted 2026-11-28 4a35703b856c added task_struct.fresh: set by nobody: yet\n";
+    assert!(text.contains(line), "{text}");
+    // Another change of the same field is another one.
+    let other = PATCH.replace("int				fresh", "long				fresh");
+    fs::write(here.join("a.patch"), other).unwrap();
+    assert_eq!(run(here, &check).0, Some(1));
+    // What is accepted already is not written again.
+    fs::write(here.join("a.patch"), PATCH).unwrap();
+    let (_, out, _) = run(here, &accept);
+    assert_eq!(out, "nothing is open; the baseline stays as it is\n");
+    assert_eq!(fs::read_to_string(here.join(FILE)).unwrap(), text);
+}
+
+#[test]
+fn another_kernel_is_held_against_it_and_accepted() {
+    let folder = with_baseline();
+    let here = folder.path();
+    let check = ["check", "--baseline", FILE, "--to", "6.1.0-48-amd64"];
+    let (code, out, _) = run(here, &check);
+    assert_eq!(code, Some(1), "{out}");
+    assert!(out.contains("task_struct.user_dumpable is new"), "{out}");
+    let accept = [
+        "baseline",
+        "accept",
+        FILE,
+        "--layout",
+        "6.1.0-48-amd64",
+        "--reason",
+        "of 6.1.172",
+    ];
+    let (code, out, _) = run(here, &accept);
+    assert_eq!(code, Some(0));
+    assert_eq!(out, "accepted: added task_struct.user_dumpable (-)\n");
+    let (code, out, _) = run(here, &check);
+    assert_eq!(
+        (code, out.as_str()),
+        (Some(0), "nothing saved is touched: two layouts\n")
+    );
+    // And the other way it is a change again.
+    let back = ["check", "--baseline", FILE, "--to", "6.1.0-47-amd64"];
+    let (code, out, _) = run(here, &back);
+    assert_eq!(code, Some(1));
+    assert!(out.contains("task_struct.user_dumpable is gone"), "{out}");
+}
+
+/// It says what the tree has: a member that Debian's kernels have and this one lacks is new in it, and
+/// one that they lack is known.
+#[test]
+fn the_baseline_counts_and_not_what_others_have() {
+    let folder = with_baseline();
+    let here = folder.path();
+    let text = fs::read_to_string(here.join(FILE)).unwrap();
+    // A member of this tree's own, in place of one that Debian's kernels have.
+    let own = text.replacen(" in_exec: int", " acme: int", 1);
+    assert_ne!(own, text);
+    fs::write(here.join(FILE), own).unwrap();
+    let patch = "--- a/include/linux/fs_struct.h
++++ b/include/linux/fs_struct.h
+@@ -10,4 +10,3 @@
+ 	int umask;
+-	int acme;
+ 	struct path root, pwd;
+ } __randomize_layout;
+";
+    fs::write(here.join("a.patch"), patch).unwrap();
+    let (code, out, _) = run(here, &["check", "a.patch", "--baseline", FILE]);
+    assert_eq!(code, Some(1));
+    // Its members tell which structure it is.
+    assert!(out.contains("fs_struct.acme is gone"), "{out}");
+}
+
+#[test]
+fn wrong_usage_is_told() {
+    let folder = with_baseline();
+    let here = folder.path();
+    let before = fs::read_to_string(here.join(FILE)).unwrap();
+    for (arguments, said) in [
+        (
+            &["baseline", "write", "6.1.0-47-amd64", FILE][..],
+            "is there already",
+        ),
+        (
+            &["baseline", "write", "6.1.0-47-amd64", "none/there.txt"],
+            "none/there.txt",
+        ),
+        (
+            &["baseline", "accept", FILE, "a.patch", "--reason", " "],
+            "an empty one says nothing",
+        ),
+        (
+            &["baseline", "accept", FILE, "a.patch", "--reason", "a\nb"],
+            "in one line",
+        ),
+        (&["baseline", "accept", FILE, "a.patch"], "--reason <TEXT>"),
+        (
+            &["baseline", "accept", FILE, "--reason", "a"],
+            "name the patches",
+        ),
+        (
+            &["baseline", "accept", "none.txt", "a.patch", "--reason", "a"],
+            "none.txt",
+        ),
+        (
+            &["check", "a.patch", "--baseline", "a.patch"],
+            "a.patch: line 1: `kconv-baseline 1` is expected",
+        ),
+        (
+            &["check", "--to", "6.1.0-48-amd64"],
+            "the one before it is --from, or a --baseline",
+        ),
+        (
+            &[
+                "check",
+                "a.patch",
+                "--baseline",
+                FILE,
+                "--family",
+                "linux-6",
+            ],
+            "cannot be used with",
+        ),
+        (
+            &["check", "--baseline", FILE, "--to", "2.4.36-up"],
+            "linux-2.4",
+        ),
+    ] {
+        let (code, out, errors) = run(here, arguments);
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(errors.contains(said), "{arguments:?}: {errors}");
+    }
+    assert_eq!(fs::read_to_string(here.join(FILE)).unwrap(), before);
+}
