@@ -277,6 +277,34 @@ pub fn declared(layout: &Layout, field: &Field) -> String {
     }
 }
 
+/// What a type is without the names that typedefs give it: `struct kernel_cap_struct { u32 cap[2]; }`,
+/// with the first members of a structure, and as many brackets as an array has dimensions.
+pub fn beneath(layout: &Layout, ty: TypeId) -> String {
+    /// Members that are shown.
+    const SHOWN: usize = 3;
+    let id = layout.strip(ty);
+    let described = match layout.get(id) {
+        Type::Array { element, count } => return format!("{}[{count}]", beneath(layout, *element)),
+        Type::Composite(composite) => composite,
+        _ => return layout.type_name(id),
+    };
+    let shown = described.members.iter().take(SHOWN).map(|member| {
+        let name = member.name.as_deref().unwrap_or("…");
+        format!(" {} {name};", layout.type_name(member.ty))
+    });
+    let shown: String = shown.collect();
+    let more = match described.members.len() > SHOWN {
+        true => " …",
+        false => "",
+    };
+    let tag = described.name.as_deref().map(|name| format!("{name} "));
+    format!(
+        "{} {}{{{shown}{more} }}",
+        described.kind.keyword(),
+        tag.unwrap_or_default()
+    )
+}
+
 /// The two links of a `list_head`: a structure of two pointers to its own kind, `next` and
 /// `prev`.
 pub fn list_links<'a>(layout: &Layout, composite: &'a Composite) -> Option<[&'a str; 2]> {

@@ -2,6 +2,7 @@
 //!
 //! A diff compares declarations. It decides nothing; that is the plan's part.
 
+mod elsewhere;
 pub mod html;
 mod numbers;
 mod regroup;
@@ -47,26 +48,35 @@ pub struct Change {
     pub old: Option<Declaration>,
     /// The field after.
     pub new: Option<Declaration>,
-    /// Which anonymous union the field is in, where that is new or no more.
+    /// What the declarations do not show.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub group: Option<Group>,
+    pub remark: Option<Remark>,
 }
 
-/// An anonymous union that a field came into or out of, with the names of its other members.
+/// What declarations do not show of a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Group {
-    /// The field is in it now.
+pub enum Remark {
+    /// The field is in an anonymous union now, with these other members.
     Into(Vec<String>),
-    /// The field was in it.
+    /// The field was in one.
     OutOf(Vec<String>),
+    /// It looks as if it went to this field of another structure.
+    To(String),
+    /// It looks as if it came from there.
+    From(String),
+    /// The declarations read alike, and name other types: what they are, before and after.
+    Beneath(String, String),
 }
 
-impl std::fmt::Display for Group {
+impl std::fmt::Display for Remark {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (what, others) = match self {
-            Group::Into(others) => ("now in a union", others),
-            Group::OutOf(others) => ("was in a union", others),
+            Remark::Into(others) => ("now in a union", others),
+            Remark::OutOf(others) => ("was in a union", others),
+            Remark::To(field) => return write!(f, "went to {field}, it seems"),
+            Remark::From(field) => return write!(f, "came from {field}, it seems"),
+            Remark::Beneath(old, new) => return write!(f, "`{old}` became `{new}`"),
         };
         match others.as_slice() {
             [] => f.write_str(what),
@@ -154,11 +164,13 @@ fn compare(
     for name in types {
         differ.compare(name, old.require(name)?, new.require(name)?);
     }
-    Ok(differ
+    let mut found: Vec<TypeDiff> = differ
         .done
         .into_values()
         .filter(TypeDiff::is_change)
-        .collect())
+        .collect();
+    elsewhere::mark(old, new, &mut found);
+    Ok(found)
 }
 
 impl TypeDiff {
@@ -210,17 +222,17 @@ impl Differ<'_> {
             if let Some(other) = other {
                 self.descend(name, &other.field, field);
             }
-            let mut group = None;
+            let mut remark = None;
             let kind = match other {
                 None => Some(ChangeKind::Added),
                 Some(other) => {
-                    group = match (&other.union, union) {
-                        (None, Some(others)) => Some(Group::Into(others.clone())),
-                        (Some(others), None) => Some(Group::OutOf(others.clone())),
+                    remark = match (&other.union, union) {
+                        (None, Some(others)) => Some(Remark::Into(others.clone())),
+                        (Some(others), None) => Some(Remark::OutOf(others.clone())),
                         (None, None) | (Some(_), Some(_)) => None,
                     };
                     match self.kind(&other.field, field) {
-                        None | Some(ChangeKind::Moved) if group.is_some() => {
+                        None | Some(ChangeKind::Moved) if remark.is_some() => {
                             Some(ChangeKind::Regrouped)
                         }
                         kind => kind,
@@ -229,7 +241,10 @@ impl Differ<'_> {
             };
             let other = other.map(|other| &other.field);
             let change = kind.map(|kind| self.change(kind, other, Some(field)));
-            changes.extend(change.map(|change| Change { group, ..change }));
+            changes.extend(change.map(|change| Change {
+                remark: remark.or(change.remark),
+                ..change
+            }));
         }
         for Member { field, .. } in &was {
             if !is.iter().any(|other| other.field.name == field.name) {
@@ -320,14 +335,30 @@ impl Differ<'_> {
     }
 
     fn change(&self, kind: ChangeKind, old: Option<&Field>, new: Option<&Field>) -> Change {
+        let declarations = [
+            old.map(|field| declaration(self.old, field)),
+            new.map(|field| declaration(self.new, field)),
+        ];
+        let field = old.or(new);
+        let remark = match (&declarations, old, new, kind) {
+            // What is inside, or around it, is told elsewhere.
+            (.., ChangeKind::Inside | ChangeKind::Moved | ChangeKind::Regrouped) => None,
+            ([Some(a), Some(b)], Some(was), Some(is), _) if a.declared == b.declared => {
+                let (was, is) = (
+                    ctype::beneath(self.old, was.ty),
+                    ctype::beneath(self.new, is.ty),
+                );
+                (was != is).then_some(Remark::Beneath(was, is))
+            }
+            _ => None,
+        };
+        let [old, new] = declarations;
         Change {
-            field: old
-                .or(new)
-                .map_or_else(String::new, |field| field.name.clone()),
+            field: field.map_or_else(String::new, |field| field.name.clone()),
             kind,
-            old: old.map(|field| declaration(self.old, field)),
-            new: new.map(|field| declaration(self.new, field)),
-            group: None,
+            old,
+            new,
+            remark,
         }
     }
 }

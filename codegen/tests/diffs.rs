@@ -310,3 +310,53 @@ fn constants_are_shown_in_every_form() {
     let named: serde_json::Value = serde_json::from_str(&run(&["task_struct", "--json"])).unwrap();
     assert_eq!(named["constants"].as_array().unwrap().len(), 0);
 }
+
+/// A typedef that stands for something else reads as before: what is beneath is shown.
+#[test]
+fn what_lies_beneath_a_name_is_shown() {
+    let (text, page, views) = shown(
+        "typedef struct caps { unsigned int cap[2]; } caps_t; struct s { caps_t caps; };",
+        "typedef struct { unsigned long val; } caps_t; struct s { caps_t caps; };",
+    );
+    let said = "`struct caps { unsigned int [2] cap; }` became `struct { unsigned long val; }`";
+    assert!(text.contains(said), "{text}");
+    assert!(page.contains(said), "{page}");
+    assert_eq!(counts(&views).get(&Kind::Retyped), Some(&1));
+}
+
+/// A field that is gone here and new there, in another structure or in one of its own.
+#[test]
+fn a_field_that_went_to_another_structure() {
+    let two = |old: &str, new: &str| {
+        let (old, new) = (fixture::layout(old), fixture::layout(new));
+        let views = diff(&old, &new, &["s", "t"]).unwrap();
+        let views: Vec<TypeView> = views.iter().map(view).collect();
+        anstream::adapter::strip_str(&side::text(&views)).to_string()
+    };
+    let moved = two(
+        "struct s { int a; long cookie; }; struct t { int b; };",
+        "struct s { int a; }; struct t { int b; long cookie; };",
+    );
+    assert!(moved.contains("went to t.cookie, it seems"), "{moved}");
+    assert!(moved.contains("came from s.cookie, it seems"), "{moved}");
+    let inside = two(
+        "struct s { int a; unsigned int rseq_len; }; struct t { int b; };",
+        "struct r { int q; unsigned int len; }; struct s { int a; struct r rseq; }; struct t { int b; };",
+    );
+    assert!(inside.contains("went to s.rseq.len, it seems"), "{inside}");
+    assert!(
+        inside.contains("came from s.rseq_len, it seems"),
+        "{inside}"
+    );
+    // Of two that fit nobody knows which, and what is declared otherwise is none.
+    for new in [
+        "struct s { int a; }; struct t { int b; struct { long cookie; } x; struct { long cookie; } y; };",
+        "struct s { int a; }; struct t { int b; int cookie; };",
+    ] {
+        let text = two(
+            "struct s { int a; long cookie; }; struct t { int b; };",
+            new,
+        );
+        assert!(!text.contains("it seems"), "{text}");
+    }
+}

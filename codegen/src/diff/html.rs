@@ -133,9 +133,9 @@ fn section(text: &mut String, at: usize, view: &TypeView, (from, to): (&str, &st
                 continue;
             }
         };
-        let guess = match (&row.perhaps, &row.group) {
+        let guess = match (&row.perhaps, &row.remark) {
             (Some((name, percent)), _) => format!(" <small>{}, {percent}%</small>", escape(name)),
-            (None, Some(group)) => format!(" <small>{}</small>", escape(&group.to_string())),
+            (None, Some(remark)) => format!(" <small>{}</small>", escape(&remark.to_string())),
             (None, None) => String::new(),
         };
         let _ = write!(

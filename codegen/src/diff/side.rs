@@ -112,9 +112,9 @@ fn line(text: &mut String, row: &Row, width: usize) {
             format!("{style}{new}{style:#}"),
         ),
     };
-    let guess = match (&row.perhaps, &row.group) {
+    let guess = match (&row.perhaps, &row.remark) {
         (Some((name, percent)), _) => format!("  ({name}, {percent}% alike)"),
-        (None, Some(group)) => format!("  ({group})"),
+        (None, Some(remark)) => format!("  ({remark})"),
         (None, None) => String::new(),
     };
     let line = format!("  {style}{word:9}{style:#} {left}{pad} | {right}{guess}");

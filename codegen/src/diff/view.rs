@@ -1,6 +1,6 @@
 //! A diff in few words, ready to be shown: changes by kind, and both declarations row by row.
 
-use super::{ChangeKind, Group, TypeDiff};
+use super::{ChangeKind, Remark, TypeDiff};
 use crate::plan::Declaration;
 use serde::Serialize;
 use similar::{Algorithm, DiffOp, TextDiff, capture_diff_slices};
@@ -92,7 +92,7 @@ pub struct Changed {
     pub perhaps: Option<(String, u8)>,
     /// Which anonymous union the field is in, where that is new or no more.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub group: Option<Group>,
+    pub remark: Option<Remark>,
     /// The field before.
     pub old: Option<Declaration>,
     /// The field after.
@@ -111,7 +111,7 @@ pub struct Row {
     /// The name of the other side that it may have, and how alike the two are in percent.
     pub perhaps: Option<(String, u8)>,
     /// Which anonymous union the field is in, where that is new or no more.
-    pub group: Option<Group>,
+    pub remark: Option<Remark>,
 }
 
 /// What is shown as one line of both declarations.
@@ -217,7 +217,7 @@ pub fn view(diff: &TypeDiff) -> TypeView {
                 kind,
                 detail: change.kind,
                 perhaps,
-                group: change.group.clone(),
+                remark: change.remark.clone(),
                 old: change.old.clone(),
                 new: change.new.clone(),
             }
@@ -301,7 +301,7 @@ fn rows(diff: &TypeDiff, changes: &[Changed]) -> Vec<Row> {
         Row {
             kind: change.map(|change| change.kind),
             perhaps: change.and_then(|change| change.perhaps.clone()),
-            group: change.and_then(|change| change.group.clone()),
+            remark: change.and_then(|change| change.remark.clone()),
             old,
             new,
         }
