@@ -14,6 +14,8 @@ mod build;
 mod contracts;
 #[path = "check/formats.rs"]
 mod formats;
+#[path = "check/forms.rs"]
+mod forms;
 #[path = "check/gate.rs"]
 mod gate;
 #[path = "check/hostile.rs"]

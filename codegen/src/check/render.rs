@@ -1,20 +1,29 @@
 //! Reports as text for people, as a reply to a mail, and in the formats of other programs.
 
+mod checkpatch;
 mod github;
 mod json;
 mod junit;
+mod kcidb;
+mod ktap;
+mod patchwork;
 mod sarif;
 mod summary;
 mod text;
 
+pub use checkpatch::checkpatch;
 pub use github::github;
 pub use json::json;
 pub use junit::junit;
+pub use kcidb::{BuildId, NoBuildId, NoOrigin, Origin, kcidb};
+pub use ktap::ktap;
+pub use patchwork::{Link, NoLink, patchwork};
 pub use sarif::sarif;
 pub use summary::summary;
 pub use text::text;
 
 use super::{Counts, Finding, Grade, Report, Verdict};
+use crate::patch::clean;
 
 /// The word for how bad a finding is: by its grade while it is open, else a note.
 fn level(finding: &Finding) -> &'static str {
@@ -49,6 +58,27 @@ fn help(verdict: &Verdict) -> &str {
         | Verdict::StaleOverride { help, .. } => help,
         _ => "",
     }
+}
+
+/// File and line, for forms in which a finding always has both: `layouts` where only layouts show it,
+/// and 0 where no line is known.
+fn file_and_line(finding: &Finding) -> String {
+    let file = match finding.file.as_str() {
+        "" => "layouts",
+        file => file,
+    };
+    format!("{file}:{}", finding.line())
+}
+
+/// Text that is one line for whoever reads it: reasons that people write may have several, and a
+/// second line would be a finding of its own.
+fn one_line(text: &str) -> String {
+    let lines = text.split(['\n', '\r', '\u{2028}', '\u{2029}']);
+    let lines: Vec<&str> = lines
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    clean(&lines.join(" "))
 }
 
 /// The verdict on the whole in one line.

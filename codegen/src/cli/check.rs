@@ -6,6 +6,7 @@ use super::source::version_of_tree;
 use super::{CliError, Ended, Named, both, print, registry_of};
 use clap::{Args, ValueEnum};
 use kconv_codegen::baseline::Baseline;
+use kconv_codegen::check::render::{BuildId, Link, Origin};
 use kconv_codegen::check::{
     self, Acknowledgements, Inputs, Layouts, Options, Patch, Project, Report, Saved, render,
 };
@@ -64,6 +65,15 @@ pub(crate) struct CheckArguments {
     /// Form of the report
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// Name of the CI system that sends the report to KCIDB; with --format kcidb
+    #[arg(long, value_name = "NAME", required_if_eq("format", "kcidb"))]
+    kcidb_origin: Option<Origin>,
+    /// The build that the patch is of, as KCIDB has it: ORIGIN:ID; with --format kcidb
+    #[arg(long, value_name = "ID", required_if_eq("format", "kcidb"))]
+    kcidb_build: Option<BuildId>,
+    /// Where people can read more; with --format patchwork
+    #[arg(long, value_name = "URL")]
+    link: Option<Link>,
     /// Print what fits a reply to the mail with the patch
     #[arg(long, conflicts_with = "format")]
     summary: bool,
@@ -73,7 +83,7 @@ pub(crate) struct CheckArguments {
     converters: Option<PathBuf>,
 }
 
-#[derive(Copy, Clone, Default, ValueEnum)]
+#[derive(Copy, Clone, Default, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// For people
     #[default]
@@ -86,9 +96,42 @@ enum Format {
     Github,
     /// JUnit's XML
     Junit,
+    /// As checkpatch.pl --terse --show-types prints it
+    Checkpatch,
+    /// KTAP version 1
+    Ktap,
+    /// KCIDB's JSON, version 5.3
+    Kcidb,
+    /// A check of patchwork, as JSON
+    Patchwork,
+}
+
+impl CheckArguments {
+    /// That each option is for the form that was asked for: one of another form would change nothing,
+    /// and whoever gave it thinks otherwise.
+    fn fit(&self) -> Result<(), CliError> {
+        let (kcidb, patchwork) = (Format::Kcidb, Format::Patchwork);
+        let options = [
+            (
+                "--kcidb-origin",
+                self.kcidb_origin.is_some(),
+                kcidb,
+                "kcidb",
+            ),
+            ("--kcidb-build", self.kcidb_build.is_some(), kcidb, "kcidb"),
+            ("--link", self.link.is_some(), patchwork, "patchwork"),
+        ];
+        for (option, is_given, of, format) in options {
+            if is_given && self.format != of {
+                return Err(CliError::OtherForm { option, format });
+            }
+        }
+        Ok(())
+    }
 }
 
 pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
+    arguments.fit()?;
     // A file that is not there is the first thing to know, before what it would be for.
     let mut patches = opened(&arguments.patches)?;
     if arguments.reverse {
@@ -185,6 +228,19 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
         Format::Sarif => render::sarif(&report).map_err(io::Error::from)?,
         Format::Github => render::github(&report),
         Format::Junit => render::junit(&report),
+        Format::Checkpatch => render::checkpatch(&report),
+        Format::Ktap => render::ktap(&report),
+        Format::Kcidb => {
+            let ids = arguments
+                .kcidb_origin
+                .as_ref()
+                .zip(arguments.kcidb_build.as_ref());
+            let (origin, build) = ids.ok_or(CliError::NoIds)?;
+            render::kcidb(&report, origin, build).map_err(io::Error::from)?
+        }
+        Format::Patchwork => {
+            render::patchwork(&report, arguments.link.as_ref()).map_err(io::Error::from)?
+        }
     };
     print(&text)?;
     Ok(match report.is_clean() {

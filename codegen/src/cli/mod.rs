@@ -240,6 +240,13 @@ pub(crate) enum CliError {
     },
     #[error(transparent)]
     Check(#[from] kconv_codegen::check::CheckError),
+    #[error("{option} is for --format {format} alone")]
+    OtherForm {
+        option: &'static str,
+        format: &'static str,
+    },
+    #[error("--format kcidb needs --kcidb-origin and --kcidb-build")]
+    NoIds,
     #[error("--allow: {0}")]
     Allow(#[from] kconv_codegen::check::UnknownAllowance),
     #[error("{}: these acknowledgements cannot be used\n{findings}", path.display())]

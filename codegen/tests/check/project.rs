@@ -495,7 +495,16 @@ fn the_exit_code_is_that_of_the_findings_when_nobody_reads_them() {
         let path = path.to_str().unwrap();
         code(&["check", path, "--family", "linux-6", "--format", format])
     };
-    for format in ["text", "json", "sarif", "github", "junit"] {
+    for format in [
+        "text",
+        "json",
+        "sarif",
+        "github",
+        "junit",
+        "checkpatch",
+        "ktap",
+        "patchwork",
+    ] {
         assert_eq!(check("field-in-the-middle", format), Some(1), "{format}");
         assert_eq!(check("unrelated-struct", format), Some(0), "{format}");
     }
