@@ -169,7 +169,10 @@ fn compare(
         .into_values()
         .filter(TypeDiff::is_change)
         .collect();
-    elsewhere::mark(old, new, &mut found);
+    // Of a plan's fields each type is held by itself.
+    if regroup {
+        elsewhere::mark(old, new, &mut found);
+    }
     Ok(found)
 }
 
