@@ -11,12 +11,14 @@
 
 mod acknowledge;
 mod allow;
+mod beside;
 mod build;
 mod change;
 mod code;
 mod compare;
 mod contract;
 mod declare;
+mod fit;
 mod gather;
 mod item;
 mod keep;
@@ -106,6 +108,7 @@ pub fn check_all(
         changes,
         counts,
         uses,
+        remarks,
     } = match with_patch {
         true => gather::gather(patches, (inputs.tree, inputs.reverse), saved)?,
         false => Gathered::default(),
@@ -137,7 +140,7 @@ pub fn check_all(
         family: saved.map.family.clone(),
         patch: with_patch.then_some(counts),
         findings,
-        remarks: Vec::new(),
+        remarks,
     };
     if let Some(counts) = report
         .patch

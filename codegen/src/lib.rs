@@ -8,7 +8,7 @@
 //! - [`chain`]: whether a chain of plans gives what a direct one gives.
 //! - [`coverage`]: the proof that a plan leaves no bit out and writes none twice.
 //! - [`emit`]: a plan as Rust for people to read.
-//! - [`patch`]: unified diffs, read as a stream.
+//! - [`patch`]: unified and context diffs, read as a stream.
 //! - [`generate`]: converter crates, made and compared.
 //! - [`routes`]: the steps that there are, and the ways they make.
 //! - [`scaffold`]: converter crates from nothing.

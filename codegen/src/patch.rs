@@ -1,11 +1,12 @@
-//! Unified diffs, read as a stream.
+//! Unified and context diffs, read as a stream.
 //!
 //! The reader knows what `git format-patch`, mboxes of it, `git diff` and `diff -u`, `-ur` and
 //! `-urN` write: renames, copies, modes, new and deleted files, binary files, quoted paths, CRLF,
-//! `\ No newline`. It hands out one line at a time and keeps two, each cut at [`LONGEST`] bytes,
-//! so that memory does not grow with the patch. Text around the diffs is passed over. What cannot
-//! be a diff that somebody could apply is an error with its line. Mails that are encoded, and their
-//! attachments, are decoded on the way.
+//! `\ No newline`; and the same of `diff -c`. It hands out one line at a time and keeps two, each
+//! cut at [`LONGEST`] bytes, and of a context diff one hunk of [`LARGEST_HUNK`], so that memory does
+//! not grow with the patch. Text around the diffs is passed over. What cannot be a diff that
+//! somebody could apply is an error with its line. Mails that are encoded, and their attachments,
+//! are decoded on the way.
 //!
 //! Of the crates that parse diffs the best one, `flickzeug` 0.6, reads all of this, too, and names
 //! the line of an error; but it wants the patch in memory as a whole (43 MB for the 18 MB, 16919
@@ -13,10 +14,16 @@
 //! `unidiff` 0.4 (158 MB), `patch` 0.7, which panics at a rename, and `gitpatch` 0.7, which takes
 //! 17 s and finds no hunk behind a rename. `diffy` 0.5 stops at the second file.
 
+mod body;
+mod context;
 mod mail;
+mod names;
 pub mod open;
 
+pub use body::{Body, BodyLine, LARGEST_HUNK};
+
 use mail::Lines;
+use names::{differing, git_names, kernel_path, name_of, names_empty_blob};
 use std::io::BufRead;
 
 /// Bytes kept of one line. What is longer is no C that people wrote.
@@ -45,7 +52,7 @@ pub enum PatchError {
         encoding: String,
     },
     /// Nothing in it is a hunk.
-    #[error("no hunk of a unified diff is in it")]
+    #[error("no hunk of a unified or context diff is in it")]
     NoHunks,
     /// Another form of diff.
     #[error("line {line}: this is a {what}, and a unified diff is needed; make it with {how}")]
@@ -66,9 +73,37 @@ pub enum PatchError {
         text: String,
     },
     /// A hunk whose file is not known.
-    #[error("line {line}: a hunk before any `---` and `+++` that name its file")]
+    #[error(
+        "line {line}: a hunk before any `---` and `+++`, or `***` and `---`, that name its file"
+    )]
     NoFile {
         /// The line, from 1.
+        line: u64,
+    },
+    /// Another line than the form of the diff has there.
+    #[error("line {line}: {what} is expected, and this is `{text}`")]
+    Expected {
+        /// The line, from 1.
+        line: u64,
+        /// What it has to be.
+        what: &'static str,
+        /// What stands there.
+        text: String,
+    },
+    /// The old and the new lines of a context diff's hunk are not of one change.
+    #[error("line {line}: the two sides of the hunk do not belong together: {what}")]
+    Sides {
+        /// The line at which they part, from 1.
+        line: u64,
+        /// What they do not agree in.
+        what: &'static str,
+    },
+    /// A hunk that has to be kept and is too large for it.
+    #[error(
+        "line {line}: the hunk is larger than the {} MiB that are kept of one", LARGEST_HUNK >> 20
+    )]
+    LargeHunk {
+        /// The first line too many, from 1.
         line: u64,
     },
     /// A hunk has fewer lines than its heading says.
@@ -119,6 +154,16 @@ impl FileChange {
     pub fn path(&self) -> &str {
         self.new.as_deref().or(self.old.as_deref()).unwrap_or("")
     }
+
+    /// Takes away the name of a side on which there is no file: `diff -N` has its name, `dated` as
+    /// the beginning of time, with `nothing` in it. Where both are dated so, the files are.
+    fn without(&mut self, dated: [bool; 2], nothing: [bool; 2]) {
+        match dated {
+            [true, false] if nothing[0] => self.old = None,
+            [false, true] if nothing[1] => self.new = None,
+            _ => {}
+        }
+    }
 }
 
 /// Where a hunk belongs.
@@ -126,7 +171,7 @@ impl FileChange {
 pub struct Heading {
     /// Line of the patch, from 1.
     pub line: u64,
-    /// The heading as it stands.
+    /// The heading as it stands; of a context diff as a unified one has it.
     pub text: String,
     /// First line in the old file.
     pub old_start: u64,
@@ -165,6 +210,16 @@ pub enum Event<'a> {
     },
     /// A file that only one of two trees has and that is not in the patch (`Only in`).
     NotInPatch,
+}
+
+impl<'a> From<BodyLine<'a, Sign>> for Event<'a> {
+    fn from(line: BodyLine<'a, Sign>) -> Self {
+        Event::Line {
+            sign: line.mark,
+            text: line.text,
+            line: line.line,
+        }
+    }
 }
 
 impl Event<'_> {
@@ -208,6 +263,12 @@ pub struct Reader<R> {
     /// A file with a git header whose names are not yet said.
     pending: Option<FileChange>,
     has_file: bool,
+    /// The names of a context diff's file, if the lines just before are these.
+    named: Option<Named>,
+    /// The hunks to come are those of a context diff.
+    context: bool,
+    /// What is to be handed out of such a hunk.
+    kept: Kept,
     mail: bool,
     hunk: Option<(u64, u64)>,
     heading: u64,
@@ -216,6 +277,23 @@ pub struct Reader<R> {
     seen: bool,
     hunks: u64,
     text: bool,
+}
+
+/// `*** OLD` and, below it, `--- NEW`.
+struct Named {
+    file: FileChange,
+    /// Whether a side has the date of a file that is not there.
+    absent: [bool; 2],
+    /// Both are read.
+    whole: bool,
+    last: u64,
+}
+
+#[derive(Default)]
+struct Kept {
+    heading: Option<Heading>,
+    body: Body<Sign>,
+    next: usize,
 }
 
 impl<R: BufRead> Reader<R> {
@@ -230,6 +308,9 @@ impl<R: BufRead> Reader<R> {
             file: FileChange::default(),
             pending: None,
             has_file: false,
+            named: None,
+            context: false,
+            kept: Kept::default(),
             mail: false,
             hunk: None,
             heading: 0,
@@ -250,6 +331,13 @@ impl<R: BufRead> Reader<R> {
     /// # Errors
     /// [`PatchError`]; the reader is then of no more use.
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, PatchError> {
+        if let Some(heading) = self.kept.heading.take() {
+            return Ok(Some(Event::Hunk(heading)));
+        }
+        if self.kept.next < self.kept.body.len() {
+            self.kept.next += 1;
+            return Ok(self.kept.body.get(self.kept.next - 1).map(Event::from));
+        }
         loop {
             if let Some((old, new)) = self.hunk {
                 if old == 0 && new == 0 {
@@ -324,7 +412,7 @@ impl<R: BufRead> Reader<R> {
                 ..git_names(names)
             };
             self.seen = true;
-            self.has_file = false;
+            (self.has_file, self.context) = (false, false);
             let before = self.pending.replace(file);
             return Ok(before.map(Event::File));
         }
@@ -347,19 +435,35 @@ impl<R: BufRead> Reader<R> {
             }
         }
         if line.starts_with(b"--- ") && self.names_file()? {
-            let (old, line) = (name_of(&self.line[4..]), self.number);
+            let ((old, gone), line) = (name_of(&self.line[4..]), self.number);
             self.advance()?;
-            let new = name_of(&self.line[4..]);
-            self.file = FileChange {
+            let (new, goes) = name_of(&self.line[4..]);
+            let mut file = FileChange {
                 old,
                 new,
                 line,
                 ..FileChange::default()
             };
+            if let Some((old, new, _)) = self.peek()?.and_then(ranges) {
+                file.without([gone, goes], [old == (0, 0), new == (0, 0)]);
+            }
+            self.file = file;
             self.pending = None;
-            (self.seen, self.has_file) = (true, true);
+            (self.seen, self.has_file, self.context) = (true, true, false);
             return Ok(Some(Event::File(self.file.clone())));
         }
+        if context::section(&self.line).is_some() {
+            let named = self.named.take();
+            let named = named.filter(|named| named.whole && named.last + 1 == self.number);
+            if named.is_some() || self.context {
+                return self.open_context_hunk(named).map(Some);
+            }
+            // Stars may be those of a text.
+            if !self.mail && self.peek()?.is_some_and(context::is_range) {
+                return Err(PatchError::NoFile { line: self.number });
+            }
+        }
+        self.names_context_file();
         let line = self.line.trim_ascii_end();
         if line.starts_with(b"@@@ ") && (self.has_file || !self.mail) {
             return Err(PatchError::OtherForm {
@@ -377,14 +481,8 @@ impl<R: BufRead> Reader<R> {
                 return Err(PatchError::NoFile { line: self.number });
             }
         }
-        if line == b"***************" && !self.mail {
-            return Err(PatchError::OtherForm {
-                line: self.number,
-                what: "context diff",
-                how: "`diff -urNp`",
-            });
-        }
         let goes_on = matches!(line.first(), Some(b'+')) || line.starts_with(b"-\t");
+        let goes_on = goes_on || self.context && line.starts_with(b"! ");
         if just_ended && goes_on && !line.starts_with(b"+++ ") {
             return Err(PatchError::Long {
                 line: self.number,
@@ -392,15 +490,15 @@ impl<R: BufRead> Reader<R> {
             });
         }
         if line.starts_with(b"From ") || line.starts_with(b"Subject: ") {
-            (self.mail, self.has_file) = (true, false);
+            (self.mail, self.has_file, self.context) = (true, false, false);
             // What the text of the mail says is not about the file before it.
             return Ok(self.pending.take().map(Event::File));
         }
         let binary = line.strip_prefix(b"Binary files ");
         if binary.is_some() || line == b"GIT binary patch" {
             self.seen = true;
-            let quoted = self.mail && !self.has_file;
-            self.has_file = false;
+            let quoted = self.mail && !self.has_file && !self.context;
+            (self.has_file, self.context) = (false, false);
             let named = binary.map(|names| FileChange {
                 line: self.number,
                 binary: true,
@@ -442,6 +540,51 @@ impl<R: BufRead> Reader<R> {
         }))
     }
 
+    /// Takes the line as one of the two that name the file of a context diff.
+    fn names_context_file(&mut self) {
+        let before = self.named.take();
+        if let Some(name) = self.line.strip_prefix(b"*** ") {
+            let (old, gone) = name_of(name);
+            self.named = Some(Named {
+                file: FileChange {
+                    old,
+                    line: self.number,
+                    ..FileChange::default()
+                },
+                absent: [gone, false],
+                whole: false,
+                last: self.number,
+            });
+        } else if let Some(name) = self.line.strip_prefix(b"--- ")
+            && let Some(mut named) = before.filter(|named| named.last + 1 == self.number)
+        {
+            (named.file.new, named.absent[1]) = name_of(name);
+            (named.whole, named.last) = (true, self.number);
+            self.named = Some(named);
+        }
+    }
+
+    /// Reads a hunk of a context diff, the first of a file that is `named`.
+    fn open_context_hunk(&mut self, named: Option<Named>) -> Result<Event<'static>, PatchError> {
+        let hunk = self.read_context_hunk()?;
+        self.kept.body = hunk.body;
+        self.kept.next = 0;
+        self.hunks += 1;
+        self.just_ended = true;
+        let Some(Named {
+            mut file, absent, ..
+        }) = named
+        else {
+            return Ok(Event::Hunk(hunk.heading));
+        };
+        self.kept.heading = Some(hunk.heading);
+        file.without(absent, hunk.nothing);
+        self.file = file;
+        self.pending = None;
+        (self.seen, self.has_file, self.context) = (true, false, true);
+        Ok(Event::File(self.file.clone()))
+    }
+
     /// Whether the line after this one begins with `+++`.
     fn names_file(&mut self) -> Result<bool, PatchError> {
         Ok(self.peek()?.is_some_and(|next| next.starts_with(b"+++ ")))
@@ -459,6 +602,11 @@ impl<R: BufRead> Reader<R> {
 
     /// Goes to the next line; `false` at the end.
     fn advance(&mut self) -> Result<bool, PatchError> {
+        self.advance_to(self.hunk.is_some())
+    }
+
+    /// Goes to the next line, which is `in_hunk` or not.
+    fn advance_to(&mut self, in_hunk: bool) -> Result<bool, PatchError> {
         match self.next.take() {
             Some(next) => self.spare = std::mem::replace(&mut self.line, next),
             None => {
@@ -478,7 +626,7 @@ impl<R: BufRead> Reader<R> {
                 return Err(PatchError::Compressed);
             }
         }
-        if self.line.contains(&0) && self.hunk.is_none() {
+        if self.line.contains(&0) && !in_hunk {
             return Err(PatchError::NotText { line: self.number });
         }
         Ok(true)
@@ -515,144 +663,6 @@ fn ranges(line: &[u8]) -> Option<(Range, Range, &[u8])> {
         Some((start, count))
     };
     Some((range(old)?, range(new)?, &rest[end + 3..]))
-}
-
-/// The names behind `diff --git`. They are certain only where both are the same but for the
-/// prefix; the lines that follow say better.
-fn git_names(names: &[u8]) -> FileChange {
-    let (old, new) = if names.starts_with(b"\"") {
-        let end = names[1..]
-            .windows(2)
-            .position(|window| window == b"\" ")
-            .map_or(names.len(), |end| end + 2);
-        names.split_at(end)
-    } else {
-        names.split_at(names.len() / 2)
-    };
-    let path = |name: &[u8]| Some(kernel_path(name.trim_ascii(), true));
-    FileChange {
-        old: path(old),
-        new: path(new),
-        ..FileChange::default()
-    }
-}
-
-/// Whether git's `index` line, `OLD..NEW MODE`, names the blob without a byte as the old one.
-fn names_empty_blob(blobs: &[u8]) -> bool {
-    // The names under SHA-1 and under SHA-256 (`git hash-object /dev/null`).
-    const EMPTY: [&[u8]; 2] = [
-        b"e69de29bb2d1d6434b8b29ae775ad8c2e48c5391",
-        b"473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813",
-    ];
-    let end = blobs.windows(2).position(|two| two == b"..");
-    let old = end.map_or(blobs, |end| &blobs[..end]);
-    old.len() >= 7 && EMPTY.iter().any(|blob| blob.starts_with(old))
-}
-
-/// The names in `Binary files OLD and NEW differ`, behind its first words.
-fn differing(names: &[u8]) -> FileChange {
-    let names = names.strip_suffix(b" differ").unwrap_or(names);
-    let both = |at: usize| FileChange {
-        old: name_of(&names[..at]),
-        new: name_of(&names[at + 5..]),
-        ..FileChange::default()
-    };
-    let splits = names.windows(5).enumerate();
-    let mut splits = splits
-        .filter(|(_, word)| *word == b" and ")
-        .map(|(at, _)| both(at));
-    let one = |file: &FileChange| match (&file.old, &file.new) {
-        (Some(old), Some(new)) => old == new,
-        _ => true,
-    };
-    // A name may have the word in it.
-    let first = splits.clone().next();
-    splits.find(one).or(first).unwrap_or_else(|| FileChange {
-        new: name_of(names),
-        ..FileChange::default()
-    })
-}
-
-/// The path behind `---` or `+++`, without a date; `None` for `/dev/null`.
-fn name_of(text: &[u8]) -> Option<String> {
-    let text = text.trim_ascii_end();
-    let name = text.split(|byte| *byte == b'\t').next().unwrap_or(text);
-    (name != b"/dev/null").then(|| kernel_path(name, true))
-}
-
-/// The folders at the top of a kernel tree.
-const TOP: [&str; 24] = [
-    "Documentation",
-    "arch",
-    "block",
-    "certs",
-    "crypto",
-    "drivers",
-    "fs",
-    "include",
-    "init",
-    "io_uring",
-    "ipc",
-    "kernel",
-    "lib",
-    "mm",
-    "net",
-    "rust",
-    "samples",
-    "scripts",
-    "security",
-    "sound",
-    "tools",
-    "usr",
-    "virt",
-    "debian",
-];
-
-/// A path from the top of the kernel tree, whatever stands before that.
-fn kernel_path(name: &[u8], prefixed: bool) -> String {
-    let name = clean(&unquoted(name));
-    let parts: Vec<&str> = name.split('/').collect();
-    let top = |part: &&str| TOP.contains(part) && *part != "usr" && *part != "debian";
-    let folders = &parts[..parts.len().saturating_sub(1)];
-    let start = folders
-        .iter()
-        .position(top)
-        .unwrap_or_else(|| usize::from(prefixed && parts.len() > 1 && !TOP.contains(&parts[0])));
-    parts[start..].join("/")
-}
-
-/// A name as git quotes it: C's escapes, bytes in octal.
-fn unquoted(name: &[u8]) -> String {
-    let Some(inner) = name
-        .strip_prefix(b"\"")
-        .and_then(|name| name.strip_suffix(b"\""))
-    else {
-        return String::from_utf8_lossy(name).into_owned();
-    };
-    let mut bytes = Vec::with_capacity(inner.len());
-    let mut rest = inner.iter().copied().peekable();
-    while let Some(byte) = rest.next() {
-        if byte != b'\\' {
-            bytes.push(byte);
-            continue;
-        }
-        match rest.next() {
-            Some(b'n') => bytes.push(b'\n'),
-            Some(b't') => bytes.push(b'\t'),
-            Some(digit @ b'0'..=b'3') => {
-                let mut value = digit - b'0';
-                for _ in 0..2 {
-                    if let Some(digit) = rest.next_if(|byte| (b'0'..=b'7').contains(byte)) {
-                        value = value * 8 + (digit - b'0');
-                    }
-                }
-                bytes.push(value);
-            }
-            Some(other) => bytes.push(other),
-            None => {}
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// A line for people: no control characters, tabs as they are, not too long.

@@ -26,6 +26,8 @@ mod input;
 mod noise;
 #[path = "check/project.rs"]
 mod project;
+#[path = "check/shapes.rs"]
+mod shapes;
 #[path = "check/small.rs"]
 mod small;
 #[path = "check/untold.rs"]

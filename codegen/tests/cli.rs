@@ -646,7 +646,7 @@ fn what_no_step_can_be_made_of_is_named() {
     let new = ["new", "2.4.36-up", "2.4.36-smp", "--patch", patch];
     let (code, _, errors) = run_in(project.path(), &new);
     assert_eq!(code, 2, "{errors}");
-    let expected = format!("kconv-gen: {patch}: no hunk of a unified diff is in it\n");
+    let expected = format!("kconv-gen: {patch}: no hunk of a unified or context diff is in it\n");
     assert_eq!(errors, expected);
     assert!(!project.path().join(STEP).exists());
     let (code, _, errors) = run_in(project.path(), &["new", "6.12.113", "2.4.37"]);

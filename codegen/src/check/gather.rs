@@ -1,11 +1,13 @@
 //! A patch, and the tree that it is for if there is one, read into changes.
 //!
 //! Two scanners run over the lines, one over the old text and one over the new. With a tree they
-//! see each touched file whole; without one they see the hunks, each by itself. What both sides
+//! see each touched file whole, and a hunk is where it fits in the file, be it at another line than
+//! its heading says; without one they see the hunks, each by itself. What both sides
 //! have alike is let go at the end of each file, so that memory grows with what changed of saved
 //! types and not with the patch.
 
 use super::Patch;
+use super::beside::Beside;
 use super::build::{BuildFile, BuildSides};
 use super::change::{Change, Kind, joined};
 use super::code;
@@ -14,10 +16,10 @@ use super::item::{Constant, Place, TypeDef, TypeKind, Typedef};
 use super::keep::{Found, Keeper};
 use super::saved::Saved;
 use super::scan::Scanner;
-use super::source::{CheckError, Lines, is_foreign};
+use super::source::{CheckError, is_foreign};
 use super::untold;
 use super::uses::Uses;
-use crate::patch::{Event, FileChange, Heading, Reader, Sign, clean};
+use crate::patch::{Body, Event, FileChange, Heading, Reader, Sign, clean};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
@@ -53,6 +55,8 @@ pub(super) struct Gathered {
     pub(super) changes: Vec<Change>,
     pub(super) counts: Counts,
     pub(super) uses: Uses,
+    /// What is to be told besides.
+    pub(super) remarks: Vec<String>,
 }
 
 /// A definition that one side of a file has alone.
@@ -81,10 +85,9 @@ struct Current {
     change: FileChange,
     path: String,
     hunks: u64,
-    /// The old text, if the tree has it, and its line to come.
-    tree: Option<Lines>,
-    at: u64,
-    /// Lines of both sides to come in the hunk.
+    /// The old text, if the tree has it.
+    tree: Option<Beside>,
+    /// Lines of both sides to come: in the file if the tree has it, else in the hunk.
     lines: [u64; 2],
     first: bool,
     /// Nothing can be open where the hunk begins, if no heading says otherwise.
@@ -146,6 +149,22 @@ impl Current {
     /// Whether the file is removed and the patch does not show what was in it.
     fn goes_unseen(&self) -> bool {
         self.change.new.is_none() && self.hunks == 0 && !self.change.was_empty
+    }
+
+    fn open_hunk(&mut self, heading: Heading, headings: bool) {
+        let first = heading.old_start <= 1 && heading.new_start <= 1;
+        self.at_top = first || headings;
+        if let Some((_, sides)) = &mut self.build {
+            sides.begin_hunk(&heading.section, first);
+        }
+        self.section = heading.section;
+    }
+
+    /// Notes that line `at` of the tree's file, if it is to come, is context at the line `patch`.
+    fn is_context(&mut self, at: u64, patch: u64) {
+        if let Some(tree) = self.tree.as_mut().filter(|_| at >= self.lines[0]) {
+            tree.context.insert(at, patch);
+        }
     }
 }
 
@@ -218,8 +237,7 @@ impl Gatherer<'_, '_> {
             change: file.clone(),
             path: file.path().to_owned(),
             hunks: 0,
-            tree: inside.map(|path| Lines::open(&path)).transpose()?,
-            at: 1,
+            tree: inside.map(|path| Beside::open(&path)).transpose()?,
             lines: [1, 1],
             first: false,
             at_top: false,
@@ -230,92 +248,145 @@ impl Gatherer<'_, '_> {
     }
 
     fn begin_hunk(&mut self, heading: Heading) -> Result<(), CheckError> {
+        self.settle_hunk()?;
         self.hunk += 1;
         let Some(file) = &mut self.file else {
             return Ok(());
         };
-        if file.tree.is_some() {
-            self.skip_to(heading.old_start)?;
-        } else {
-            self.end_hunk();
+        file.hunks += 1;
+        self.headings |= !heading.section.is_empty();
+        if let Some(tree) = &mut file.tree {
+            tree.hunk = Some((heading, Body::default()));
+            return Ok(());
         }
+        self.end_hunk();
         if let Some(file) = &mut self.file {
             file.lines = [heading.old_start, heading.new_start];
             file.first = true;
-            file.hunks += 1;
-            self.headings |= !heading.section.is_empty();
-            let first = heading.old_start <= 1 && heading.new_start <= 1;
-            file.at_top = first || self.headings;
-            if let Some((_, sides)) = &mut file.build {
-                sides.begin_hunk(&heading.section, first);
+            file.open_hunk(heading, self.headings);
+        }
+        Ok(())
+    }
+
+    /// Reads the hunk that was kept, at the place where it fits in the tree's file.
+    fn settle_hunk(&mut self) -> Result<(), CheckError> {
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
+        let Some(tree) = &mut file.tree else {
+            return Ok(());
+        };
+        let Some((heading, body)) = tree.hunk.take() else {
+            return Ok(());
+        };
+        let fit = tree.place(&file.path, file.hunks, &heading, &body)?;
+        self.skip_to(fit.line);
+        if let Some(file) = &mut self.file {
+            file.open_hunk(heading, self.headings);
+        }
+        let mut at = fit.line;
+        for line in body.iter() {
+            if line.mark == Sign::Context {
+                // The file has it as it has it: with fuzz it may be another.
+                if let Some(file) = &mut self.file {
+                    file.is_context(at, line.line);
+                }
+            } else {
+                self.skip_to(at);
+                let text = String::from_utf8_lossy(line.text);
+                self.feed(line.mark, &readable(&text), line.line);
             }
-            file.section = heading.section;
+            at += u64::from(line.mark != Sign::Added);
         }
         Ok(())
     }
 
     /// Reads what stands in both files before line `to` of the old one.
-    fn skip_to(&mut self, to: u64) -> Result<(), CheckError> {
+    fn skip_to(&mut self, to: u64) {
+        let Some(file) = &mut self.file else {
+            return;
+        };
+        // A file that goes without its text is in the tree alone.
+        let sign = match file.goes_unseen() {
+            true => Sign::Removed,
+            false => Sign::Context,
+        };
+        let Some(mut tree) = file.tree.take() else {
+            return;
+        };
+        let mut at = file.lines[0];
+        while at < to {
+            let Some(text) = tree.text.line(at) else {
+                break;
+            };
+            let text = String::from_utf8_lossy(text);
+            match tree.context.remove(&at) {
+                Some(patch) => self.read(sign, false, &readable(&text), patch),
+                None => self.read(sign, false, &text, 0),
+            }
+            at += 1;
+        }
+        if let Some(file) = &mut self.file {
+            file.tree = Some(tree);
+        }
+    }
+
+    fn line(&mut self, sign: Sign, text: &[u8], patch: u64) -> Result<(), CheckError> {
+        self.out.counts.lines += u64::from(sign != Sign::Context);
         let Some(file) = &mut self.file else {
             return Ok(());
         };
-        // A file that goes without its text is in the tree alone.
-        let sides = if file.goes_unseen() { 1 } else { 2 };
-        let Some(tree) = &mut file.tree else {
-            return Ok(());
-        };
-        while file.at < to {
-            let Some((text, number)) = tree.next_line()? else {
-                break;
-            };
-            file.at = number + 1;
-            for side in 0..sides {
-                let place = Place {
-                    line: file.lines[side],
-                    ..Place::default()
-                };
-                file.lines[side] += 1;
-                if let Some((build, sides)) = &mut file.build {
-                    sides.line(*build, side, text, &place);
-                    continue;
-                }
+        if let Some((_, body)) = file.tree.as_mut().and_then(|tree| tree.hunk.as_mut()) {
+            return Ok(body.push(sign, text, patch)?);
+        }
+        let text = String::from_utf8_lossy(text);
+        let text = readable(&text);
+        if std::mem::take(&mut file.first) && file.build.is_none() {
+            for (scanner, found) in self.sides.iter_mut().zip(&mut self.found) {
                 let keeper = Keeper {
                     saved: self.saved,
                     uses: &self.out.uses,
                     path: &file.path,
                     hunk: self.hunk,
                 };
-                let found = &mut self.found[side];
-                self.sides[side].line(text, &place, &mut |item| keeper.keep(item, found));
+                scanner.start_hunk(&file.section, &text, file.at_top, &mut |item| {
+                    keeper.keep(item, found);
+                });
             }
         }
+        self.feed(sign, &text, patch);
         Ok(())
     }
 
-    fn line(&mut self, sign: Sign, text: &[u8], patch: u64) -> Result<(), CheckError> {
-        let changed = sign != Sign::Context;
-        self.out.counts.lines += u64::from(changed);
+    /// Reads a line of the patch.
+    fn feed(&mut self, sign: Sign, text: &str, patch: u64) {
+        self.read(sign, sign != Sign::Context, text, patch);
+    }
+
+    /// Reads a line on the sides that have it.
+    fn read(&mut self, sign: Sign, changed: bool, text: &str, patch: u64) {
         let Some(file) = &mut self.file else {
-            return Ok(());
+            return;
         };
-        let text = String::from_utf8_lossy(text);
-        if let (Some(tree), true) = (&mut file.tree, sign != Sign::Added) {
-            let found = tree
-                .next_line()?
-                .map(|(line, _)| line.trim_end().to_owned());
-            if found.as_deref() != Some(text.trim_end()) {
-                return Err(CheckError::NotTheTree {
-                    patch_line: patch,
-                    path: PathBuf::from(&file.path),
-                    line: file.at,
-                });
-            }
-            file.at += 1;
-        }
-        let text = readable(&text);
-        let fragment = file.tree.is_none();
-        let first = std::mem::take(&mut file.first) && fragment && file.build.is_none();
         for side in 0..2 {
+            let own = match side {
+                0 => sign != Sign::Added,
+                _ => sign != Sign::Removed,
+            };
+            if !own {
+                continue;
+            }
+            let place = Place {
+                line: file.lines[side],
+                patch,
+                changed,
+                text: String::new(),
+            };
+            file.lines[side] = file.lines[side].saturating_add(1);
+            if let Some((build, sides)) = &mut file.build {
+                sides.line(*build, side, text, &place);
+                continue;
+            }
             let (scanner, found) = (&mut self.sides[side], &mut self.found[side]);
             let keeper = Keeper {
                 saved: self.saved,
@@ -323,31 +394,8 @@ impl Gatherer<'_, '_> {
                 path: &file.path,
                 hunk: self.hunk,
             };
-            if first {
-                scanner.start_hunk(&file.section, &text, file.at_top, &mut |item| {
-                    keeper.keep(item, found);
-                });
-            }
-            let own = match side {
-                0 => sign != Sign::Added,
-                _ => sign != Sign::Removed,
-            };
-            if own {
-                let place = Place {
-                    line: file.lines[side],
-                    patch,
-                    changed,
-                    text: String::new(),
-                };
-                file.lines[side] = file.lines[side].saturating_add(1);
-                if let Some((build, sides)) = &mut file.build {
-                    sides.line(*build, side, &text, &place);
-                    continue;
-                }
-                scanner.line(&text, &place, &mut |item| keeper.keep(item, found));
-            }
+            scanner.line(text, &place, &mut |item| keeper.keep(item, found));
         }
-        Ok(())
     }
 
     /// Ends a hunk that stands by itself.
@@ -368,7 +416,8 @@ impl Gatherer<'_, '_> {
         if self.file.is_none() {
             return Ok(());
         }
-        self.skip_to(u64::MAX)?;
+        self.settle_hunk()?;
+        self.skip_to(u64::MAX);
         self.hunk += 1;
         self.end_hunk();
         let Some(file) = self.file.take() else {
@@ -378,6 +427,9 @@ impl Gatherer<'_, '_> {
         self.sides = [Scanner::new(functions), Scanner::new(functions)];
         let [old, new] = std::mem::take(&mut self.found);
         self.unread(&file);
+        let tree = file.tree.as_ref();
+        let remark = tree.and_then(|tree| tree.remark(&file.path));
+        self.out.remarks.extend(remark);
         let path = file.path;
         if let Some((_, sides)) = file.build {
             let (saved, uses) = (self.saved, &self.out.uses);

@@ -173,7 +173,7 @@ pub struct Report {
     pub patch: Option<Counts>,
     /// The findings: layout before meaning, by place.
     pub findings: Vec<Finding>,
-    /// Acknowledgements and allowances that need a look.
+    /// Acknowledgements and allowances that need a look, and hunks that fit otherwise than they say.
     pub remarks: Vec<String>,
 }
 

@@ -28,7 +28,11 @@ pub enum CheckError {
         error: io::Error,
     },
     /// The tree is not the one that the patch is for.
-    #[error("line {patch_line}: {} does not have this line at {line}; --old has to be the tree before the patch", path.display())]
+    #[error(
+        "line {patch_line}: {} does not have this line at {line}: `{expected}` is expected, and {} is there; nor does the hunk fit elsewhere in the file, or with fuzz; --old has to be the tree before the patch: name that one, give the patches between the two before this one, or leave --old out",
+        path.display(),
+        there.as_ref().map_or_else(|| "the end of the file".to_owned(), |there| format!("`{there}`"))
+    )]
     NotTheTree {
         /// Line of the patch.
         patch_line: u64,
@@ -36,6 +40,32 @@ pub enum CheckError {
         path: PathBuf,
         /// Its line.
         line: u64,
+        /// What the patch has there.
+        expected: String,
+        /// What the file has; `None` behind its end.
+        there: Option<String>,
+    },
+    /// A hunk is for lines that the hunk before it changes.
+    #[error(
+        "line {patch_line}: this hunk changes {} at {line}, where the hunk before it has already changed something; the hunks of a file have to follow each other",
+        path.display()
+    )]
+    Overlap {
+        /// Line of the patch.
+        patch_line: u64,
+        /// The file of the tree.
+        path: PathBuf,
+        /// Its line.
+        line: u64,
+    },
+    /// A file of the tree is larger than any that people wrote.
+    #[error(
+        "{}: larger than the {} MiB that are read of one file; check the patch without --old",
+        path.display(), LARGEST_FILE >> 20
+    )]
+    LargeFile {
+        /// The file.
+        path: PathBuf,
     },
     /// A layout lacks a saved type.
     #[error(transparent)]
@@ -54,6 +84,55 @@ impl CheckError {
             path: path.to_owned(),
             error,
         }
+    }
+}
+
+/// Bytes of a file of the tree that a patch changes; it is kept as a whole. The largest of Linux, of
+/// registers of a graphics card, has less than 20 MB.
+const LARGEST_FILE: u64 = 32 << 20;
+
+/// A file, kept so that hunks can be looked for in it.
+#[derive(Default)]
+pub(super) struct Text {
+    bytes: Vec<u8>,
+    /// Where each line ends.
+    ends: Vec<u32>,
+}
+
+impl Text {
+    pub(super) fn open(path: &Path) -> Result<Text, CheckError> {
+        let file = File::open(path).map_err(|error| CheckError::io(path, error))?;
+        let mut bytes = Vec::new();
+        let read = file.take(LARGEST_FILE + 1).read_to_end(&mut bytes);
+        match read.map_err(|error| CheckError::io(path, error))? as u64 {
+            ..=LARGEST_FILE => Ok(Text::new(bytes)),
+            _ => Err(CheckError::LargeFile {
+                path: path.to_owned(),
+            }),
+        }
+    }
+
+    pub(super) fn new(mut bytes: Vec<u8>) -> Text {
+        if bytes.last().is_some_and(|last| *last != b'\n') {
+            bytes.push(b'\n');
+        }
+        let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        let ends = ends.map(|(at, _)| at as u32).collect();
+        Text { bytes, ends }
+    }
+
+    /// Number of lines.
+    pub(super) fn len(&self) -> u64 {
+        self.ends.len() as u64
+    }
+
+    /// The line with this number, from 1, without its end, and cut at [`LONGEST`] bytes.
+    pub(super) fn line(&self, number: u64) -> Option<&[u8]> {
+        let at = usize::try_from(number.checked_sub(1)?).ok()?;
+        let end = *self.ends.get(at)? as usize;
+        let before = at.checked_sub(1).and_then(|at| self.ends.get(at));
+        let start = before.map_or(0, |end| *end as usize + 1);
+        Some(&self.bytes[start..end.min(start + LONGEST)])
     }
 }
 

@@ -23,7 +23,7 @@ const ACKNOWLEDGEMENTS: &str = "kconv-check.toml";
 
 #[derive(Args)]
 pub(crate) struct CheckArguments {
-    /// The patches of a series in their order: unified diffs, mails or mailboxes of them, compressed or
+    /// The patches of a series in their order: unified or context diffs, mails or mailboxes of them, compressed or
     /// not, and folders of such; `-` is standard input
     #[arg(required_unless_present_any = ["from", "to"], value_name = "PATCH")]
     patches: Vec<PathBuf>,

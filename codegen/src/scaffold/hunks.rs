@@ -60,7 +60,7 @@ pub struct Evidence {
 /// Looks for hunks that touch each of `wanted`. Fields that none touches are left out.
 ///
 /// # Errors
-/// If `patch` is not a unified diff to its end, or has no hunk.
+/// If `patch` is not a diff to its end, or has no hunk.
 pub fn find(patch: &[u8], wanted: &[Wanted]) -> Result<BTreeMap<Wanted, Evidence>, PatchError> {
     let mut finder = Finder::default();
     for field in wanted {

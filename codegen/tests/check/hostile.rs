@@ -1,6 +1,10 @@
 //! Patches that were damaged, by accident or on purpose: an error or a verdict, soon.
 
+use super::gate::SCHED;
+use super::shapes::as_context;
 use super::{checked, patch, tree};
+use kconv_codegen::check::CheckError;
+use kconv_codegen::patch::{LARGEST_HUNK, PatchError};
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
 
@@ -98,6 +102,94 @@ fn many_lines_of_one_kind() {
     );
 }
 
+#[test]
+fn context_diffs_that_claim_more_than_they_have() {
+    let before = Instant::now();
+    let refused = |hunk: &str| {
+        let patch = format!("*** a/{SCHED}\n--- b/{SCHED}\n***************\n{hunk}");
+        for tree in [None, Some(tree())] {
+            match checked(patch.as_bytes(), tree.as_deref()) {
+                Err(CheckError::Patch(_)) => {}
+                other => panic!("{hunk:.80}: {other:?}"),
+            }
+        }
+    };
+    let most = u64::MAX;
+    for range in [
+        "1,9223372036854775808".to_owned(),
+        format!("1,{}", most - 2),
+        format!("9223372036854775808,{}", most - 2),
+        format!("1,{most}"),
+        "1,99999999999999999999".to_owned(),
+        "0,9223372036854775807".to_owned(),
+    ] {
+        refused(&format!("*** {range} ****\n"));
+        refused(&format!("*** {range} ****\n  a\n"));
+        refused(&format!("*** {range} ****\n! a\n--- {range} ----\n"));
+        refused(&format!("*** {range} ****\n--- {range} ----\n"));
+        refused(&format!("*** {range} ****\n--- {range} ----\n  a\n+ b\n"));
+        refused(&format!("*** {range} ****\n- a\n--- {range} ----\n"));
+        refused(&format!(
+            "*** 1 ****\n! a\n--- {range} ----\n! b\nno sign\n"
+        ));
+    }
+    for line in ["! a", "!", "- a", "", "  a", "\\"] {
+        let lines = format!("{line}\n").repeat(2 * LARGEST_HUNK / 24);
+        refused(&format!("*** 1,90000000 ****\n{lines}"));
+        refused(&format!("*** 1 ****\n! a\n--- 1,90000000 ----\n{lines}"));
+    }
+    assert!(
+        before.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        before.elapsed()
+    );
+}
+
+#[test]
+fn a_context_diff_cut_at_every_byte() {
+    for name in ["field-in-a-nested-struct", "enum-value-inserted"] {
+        let whole = as_context(&String::from_utf8(patch(name)).unwrap());
+        assert!(whole.contains(" ****\n"), "{whole}");
+        for end in 0..whole.len() {
+            survives(&whole.as_bytes()[..end]);
+        }
+    }
+}
+
+#[test]
+fn a_hunk_too_large_for_a_tree_is_an_error() {
+    let count = LARGEST_HUNK / 24 + 1;
+    let hunk = format!("@@ -1 +1,{count} @@\n{}", "+\n".repeat(count));
+    let patch = format!("--- a/{SCHED}\n+++ b/{SCHED}\n{hunk}");
+    let refused = checked(patch.as_bytes(), Some(&tree())).unwrap_err();
+    let large = |error: &CheckError| matches!(error, CheckError::Patch(PatchError::LargeHunk { line }) if *line as usize == count + 3);
+    assert!(large(&refused), "{refused}");
+}
+
+#[test]
+fn many_hunks_that_are_far_from_where_they_say() {
+    let before = Instant::now();
+    let hunk = "@@ -1,3 +1,4 @@\n \tunsigned long\t\tlast;\n+\n \tend;\n  };\n";
+    let hunks = hunk.repeat(20_000);
+    survives_beside(&format!("--- a/{SCHED}\n+++ b/{SCHED}\n{hunks}"));
+    let long = "-\n".repeat(200_000);
+    survives_beside(&format!(
+        "--- a/{SCHED}\n+++ b/{SCHED}\n@@ -1,200000 +0,0 @@\n{long}"
+    ));
+    survives_beside(&format!(
+        "--- a/{SCHED}\n+++ b/{SCHED}\n@@ -18446744073709551000,2 +1,1 @@\n-a\n b\n"
+    ));
+    assert!(
+        before.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        before.elapsed()
+    );
+}
+
+fn survives_beside(patch: &str) {
+    let _ = checked(patch.as_bytes(), Some(&tree()));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
@@ -145,6 +237,14 @@ proptest! {
             lines.join("\n--b\n")
         );
         survives(mail.as_bytes());
+    }
+
+    /// Any lines of context diffs, with the tree and without it.
+    #[test]
+    fn any_context_diff(lines in prop::collection::vec("([*]{3} [0-9]{1,2},[0-9]{2} [*]{4}|--- [0-9]{1,2},[0-9]{2} ----|[-+! ] \tint a;|[*]{15} struct s \\{|[*]{3} a/mm/x.c|--- b/mm/x.c|[-+! *0-9,]{0,12})", 0..30), beside in any::<bool>()) {
+        let patch = format!("*** a/{SCHED}\n--- b/{SCHED}\n***************\n*** 1,9 ****\n{}\n", lines.join("\n"));
+        let tree = tree();
+        let _ = checked(patch.as_bytes(), beside.then_some(&tree));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Patches as people have them, and what is none.
 
+use super::gate::{SCHED, hunk};
 use super::{SAVED, checked, patch, tree, words};
 use kconv_codegen::check::{CheckError, Inputs, Project, check, render};
 use kconv_codegen::patch::{Event, PatchError, Reader};
@@ -305,7 +306,7 @@ fn an_empty_patch_touches_nothing() {
 }
 
 #[test]
-fn what_is_no_unified_diff_is_refused_with_its_line() {
+fn what_is_no_diff_is_refused_with_its_line() {
     assert_eq!(refused(b"\x1f\x8b\x08 and so on"), PatchError::Compressed);
     assert_eq!(refused(b"some text\n"), PatchError::NoHunks);
     assert_eq!(refused(b"one\n\0two\n"), PatchError::NotText { line: 2 });
@@ -315,11 +316,6 @@ fn what_is_no_unified_diff_is_refused_with_its_line() {
     );
     let mail = b"From: A\nSubject: B\nContent-Transfer-Encoding: x-uuencode\n\nAAAA\n";
     assert!(matches!(refused(mail), PatchError::Encoded { line: 4, .. }));
-    let context = b"*** a/x.c\n--- b/x.c\n***************\n*** 1,2 ****\n";
-    assert!(matches!(
-        refused(context),
-        PatchError::OtherForm { line: 3, .. }
-    ));
     let merge = b"diff --cc x.c\n--- a/x.c\n+++ b/x.c\n@@@ -1,1 -1,1 +1,2 @@@\n";
     assert!(matches!(
         refused(merge),
@@ -374,7 +370,15 @@ fn a_tree_that_the_patch_is_not_for_is_refused() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("include/linux/sched.h does not have this line at 55"),
+        error.contains("line 10: include/linux/sched.h does not have this line at 55: ` int   statics_prio;` is expected, and ` int   static_prio;` is there; nor does"),
+        "{error}"
+    );
+    let behind = hunk(SCHED, "", "-\tint gone;").replace("@@ -100", "@@ -101");
+    let error = checked(behind.as_bytes(), Some(&tree())).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("` int gone;` is expected, and the end of the file is there"),
         "{error}"
     );
     let none = checked(b"", Some(&super::folder()))
