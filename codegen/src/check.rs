@@ -27,6 +27,7 @@ mod lex;
 mod macros;
 mod number;
 mod options;
+mod pairing;
 mod project;
 pub mod render;
 mod report;

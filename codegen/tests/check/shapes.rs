@@ -415,3 +415,23 @@ fn a_patch_that_is_taken_back_from_a_tree_that_is_elsewhere() {
     }
     assert!(checked(middle().as_bytes(), Some(moved.path())).is_err());
 }
+
+#[test]
+fn a_line_of_context_has_its_place_in_the_patch_beside_a_tree_too() {
+    let lines = "\n \tunsigned int\t\tptrace;\n \tint\t\t\tprio;\n+#ifdef CONFIG_FRESH\n \tint\t\t\tstatic_prio;\n+#endif\n \tint\t\t\tnormal_prio;\n \tunsigned int\t\trt_priority;\n";
+    let patch = hunk(SCHED, "struct task_struct {", lines);
+    let places = |report: &Report| -> Vec<String> {
+        let shown = super::text(report);
+        let places = shown.lines().filter(|line| line.contains(" | "));
+        places.map(str::to_owned).collect()
+    };
+    let report = beside(&patch);
+    assert_eq!(
+        words(&report),
+        ["undecided condition task_struct.static_prio"]
+    );
+    assert_eq!(report.remarks, [""; 0]);
+    let alone = checked(patch.as_bytes(), None).unwrap();
+    assert!(!places(&alone).is_empty(), "{}", super::text(&alone));
+    assert_eq!(places(&report), places(&alone));
+}
