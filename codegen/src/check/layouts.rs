@@ -9,7 +9,7 @@ use crate::ctype::{self, Shape};
 use crate::diff::{self, ChangeKind, TypeDiff};
 use crate::overrides::{FlagDecision, Override, Overrides};
 use crate::plan::{Declaration, Made, Undecided, Why};
-use kernel_structs::layout::{Layout, UnknownType};
+use kernel_structs::layout::{FieldPath, Layout, UnknownType};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Two layouts, with the plan between them.
@@ -95,9 +95,11 @@ pub(super) fn confirm(
             about.iter().any(|(ty, field)| {
                 let inside =
                     key.1 == field || field.is_empty() || field.starts_with(&format!("{}.", key.1));
-                // A structure without a name is known by the way to it.
-                let nested = key.0
-                    == format!("{ty}.{}", field.rsplit_once('.').map_or("", |path| path.0))
+                // A structure without a name is known by the way to it, in which a patch does not have
+                // the names that unnamed unions are given.
+                let outer = field.rsplit_once('.').map_or("", |path| path.0);
+                let way = format!("{ty}.{outer}");
+                let nested = as_declared(key.0) == way.trim_end_matches('.')
                     && Some(key.1) == field.rsplit('.').next();
                 let member = field.split('.').next().unwrap_or(field);
                 let in_union = unions
@@ -279,17 +281,53 @@ fn follows(kind: ChangeKind) -> bool {
     matches!(kind, ChangeKind::Moved | ChangeKind::Inside)
 }
 
+/// The way to a structure without a name, without the names that unnamed unions on it are given.
+fn as_declared(way: &str) -> String {
+    let (ty, inner) = way.split_once('.').unwrap_or((way, ""));
+    let named = inner.split('.').filter(|name| !name.starts_with("union_"));
+    let parts: Vec<&str> = std::iter::once(ty).chain(named).collect();
+    parts.join(".").trim_end_matches('.').to_owned()
+}
+
 /// Leaves out what is no change of a type but of a field that has another type now: `list_head`
-/// held against the `hlist_head` that took its place.
+/// held against the `hlist_head` that took its place, also if that is a new type; and a field whose
+/// type lies as it did, under a tag that it did not have before.
 pub fn genuine(from: &Layout, to: &Layout, diffs: Vec<TypeDiff>) -> Vec<TypeDiff> {
     let own = |found: &TypeDiff| {
         if from.find(&found.ty).is_none() || to.find(&found.ty).is_none() {
-            return true;
+            // The way to a structure without a name is no name that a layout has.
+            return found.ty.contains('.');
         }
         let own = diff::by_field(from, to, &[&found.ty]).unwrap_or_default();
         own.iter().any(|own| own == found)
     };
-    diffs.into_iter().filter(own).collect()
+    let mut found: Vec<TypeDiff> = diffs.into_iter().filter(own).collect();
+    for ty in &mut found {
+        let is_same = |change: &diff::Change| {
+            let text = |side: &Option<Declaration>| side.as_ref().map(|side| side.declared.clone());
+            let alike = change.kind == ChangeKind::Type && text(&change.old) == text(&change.new);
+            let was = inside(from, &ty.ty, &change.field);
+            alike && was.is_some() && was == inside(to, &ty.ty, &change.field)
+        };
+        let changes = std::mem::take(&mut ty.changes).into_iter();
+        ty.changes = changes.filter(|change| !is_same(change)).collect();
+    }
+    found
+}
+
+/// The members of the structure that a field is, as they lie in it; `None` for another field.
+fn inside(layout: &Layout, ty: &str, field: &str) -> Option<Vec<(String, String, u64)>> {
+    let path = FieldPath::parse(field).ok()?;
+    let field = layout.lookup(layout.find(ty)?, &path)?.ty;
+    let Shape::Struct(_, composite) = ctype::shape(layout, field) else {
+        return None;
+    };
+    let fields = ctype::fields(layout, composite).into_iter();
+    let lies = fields.map(|field| {
+        let spelt = layout.canonical_type(field.ty);
+        (field.name, spelt, field.offset)
+    });
+    Some(lies.collect())
 }
 
 /// The members of unnamed unions, by the name that a diff has for the union.
