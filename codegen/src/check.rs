@@ -28,6 +28,7 @@ mod macros;
 mod number;
 mod options;
 mod pairing;
+mod passed;
 mod project;
 pub mod render;
 mod report;
@@ -123,7 +124,7 @@ pub fn check_all(
         project,
         uses: &uses,
         options: inputs.options,
-        versions: &Versions::of(&classified),
+        versions: &Versions::of(&classified, inputs.options),
     };
     let mut findings: Vec<Finding> = classified
         .into_iter()

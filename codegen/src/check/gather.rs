@@ -13,6 +13,7 @@ use super::change::Change;
 use super::item::Place;
 use super::keep::{Found, Keeper};
 use super::pairing::Pairing;
+use super::passed::Passed;
 use super::saved::Saved;
 use super::scan::Scanner;
 use super::source::{CheckError, is_foreign};
@@ -82,6 +83,8 @@ struct Current {
     section: String,
     /// It is no C.
     build: Option<(BuildFile, BuildSides)>,
+    /// Its changed lines, if every declaration in it is part of a format.
+    passed: Option<Passed>,
 }
 
 /// Reads `patches`. `tree` is the source before them, or after them if they are taken back.
@@ -178,8 +181,7 @@ impl Gatherer<'_, '_> {
                     if self.matters(&file) {
                         // A second patch to a file is not for the tree as it is.
                         let again = !seen.insert(file.path().to_owned());
-                        let tree = tree.filter(|_| !again);
-                        self.begin_file(&file, tree)?;
+                        self.begin_file(&file, (tree, again))?;
                     }
                 }
                 Event::Hunk(heading) => {
@@ -217,8 +219,13 @@ impl Gatherer<'_, '_> {
         false
     }
 
-    fn begin_file(&mut self, file: &FileChange, tree: Option<&Path>) -> Result<(), CheckError> {
+    fn begin_file(
+        &mut self,
+        file: &FileChange,
+        (tree, again): (Option<&Path>, bool),
+    ) -> Result<(), CheckError> {
         let path = tree
+            .filter(|_| !again)
             .zip(file.old.as_ref())
             .map(|(tree, old)| tree.join(old));
         // A header package does not have the `.c` files.
@@ -233,7 +240,16 @@ impl Gatherer<'_, '_> {
             at_top: false,
             section: String::new(),
             build: BuildFile::of(file.path()).map(|file| (file, BuildSides::default())),
+            passed: self.saved.is_format(file.path()).then(Passed::default),
         });
+        // What a header package lacks are sources.
+        let missing = tree.is_some() && file.old.is_some() && !again && file.path().ends_with(".h");
+        if missing && self.file.as_ref().is_some_and(|file| file.tree.is_none()) {
+            self.remarks.push(format!(
+                "{} is not in the tree: what the patch shows of it is read by itself",
+                file.path()
+            ));
+        }
         Ok(())
     }
 
@@ -244,6 +260,9 @@ impl Gatherer<'_, '_> {
             return Ok(());
         };
         file.hunks += 1;
+        if let Some(passed) = &mut file.passed {
+            passed.end();
+        }
         self.headings |= !heading.section.is_empty();
         if let Some(tree) = &mut file.tree {
             tree.hunk = Some((heading, Body::default()));
@@ -326,6 +345,18 @@ impl Gatherer<'_, '_> {
         let Some(file) = &mut self.file else {
             return Ok(());
         };
+        let raw = String::from_utf8_lossy(text);
+        if let Some(passed) = &mut file.passed {
+            passed.line(sign, &readable(&raw), patch);
+        }
+        // By it all types lie otherwise that come behind it.
+        if sign != Sign::Context
+            && file.build.is_none()
+            && raw.trim_start().starts_with("#pragma pack")
+        {
+            let found = untold::line(&readable(&raw), patch, sign == Sign::Added, &file.path);
+            self.pairs.changes.push(found);
+        }
         if let Some((_, body)) = file.tree.as_mut().and_then(|tree| tree.hunk.as_mut()) {
             return Ok(body.push(sign, text, patch)?);
         }
@@ -431,7 +462,17 @@ impl Gatherer<'_, '_> {
         }
         // Of a new or removed file all is seen.
         let whole = file.change.old.is_none() || file.change.new.is_none();
+        let before = self.pairs.so_far();
         self.pairs.file((old, new), &path, whole);
+        if let Some(mut passed) = file.passed.filter(|_| !whole) {
+            passed.end();
+            if let Some((text, patch, is_new)) = passed.first
+                && !self.pairs.tells(&path, before)
+            {
+                let found = untold::line(&text, patch, is_new, &path);
+                self.pairs.changes.push(found);
+            }
+        }
         Ok(())
     }
 

@@ -65,7 +65,9 @@ impl Keeper<'_> {
                 // What a format is made of may be texts and macros; a guard of its header has no body.
                 let is_part =
                     in_contract(&constant.name) || self.saved.is_version(&constant.name, self.path);
-                let is_part = is_part && !constant.body.is_empty();
+                let name = constant.name.trim_end_matches('_');
+                let guard = constant.body.is_empty() && name.ends_with("_H");
+                let is_part = is_part && !guard;
                 if is_part || watched(&constant.name) && !text && !fallback {
                     found.constants.push((self.hunk, constant));
                 }

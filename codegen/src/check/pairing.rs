@@ -42,6 +42,19 @@ impl<'a> Pairing<'a> {
         }
     }
 
+    /// The changes so far, for [`Pairing::tells`].
+    pub(super) fn so_far(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// Whether something is found in the file at `path` behind the first `before` changes, or waits for
+    /// its other side.
+    pub(super) fn tells(&self, path: &str, before: usize) -> bool {
+        let mut waiting = self.leftovers.values().flatten();
+        let mut found = self.changes.iter().skip(before);
+        found.any(|change| change.file == path) || waiting.any(|(_, file, _)| file == path)
+    }
+
     /// Takes what both sides of the file at `path` have, of which all is seen if it is `whole`.
     pub(super) fn file(&mut self, (old, new): (Found, Found), path: &str, whole: bool) {
         let code = code::code(&old.code, &new.code, self.saved, path);

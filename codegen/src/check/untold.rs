@@ -2,7 +2,7 @@
 //! so that nothing is left out silently.
 
 use super::change::{Change, Kind, Shown};
-use super::item::{Rest, TypeDef, TypeKind};
+use super::item::{Place, Rest, TypeDef, TypeKind};
 use std::collections::{BTreeMap, VecDeque};
 
 /// What hunks change without showing the whole of it: one change for each hunk and type. What both
@@ -41,6 +41,26 @@ pub(super) fn unread(file: &str, detail: String) -> Change {
     Change {
         detail,
         ..note(Kind::Unread, file.to_owned(), file)
+    }
+}
+
+/// A line of which nothing tells what it changes, on this line of the patch.
+pub(super) fn line(text: &str, patch: u64, is_new: bool, file: &str) -> Change {
+    let place = Place {
+        line: 0,
+        patch,
+        changed: true,
+        text: text.to_owned(),
+    };
+    let shown = Some(Shown::new(text.trim(), &place));
+    let (old, new) = match is_new {
+        true => (None, shown),
+        false => (shown, None),
+    };
+    Change {
+        old,
+        new,
+        ..note(Kind::Incomplete, String::new(), file)
     }
 }
 

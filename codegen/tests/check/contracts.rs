@@ -193,6 +193,39 @@ fn everything_in_the_header_is_part_of_it() {
     }
 }
 
+/// What is read out of nothing is unknown there, and not nothing.
+#[test]
+fn lines_that_nothing_is_read_out_of_count() {
+    for lines in [
+        "\n+#pragma pack(2)\n struct kho_vmalloc {\n",
+        "\n+#undef __packed\n #include <linux/types.h>\n",
+        "\n+#define __packed\n #include <linux/types.h>\n",
+        "\n 			     F_SEAL_GROW | \\\n-			     F_SEAL_EXEC)\n+			     F_SEAL_EXEC | F_SEAL_NEW)\n",
+        "\n-		(dest).phys = virt_to_phys(v);    \\\n+		(dest).phys = __pa(v) >> 12;    \\\n",
+        "\n-} __packed;\n+};\n",
+        "\n+	u64 :0;\n",
+        "\n-			     KHO_TABLE_SIZE_LOG2) + 1,\n+			     KHO_TABLE_SIZE_LOG2) + 2,\n",
+        "\n-struct luo_flb_ser {\n+struct __attribute__((scalar_storage_order(\"big-endian\"))) luo_flb_ser {\n",
+    ] {
+        let patch = hunk(MEMFD, "", lines);
+        let report = report(&LINUX, &patch);
+        assert!(!report.is_clean(), "{lines}");
+        let raised = format!("{patch}{}", hunk(MEMFD, "", RAISED));
+        let words = words(&super::contracts::report(&LINUX, &raised));
+        assert!(
+            words.iter().all(|word| !word.starts_with("undecided")),
+            "{words:?}"
+        );
+    }
+    // A pragma counts in any header.
+    let pragma = hunk(
+        "include/linux/fs_struct.h",
+        "",
+        "\n+#pragma pack(1)\n struct fs_struct {\n",
+    );
+    assert_eq!(words(&report(&LINUX, &pragma)), ["unknown incomplete "]);
+}
+
 /// Where the patch does not show what a change is in, it is unknown no less.
 #[test]
 fn a_part_that_nothing_names_counts() {

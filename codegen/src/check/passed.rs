@@ -1,0 +1,143 @@
+//! Lines of a format that nothing was read out of: in a header whose every declaration counts, what is
+//! not understood is unknown, and not nothing.
+
+use crate::patch::Sign;
+
+/// The changed lines of one file that could matter, as far as they have been looked at.
+#[derive(Default)]
+pub(super) struct Passed {
+    /// Lines of one kind that follow on one another.
+    run: Vec<String>,
+    sign: Option<Sign>,
+    /// The line of each side at which the run begins.
+    at: u64,
+    /// The first line that could matter: its text, its line, and whether it is new.
+    pub(super) first: Option<(String, u64, bool)>,
+}
+
+/// What begins a definition.
+const NEW: [&str; 8] = [
+    "struct ", "union ", "enum ", "typedef ", "static ", "extern ", "#define ", "#if",
+];
+
+impl Passed {
+    /// Looks at a line of the patch, which is `line` of its side.
+    pub(super) fn line(&mut self, sign: Sign, text: &str, line: u64) {
+        if self.sign != Some(sign) {
+            self.end();
+            (self.sign, self.at) = (Some(sign), line);
+        }
+        if sign != Sign::Context {
+            self.run.push(text.trim().to_owned());
+        }
+    }
+
+    /// Ends the lines that follow on one another, as a hunk does.
+    pub(super) fn end(&mut self) {
+        let run = std::mem::take(&mut self.run);
+        let is_new = self.sign.take() == Some(Sign::Added);
+        let matters = run.iter().find(|line| !is_inert(line));
+        let Some(first) = matters else {
+            return;
+        };
+        let count = |brace: char| {
+            run.iter()
+                .flat_map(|line| line.chars())
+                .filter(|c| *c == brace)
+                .count()
+        };
+        // Both sides of a whole definition are read.
+        let begins = NEW.iter().any(|new| first.starts_with(new));
+        let whole = begins && count('{') == count('}') && !first.contains("__attribute__");
+        if !whole && self.first.is_none() {
+            self.first = Some((first.clone(), self.at, is_new));
+        }
+    }
+}
+
+/// Whether a line says nothing of a format whatever is around it: comments, headers that are included and
+/// what is checked when the kernel is compiled.
+fn is_inert(line: &str) -> bool {
+    let guard = |line: &str| {
+        let name = line.split_whitespace().nth(1).unwrap_or_default();
+        name.trim_end_matches('_').ends_with("_H")
+    };
+    line.is_empty()
+        || line.starts_with('*')
+        || line.starts_with("/*")
+        || line.starts_with("//")
+        || line.starts_with("#include")
+        || line.starts_with("#endif")
+        || line.starts_with("static_assert(")
+        || (line.starts_with("#ifndef ") || line.starts_with("#define ")) && guard(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first(lines: &[(Sign, &str)]) -> Option<String> {
+        let mut passed = Passed::default();
+        for (line, (sign, text)) in (1..).zip(lines) {
+            passed.line(*sign, text, line);
+        }
+        passed.end();
+        passed.first.map(|(text, ..)| text)
+    }
+
+    #[test]
+    fn what_could_matter_is_found() {
+        use Sign::{Added, Context, Removed};
+        for lines in [
+            &[(Added, "#pragma pack(1)"), (Context, "struct s {")][..],
+            &[(Context, "	u64 a:3;"), (Added, "	u64 :0;")],
+            &[
+                (Removed, "	     F_SEAL_EXEC)"),
+                (Added, "	     F_SEAL_EXEC | F_SEAL_NEW)"),
+            ],
+            &[(Added, "#undef __packed")],
+            &[
+                (Removed, "struct s {"),
+                (Added, "struct __attribute__((x)) s {"),
+            ],
+            &[(Added, "struct s {")],
+        ] {
+            assert!(first(lines).is_some(), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn what_says_nothing_is_passed_over() {
+        use Sign::{Added, Removed};
+        for lines in [
+            &[
+                (Removed, " * one"),
+                (Added, " * two"),
+                (Added, "	/* three */"),
+            ][..],
+            &[
+                (Removed, "#include <a.h>"),
+                (Added, "#include <b.h>"),
+                (Added, ""),
+            ],
+            &[
+                (Added, "/** x */"),
+                (Added, "struct s {"),
+                (Added, "	u64 a;"),
+                (Added, "} __packed;"),
+            ],
+            &[(Added, "static_assert(sizeof(struct s) == 8);")],
+            &[
+                (Removed, "#define _LINUX_S_H"),
+                (Added, "#define _LINUX_T_H_"),
+            ],
+            &[
+                (Added, "static inline void f(void)"),
+                (Added, "{"),
+                (Added, "}"),
+            ],
+        ] {
+            assert_eq!(first(lines), None, "{lines:?}");
+        }
+    }
+}
