@@ -46,6 +46,8 @@ pub struct Baseline {
     pub source: String,
     /// The saved types, with the constants that their values are made of.
     pub layout: Layout,
+    /// Types that would be saved and of which the kernel has no more than the name.
+    pub lacks: Vec<String>,
     /// Changes that were accepted, the oldest first.
     pub accepted: Vec<Accepted>,
 }
@@ -86,6 +88,7 @@ mod tests {
             family: entry.family.clone(),
             source: entry.source.clone(),
             layout: registry.layout(&entry.id).unwrap(),
+            lacks: vec!["of_no_kernel".to_owned()],
             accepted: vec![Accepted {
                 day: "2026-11-28".to_owned(),
                 id: "4a35703b856c".to_owned(),
@@ -106,8 +109,13 @@ mod tests {
             let found = read(&text).unwrap();
             assert_eq!(write(&found), text);
             assert_eq!(
-                (&found.family, &found.source, &found.accepted),
-                (&written.family, &written.source, &written.accepted)
+                (&found.family, &found.source, &found.accepted, &found.lacks),
+                (
+                    &written.family,
+                    &written.source,
+                    &written.accepted,
+                    &written.lacks
+                )
             );
             let map = registry.state_map(&entry.family).unwrap();
             let (_, fingerprint) = prepare_layout(&found.layout, &map).unwrap();
@@ -121,7 +129,7 @@ mod tests {
         let start = "kconv-baseline 1\nfamily kho\npointer 8\nsource headers of ";
         assert!(text.starts_with(start), "{text}");
         for part in [
-            "\naccepted 2026-11-28 4a35703b856c added task_struct.fresh: a reason: with a colon\n",
+            "\nlacks of_no_kernel\naccepted 2026-11-28 4a35703b856c added task_struct.fresh: a reason: with a colon\n",
             "\nint 8 unsigned: long long unsigned int\n",
             "\ntypedef __u64: long long unsigned int\ntypedef u32: __u32\n",
             "\nenum kconv_constants 8 unsigned\n  F_SEAL_EXEC = 32\n",
@@ -141,7 +149,7 @@ mod tests {
             ("kconv-baseline 1", "kconv-baseline 2", "line 1: "),
             ("pointer 8", "pointer eight", "line 3: `pointer eight`"),
             ("family kho\n", "", "no line `family"),
-            (": a reason: with a colon", "", "line 5: `accepted "),
+            (": a reason: with a colon", "", "line 6: `accepted "),
             (
                 "struct memfd_luo_folio_ser 16",
                 "struct memfd_luo_folio_ser",

@@ -96,7 +96,7 @@ pub fn read(text: &str) -> Result<Baseline, BaselineError> {
         return Err(deep.wrong("as far in as structures lie in one another"));
     }
     let (mut family, mut pointer, mut source) = (None, None, None);
-    let mut accepted = Vec::new();
+    let (mut lacks, mut accepted) = (Vec::new(), Vec::new());
     let mut start = 0;
     for line in &lines {
         let Some((word, rest)) = line.text.split_once(' ').filter(|_| line.depth == 0) else {
@@ -106,6 +106,7 @@ pub fn read(text: &str) -> Result<Baseline, BaselineError> {
             "family" => family = Some(rest.to_owned()),
             "pointer" => pointer = Some(rest.parse().map_err(|_| line.wrong("`pointer SIZE`"))?),
             "source" => source = Some(rest.to_owned()),
+            "lacks" => lacks.push(rest.to_owned()),
             "accepted" => accepted.push(acceptance(line, rest)?),
             _ => break,
         }
@@ -128,6 +129,7 @@ pub fn read(text: &str) -> Result<Baseline, BaselineError> {
         family: family.ok_or(BaselineError::Missing { what: "family" })?,
         source: source.ok_or(BaselineError::Missing { what: "source" })?,
         layout: reader.builder.finish()?,
+        lacks,
         accepted,
     })
 }

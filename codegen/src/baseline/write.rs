@@ -16,6 +16,9 @@ pub fn write(baseline: &Baseline) -> String {
         layout.target().pointer_size,
         baseline.source
     );
+    for name in &baseline.lacks {
+        let _ = writeln!(text, "lacks {name}");
+    }
     for accepted in &baseline.accepted {
         let _ = writeln!(
             text,

@@ -105,6 +105,13 @@ pub(crate) enum CliError {
     /// A baseline cannot be read.
     #[error("{}: {error}", path.display())]
     Baseline { path: PathBuf, error: BaselineError },
+    /// A baseline is cut, or a part of it was taken out.
+    #[error("{}: it is for {family}, of which {types} is saved, and no line describes that; take the lines from version control again, or write it anew", path.display())]
+    BaselineLacks {
+        path: PathBuf,
+        family: String,
+        types: String,
+    },
     /// A baseline is there already.
     #[error("{} is there already; what changed since is accepted with `kconv-gen baseline accept`", path.display())]
     BaselineThere { path: PathBuf },

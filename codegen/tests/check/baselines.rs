@@ -134,6 +134,31 @@ fn the_baseline_counts_and_not_what_others_have() {
     assert!(out.contains("fs_struct.acme is gone"), "{out}");
 }
 
+/// A type that a merge took out, and a file that was cut, would let everything pass.
+#[test]
+fn a_baseline_without_a_saved_type_is_refused() {
+    let folder = with_baseline();
+    let here = folder.path();
+    let text = fs::read_to_string(here.join(FILE)).unwrap();
+    let block = |name: &str| {
+        let start = text.find(&format!("\nstruct {name} ")).unwrap();
+        let end = start + 1 + text[start + 1..].find("\n\n").unwrap();
+        text[start..end].to_owned()
+    };
+    for (with, said) in [
+        (text.replace(&block("cred"), ""), "cred is saved"),
+        (
+            text.lines().take(4).collect::<Vec<_>>().join("\n"),
+            "task_struct",
+        ),
+    ] {
+        fs::write(here.join(FILE), with).unwrap();
+        let (code, out, errors) = run(here, &["check", "a.patch", "--baseline", FILE]);
+        assert_eq!((code, out.as_str()), (Some(2), ""));
+        assert!(errors.contains(said), "{errors}");
+    }
+}
+
 #[test]
 fn wrong_usage_is_told() {
     let folder = with_baseline();
