@@ -365,11 +365,11 @@ impl<'a> Scanner<'a> {
                 _ => {}
             }
         }
-        self.give_loose(String::new(), take);
+        self.give_loose((String::new(), String::new()), take);
         self.open.clear();
     }
 
-    fn give_loose(&mut self, name: String, take: &mut dyn FnMut(Item)) {
+    fn give_loose(&mut self, (name, placed): (String, String), take: &mut dyn FnMut(Item)) {
         let members = std::mem::take(&mut self.loose);
         if members.is_empty() {
             return;
@@ -387,7 +387,7 @@ impl<'a> Scanner<'a> {
             partial: true,
             untold: self.hunk.unheaded && !self.hunk.at_top && !self.hunk.statements,
             condition: String::new(),
-            placed: String::new(),
+            placed,
             end: None,
         }));
     }

@@ -1,6 +1,7 @@
 //! Patches that show too little: what cannot be told is unknown, with its place, and with the tree
 //! before it the finding that it is. The patches are made by `diff -U0`, with `-p` and without.
 
+use super::gate::{alone, hunk};
 use super::small::expect;
 use super::{checked, patch, text, tree, words};
 use kconv_codegen::check::{Report, render};
@@ -147,4 +148,20 @@ fn a_mail_that_speaks_of_binary_files_changes_none() {
     let report = checked(format!("{mail}{first}{mail}{first}").as_bytes(), None).unwrap();
     assert_eq!(words(&report), [""; 0]);
     assert_eq!(report.patch.unwrap().files, 2);
+}
+
+/// What stands behind the brace is a structure's also where no heading names it: its members do.
+#[test]
+fn packing_without_a_heading() {
+    for end in ["__packed", "__attribute__((packed, aligned(4)))"] {
+        let lines =
+            format!("\n 	int umask;\n 	int in_exec;\n 	struct path root, pwd;\n-}};\n+}} {end};\n");
+        let patch = hunk("include/linux/fs_struct.h", "", &lines);
+        assert_eq!(alone(&patch), ["undecided realigned fs_struct"], "{end}");
+        let of_none = patch
+            .replace("umask", "x")
+            .replace("in_exec", "y")
+            .replace("root, pwd", "z");
+        assert_eq!(alone(&of_none).len(), 1, "{end}");
+    }
 }

@@ -76,12 +76,18 @@ impl Scanner<'_> {
                 let plain = tokens
                     .iter()
                     .all(|token| is_name(token) || matches!(*token, "(" | ")"));
+                // Attributes that stand alone behind the brace are the structure's.
+                let attribute = tokens.first() == Some(&"__attribute__");
+                let placed = match plain || attribute {
+                    true => whole(&tokens),
+                    false => String::new(),
+                };
                 let alone = names.next().filter(|_| plain && names.next().is_none());
                 let name = alone.unwrap_or_default().to_owned();
                 if self.loose.is_empty() && !name.is_empty() {
                     self.rest_of_end(&name);
                 }
-                self.give_loose(name, take);
+                self.give_loose((name, placed), take);
             } else if typedef || inner.kind == "enum" {
                 let name = names.next().filter(|_| typedef);
                 take(Item::Type(TypeDef {
