@@ -34,6 +34,8 @@ mod small;
 mod untold;
 #[path = "check/vendors.rs"]
 mod vendors;
+#[path = "check/workflows.rs"]
+mod workflows;
 
 use kconv_codegen::check::{CheckError, Inputs, Options, Project, Report, Saved, check, render};
 use kernel_structs::releases::Registry;
