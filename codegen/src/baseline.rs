@@ -3,7 +3,7 @@
 //!
 //! The file has the layout as [`Layout`] has it, one member a line, sorted, so that a change of the
 //! kernel is a change of its lines and two branches merge; and above it what people accepted, each with
-//! the day and the reason. [`write`](mod@write) and [`read`](mod@read) mirror each other.
+//! the day and the reason. [`write()`] and [`read()`] mirror each other.
 //!
 //! ```text
 //! kconv-baseline 1

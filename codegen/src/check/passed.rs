@@ -9,9 +9,10 @@ pub(super) struct Passed {
     /// Lines of one kind that follow on one another.
     run: Vec<String>,
     sign: Option<Sign>,
-    /// The line of each side at which the run begins.
+    /// The line of the patch at which the run begins.
     at: u64,
-    /// The first line that could matter: its text, its line, and whether it is new.
+    /// The first line that could matter: its text, the line of the patch at which those around it begin,
+    /// and whether it is new.
     pub(super) first: Option<(String, u64, bool)>,
 }
 
@@ -21,7 +22,7 @@ const NEW: [&str; 8] = [
 ];
 
 impl Passed {
-    /// Looks at a line of the patch, which is `line` of its side.
+    /// Looks at a line of the patch, the one with the number `line`.
     pub(super) fn line(&mut self, sign: Sign, text: &str, line: u64) {
         if self.sign != Some(sign) {
             self.end();

@@ -1,6 +1,6 @@
 //! `kconv-gen check`.
 
-use super::baseline;
+use super::baseline_file;
 use super::plan::{decided, side, stored_overrides};
 use super::source::version_of_tree;
 use super::{CliError, Ended, Named, both, print, registry_of};
@@ -152,7 +152,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
     let project = converters.parent().unwrap_or(Path::new(""));
     let registry = registry_of(project)?;
     let own = arguments.baseline.as_deref();
-    let own = own.map(|path| Ok((path, baseline::read(&registry, path)?)));
+    let own = own.map(|path| Ok((path, baseline_file::read(&registry, path)?)));
     let own: Option<(&Path, Baseline)> = own.transpose().map_err(|error: CliError| error)?;
     let ends = match (&arguments.from, &arguments.to, &own) {
         (Some(from), Some(to), _) => Some(both(&registry, from, to, arguments.family.as_deref())?),

@@ -1,6 +1,7 @@
 //! The commands: input read, library called, result printed.
 
 pub(crate) mod baseline;
+mod baseline_file;
 pub(crate) mod check;
 pub(crate) mod constants;
 pub(crate) mod generate;
