@@ -76,6 +76,7 @@ pub(crate) fn accept(
             open.map(|finding| acceptance(&finding.id, finding.kind.name(), &finding.subject)),
         );
     }
+    let mut moved = false;
     if let Some(layout) = layout {
         let (named, layout) = saved_of(&registry, layout, Some(&baseline.family))?;
         // A vmlinux has no macros: what is known of them stays.
@@ -94,9 +95,18 @@ pub(crate) fn accept(
             }
         }
         baseline.source = format!("{} of {}", named.route.name(), shown(&named.name));
+        // What only lies elsewhere needs nobody to accept it.
+        let map = registry.state_map(&baseline.family)?;
+        let lies = |layout: &Layout| layout.fingerprint(&map.saved_in(layout));
+        moved = lies(&layout)? != lies(&baseline.layout)?;
         baseline.layout = layout;
         baseline.lacks.clear();
-        baseline.lacks = missing(&registry.state_map(&baseline.family)?, &baseline);
+        baseline.lacks = missing(&map, &baseline);
+    }
+    if accepted.is_empty() && moved {
+        put(file, &baseline::write(&baseline))?;
+        print("nothing is open; what lies elsewhere is written down\n")?;
+        return Ok(Ended::Clean);
     }
     if accepted.is_empty() {
         print("nothing is open; the baseline stays as it is\n")?;

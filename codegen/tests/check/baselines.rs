@@ -108,6 +108,34 @@ fn another_kernel_is_held_against_it_and_accepted() {
     assert!(out.contains("task_struct.user_dumpable is gone"), "{out}");
 }
 
+/// Members that only changed places need no reason, and are written down where they lie.
+#[test]
+fn what_only_moved_is_written_down() {
+    let folder = with_baseline();
+    let here = folder.path();
+    let text = fs::read_to_string(here.join(FILE)).unwrap();
+    let umask = "  96 umask: int\n  128 in_exec: int\n";
+    assert!(text.contains(umask));
+    let other = text.replace(umask, "  96 in_exec: int\n  128 umask: int\n");
+    fs::write(here.join(FILE), &other).unwrap();
+    let accept = [
+        "baseline",
+        "accept",
+        FILE,
+        "--layout",
+        "6.1.0-47-amd64",
+        "--reason",
+        "sorted",
+    ];
+    let (code, out, _) = run(here, &accept);
+    assert_eq!(code, Some(0));
+    assert_eq!(
+        out,
+        "nothing is open; what lies elsewhere is written down\n"
+    );
+    assert_eq!(fs::read_to_string(here.join(FILE)).unwrap(), text);
+}
+
 /// It says what the tree has: a member that Debian's kernels have and this one lacks is new in it, and
 /// one that they lack is known.
 #[test]
