@@ -354,7 +354,7 @@ fn nothing_is_left_to_decide_between_any_two_layouts() {
             }
         }
     }
-    assert_eq!(pairs.len(), 4 * 3 + 16 * 15);
+    assert_eq!(pairs.len(), 4 * 3 + 16 * 15 + 3 * 2);
     let selection = Selection {
         from: String::from("any"),
         to: String::from("any other"),

@@ -24,7 +24,7 @@ mod rests;
 use super::item::{CodeLine, Item, Member, Place, Rest, TypeDef, TypeKind};
 use super::lex::{Lexer, Piece};
 use super::macros;
-use heads::{function_name, group_arguments, type_head};
+use heads::{function_name, group_arguments, type_head, whole};
 use pointees::Pointees;
 use std::collections::BTreeSet;
 
@@ -649,6 +649,8 @@ impl<'a> Scanner<'a> {
 impl Frame {
     fn definition(&mut self, kind: TypeKind) -> TypeDef {
         let tag_is_empty = self.tag.is_empty();
+        // Of one whose end the hunk does not have, those before the brace are all that is known.
+        let placed = whole(&self.outer.tokens());
         TypeDef {
             name: std::mem::take(&mut self.tag),
             kind,
@@ -657,7 +659,7 @@ impl Frame {
             untold: self.partial && tag_is_empty,
             condition: std::mem::take(&mut self.condition),
             place: self.place.clone(),
-            placed: String::new(),
+            placed,
             end: None,
         }
     }

@@ -165,3 +165,21 @@ fn packing_without_a_heading() {
         assert_eq!(alone(&of_none).len(), 1, "{end}");
     }
 }
+
+/// Attributes before the brace of a structure whose end the hunk does not have.
+#[test]
+fn packing_before_the_brace() {
+    for attribute in ["__packed", "__attribute__((packed))"] {
+        let lines = format!(
+            "\n-struct fs_struct {{\n+struct {attribute} fs_struct {{\n 	int users;\n 	spinlock_t lock;\n"
+        );
+        let patch = hunk("include/linux/fs_struct.h", "", &lines);
+        assert_eq!(
+            alone(&patch),
+            ["undecided realigned fs_struct"],
+            "{attribute}"
+        );
+        let of_none = patch.replace("fs_struct {", "unrelated {");
+        assert_eq!(alone(&of_none), [""; 0], "{attribute}");
+    }
+}
