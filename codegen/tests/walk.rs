@@ -119,7 +119,16 @@ fn a_plan_decides_by_the_rules_that_the_walk_shows() {
             }
             assert_eq!(held.wrong, [""; 0], "{}", stored.id);
             let counts = (held.with_rule, held.without);
-            assert!(counts.0 > 50 && counts.1 > 100, "{}: {counts:?}", stored.id);
+            // Formats that kernels hand on are no more than some numbers.
+            let least = match family.map.roots.is_empty() {
+                true => (0, 10),
+                false => (50, 100),
+            };
+            assert!(
+                counts.0 > least.0 && counts.1 > least.1,
+                "{}: {counts:?}",
+                stored.id
+            );
         }
     }
 }

@@ -94,7 +94,7 @@ impl Project {
     pub fn decisions(&self) {
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../converters/overrides");
         let to = self.file("converters/overrides");
-        for part in ["linux-2.4", "linux-6", "src", "src/linux_6"] {
+        for part in ["kho", "linux-2.4", "linux-6", "src", "src/linux_6"] {
             fs::create_dir_all(to.join(part)).unwrap();
             for entry in fs::read_dir(from.join(part)).unwrap() {
                 let path = entry.unwrap().path();
