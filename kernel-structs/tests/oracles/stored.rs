@@ -20,7 +20,8 @@ fn each(of: &str, check: impl Fn(&Layout, &Names, &str)) {
     for entry in registry.layouts() {
         let layout = registry.layout(&entry.id).unwrap();
         let map = registry.state_map(&entry.family).unwrap();
-        let saved: Vec<String> = map.saved_types().into_iter().map(String::from).collect();
+        let saved = map.saved_in(&layout).into_iter();
+        let saved: Vec<String> = saved.map(String::from).collect();
         let walked = map.walk.keys().filter(|name| !saved.contains(name));
         let all = saved.iter().chain(walked).cloned().collect();
         let names = Names { saved, all };
