@@ -1,4 +1,5 @@
-//! Lists the data files that are built into the library: every stored layout and state map.
+//! Lists the data files that are built into the library: every stored layout and state map, and what headers
+//! say of the types that the latter save.
 
 #![allow(clippy::expect_used)] // A build script has nobody to report to but cargo.
 
@@ -12,7 +13,11 @@ fn main() {
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
     println!("cargo::rerun-if-changed=build.rs");
     let mut table = String::new();
-    for (name, folder, extension) in [("LAYOUTS", "layouts", "btf"), ("STATES", "state", "toml")] {
+    for (name, folder, extension) in [
+        ("LAYOUTS", "layouts", "btf"),
+        ("STATES", "state", "toml"),
+        ("USES", "uses", "toml"),
+    ] {
         let folder = Path::new(&root).join(folder);
         println!("cargo::rerun-if-changed={}", folder.display());
         let mut files: Vec<_> = fs::read_dir(&folder)

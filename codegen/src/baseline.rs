@@ -57,7 +57,7 @@ pub struct Baseline {
 pub struct Accepted {
     /// The day, as `2026-11-28`.
     pub day: String,
-    /// The finding that it was, by its id; `-` for one that layouts alone showed.
+    /// The finding that it was, by its id.
     pub id: String,
     /// What kind of a change it was.
     pub kind: String,

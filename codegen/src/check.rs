@@ -49,6 +49,7 @@ pub use project::Project;
 pub use report::{Finding, Report};
 pub use saved::Saved;
 pub use source::CheckError;
+pub use uses::stored_uses;
 pub use verdict::Verdict;
 
 use contract::Versions;

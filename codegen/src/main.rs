@@ -127,23 +127,8 @@ enum Baseline {
         #[arg(long)]
         family: Option<String>,
     },
-    /// Accept what changed: the findings of patches, or what another kernel has, or both
-    Accept {
-        /// The baseline
-        file: PathBuf,
-        /// The patches, as `check` takes them
-        #[arg(value_name = "PATCH")]
-        patches: Vec<PathBuf>,
-        /// The kernel after the patches: what it saves takes the place of what is written down
-        #[arg(long, value_name = "LAYOUT")]
-        layout: Option<String>,
-        /// The source tree before the patches, or its headers
-        #[arg(long, value_name = "TREE")]
-        old: Option<PathBuf>,
-        /// Why it may be so, in one line
-        #[arg(long, value_name = "TEXT")]
-        reason: String,
-    },
+    /// Accept what `check` calls open: the findings of patches, or what another kernel has, or both
+    Accept(cli::baseline::AcceptArguments),
 }
 
 #[derive(Subcommand)]
@@ -279,6 +264,16 @@ enum Release {
 enum State {
     /// Hold every state map against all stored layouts of its family
     Check,
+    /// Print what the declarations of saved types are made of in header trees: the file that `check` has
+    /// in the place of a tree
+    Uses {
+        /// The family
+        #[arg(long)]
+        family: String,
+        /// Source trees, or unpacked header packages
+        #[arg(required = true, value_name = "TREE")]
+        trees: Vec<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -388,19 +383,9 @@ fn main() -> ExitCode {
             file,
             family,
         }) => cli::baseline::write(&layout, &file, family.as_deref()),
-        Command::Baseline(Baseline::Accept {
-            file,
-            patches,
-            layout,
-            old,
-            reason,
-        }) => cli::baseline::accept(
-            (&file, &reason),
-            &patches,
-            layout.as_deref(),
-            old.as_deref(),
-        ),
+        Command::Baseline(Baseline::Accept(arguments)) => cli::baseline::accept(&arguments),
         Command::State(State::Check) => cli::state::check(),
+        Command::State(State::Uses { family, trees }) => cli::state::uses(&family, &trees),
     };
     cli::exit(ended)
 }

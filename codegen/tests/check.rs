@@ -41,6 +41,7 @@ use kconv_codegen::check::{CheckError, Inputs, Options, Project, Report, Saved, 
 use kernel_structs::releases::Registry;
 use kernel_structs::state::StateMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::LazyLock;
 
 static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry::builtin().unwrap());
@@ -86,6 +87,22 @@ fn words(report: &Report) -> Vec<String> {
         )
     })
     .collect()
+}
+
+/// Runs `kconv-gen` in `folder`, on a day that does not change: the exit code and both outputs.
+fn kconv_gen(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_kconv-gen"))
+        .args(arguments)
+        .current_dir(folder)
+        .env("SOURCE_DATE_EPOCH", "1795824000")
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code().unwrap(),
+        text(output.stdout),
+        text(output.stderr),
+    )
 }
 
 fn options(text: &str) -> Options {

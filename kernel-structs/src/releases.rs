@@ -17,7 +17,7 @@ mod tests;
 
 pub use entry::{with_entries, with_fingerprint, with_layout_of};
 pub use family::{FamilyError, machine_with_pointers};
-pub use files::Files;
+pub use files::{Files, header_uses};
 pub use lookup::{LookupError, flavour_order, is_file_like};
 pub use prepare::prepare_layout;
 

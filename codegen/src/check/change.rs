@@ -67,7 +67,7 @@ pub enum Kind {
     Size,
     /// Constants that a saved member is made of are not the same, as only layouts tell.
     Flags,
-    /// A flag of the compiler by which types lie otherwise.
+    /// A flag of the compiler, or a pragma, by which types lie otherwise.
     Build,
     /// What an option is set to that saved state has to do with.
     Option,
@@ -176,7 +176,7 @@ impl Kind {
             Kind::Enumerator => "an enumerator of a saved enumeration",
             Kind::Size => "a constant or macro that the declaration of a saved type uses",
             Kind::Flags => "a member whose bits mean something else",
-            Kind::Build => "a flag of the compiler by which types lie otherwise",
+            Kind::Build => "a flag of the compiler, or a pragma, by which types lie otherwise",
             Kind::Option => "what an option is set to that saved state has to do with",
             Kind::FormatVersion => {
                 "the version of a format that one kernel writes and another reads"

@@ -35,7 +35,10 @@ pub(super) fn code(
         for (ty, field, detail) in names(line, saved) {
             let key = (line.function.clone(), format!("{ty}.{field}"));
             let entry = found.entry(key).or_insert_with(|| Change {
-                detail: format!("in {}{detail}", line.function),
+                detail: match line.function.as_str() {
+                    "" => format!("in a function whose name the heading cuts off{detail}"),
+                    function => format!("in {function}{detail}"),
+                },
                 ..change(Kind::Code, &ty, &field, file)
             });
             let side = match is_new {

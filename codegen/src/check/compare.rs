@@ -1,7 +1,7 @@
 //! Definitions before and after, held against each other.
 
 use super::change::{Change, Kind, Shown};
-use super::item::{Constant, Member, Place, TypeDef, TypeKind, Typedef};
+use super::item::{Constant, Member, Place, Pragma, TypeDef, TypeKind, Typedef};
 use super::number;
 use similar::{Algorithm, DiffOp, TextDiff, capture_diff_slices};
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,6 +55,27 @@ pub(super) fn types(old: &TypeDef, new: &TypeDef, file: &str, known: Known<'_>) 
         found.push(whole(Kind::Condition, &old.condition, &new.condition));
     }
     found
+}
+
+/// Pragmas that one side has otherwise, or at another place.
+pub(super) fn pragmas(old: &[Pragma], new: &[Pragma], file: &str) -> Vec<Change> {
+    let shown = |pragma: Option<&Pragma>| {
+        let (text, place) = pragma.map(|pragma| (&pragma.text, &pragma.place))?;
+        Some(Shown::new(text, place))
+    };
+    let each = 0..old.len().max(new.len());
+    each.map(|at| (old.get(at), new.get(at)))
+        .map(|(old, new)| Change {
+            old: shown(old),
+            new: shown(new),
+            ..change(
+                Kind::Build,
+                new.or(old).map_or("", |one| &one.text),
+                "",
+                file,
+            )
+        })
+        .collect()
 }
 
 fn keyword(kind: TypeKind) -> &'static str {
@@ -218,18 +239,19 @@ fn differences(old: &Member, new: &Member) -> Vec<Kind> {
 
 type Members<'m> = Vec<&'m Member>;
 
-/// Pairs of what went and what took its place, as a macro says, or gave it back; and what is left of
-/// both sides.
+/// Pairs of what went and what took its place, as a macro or the name of a reserved member says, or gave
+/// it back; and what is left of both sides.
 fn reuses<'m>(
     gone: Members<'m>,
     come: Members<'m>,
 ) -> (Vec<(&'m Member, &'m Member)>, Members<'m>, Members<'m>) {
     let mut pairs = Vec::new();
-    for after in &come {
+    for (at, after) in come.iter().enumerate() {
         let of_one_place = |before: &&&Member| {
             after.takes.contains(&before.name) || before.takes.contains(&after.name)
         };
-        if let Some(before) = gone.iter().find(of_one_place) {
+        let plain = gone.get(at).filter(|before| is_plain_reuse(before, after));
+        if let Some(before) = gone.iter().find(of_one_place).or(plain) {
             pairs.push((*before, *after));
         }
     }
@@ -242,6 +264,51 @@ fn reuses<'m>(
     let left = |all: Members<'m>| all.into_iter().filter(|member| !is_in(member)).collect();
     let (gone, come) = (left(gone), left(come));
     (pairs, gone, come)
+}
+
+/// Whether one of two members at the same place among the others was kept for later, and the other is as
+/// large.
+fn is_plain_reuse(old: &Member, new: &Member) -> bool {
+    let reserved = is_reserved(&old.name) != is_reserved(&new.name);
+    let around = |member: &Member| {
+        let Member {
+            group,
+            condition,
+            placed,
+            length,
+            ..
+        } = member;
+        (
+            group.clone(),
+            condition.clone(),
+            placed.clone(),
+            length.clone(),
+        )
+    };
+    let as_large =
+        old.ty == new.ty || size(&old.ty).is_some_and(|size_of| size(&new.ty) == Some(size_of));
+    reserved && as_large && around(old) == around(new)
+}
+
+/// Whether a member is there to be used later, by its name: `reserved7`, `__kabi_reserved_1`, `spare`.
+fn is_reserved(name: &str) -> bool {
+    let number = |c: char| c.is_ascii_digit() || c == '_';
+    let word = name.trim_end_matches(number).trim_start_matches('_');
+    let last = word.rsplit('_').next().unwrap_or(word);
+    matches!(last, "reserved" | "unused" | "spare" | "pad" | "padding")
+}
+
+/// What says how large a value of a basic type is, on whatever machine.
+fn size(ty: &str) -> Option<&'static str> {
+    Some(match ty {
+        ty if ty.ends_with('*') => "long",
+        "unsigned long" | "long" | "size_t" | "ssize_t" | "uintptr_t" | "atomic_long_t" => "long",
+        "unsigned long long" | "long long" | "u64" | "s64" | "atomic64_t" => "64",
+        "unsigned int" | "int" | "u32" | "s32" | "atomic_t" | "refcount_t" | "pid_t" => "32",
+        "unsigned short" | "short" | "u16" | "s16" => "16",
+        "unsigned char" | "signed char" | "char" | "u8" | "s8" | "bool" => "8",
+        _ => return None,
+    })
 }
 
 /// Pairs of what went and what came in one place that are one member under two names.
@@ -290,10 +357,11 @@ fn unit_change(old: &str, new: &str) -> String {
 }
 
 /// The value of each enumerator, where it can be told. Of a part the first value is not known but
-/// by `first`, which is asked for the first `asked` enumerators.
-fn values(def: &TypeDef, first: Known<'_>, asked: usize) -> Vec<Option<i128>> {
+/// by `first`, which is asked for the first `asked` enumerators; `start` is the value of the first one if it
+/// has no number of its own.
+fn values(def: &TypeDef, first: Known<'_>, asked: usize, start: Option<i128>) -> Vec<Option<i128>> {
     let mut known: BTreeMap<&str, i128> = BTreeMap::new();
-    let mut next = (!def.partial).then_some(0i128);
+    let mut next = if def.partial { start } else { Some(0) };
     let mut all = Vec::new();
     for (at, member) in def.members.iter().enumerate() {
         if next.is_none() && at < asked {
@@ -316,8 +384,11 @@ fn enumerators(old: &TypeDef, new: &TypeDef, file: &str, known: Known<'_>) -> Ve
     // Up to the first change both sides have the values that are known.
     let both = old.members.iter().zip(&new.members);
     let alike = both.take_while(|(old, new)| old.name == new.name).count();
-    let was = values(old, known, old.members.len());
-    let is = values(new, known, alike);
+    let was = values(old, known, old.members.len(), None);
+    // What is before both is the same, and so is what the first one follows.
+    let counted = old.members.first().filter(|first| first.length.is_empty());
+    let start = counted.and_then(|_| was[0]);
+    let is = values(new, known, alike, start);
     let names = |def: &TypeDef| -> Vec<String> {
         def.members
             .iter()

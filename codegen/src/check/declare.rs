@@ -157,6 +157,11 @@ pub(super) fn is_annotation(token: &str) -> bool {
     NEUTRAL.contains(&token) || NEUTRAL_CALLS.contains(&token) || places(token)
 }
 
+/// Whether `name` is what guards a header: `_LINUX_SCHED_H`.
+pub(super) fn is_guard(name: &str) -> bool {
+    name.trim_end_matches('_').ends_with("_H")
+}
+
 /// The place behind the word at `at` and the brackets that follow it.
 fn past(tokens: &[&str], at: usize) -> usize {
     if tokens.get(at + 1) != Some(&"(") {
@@ -212,8 +217,30 @@ fn one(base: &[&str], declarator: &[&str]) -> Declared {
     declared
 }
 
-/// Basic types in one of their ways to be written.
+/// The integers that the kernel and its users call by several names: the same type, whichever is
+/// written (`include/uapi/asm-generic/int-ll64.h`, `include/asm-generic/int-ll64.h`,
+/// `include/linux/types.h`).
+pub(super) fn integer(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "__u8" | "uint8_t" | "u_int8_t" => "u8",
+        "__u16" | "uint16_t" | "u_int16_t" => "u16",
+        "__u32" | "uint32_t" | "u_int32_t" => "u32",
+        "__u64" | "uint64_t" | "u_int64_t" => "u64",
+        "__s8" | "int8_t" => "s8",
+        "__s16" | "int16_t" => "s16",
+        "__s32" | "int32_t" => "s32",
+        "__s64" | "int64_t" => "s64",
+        _ => return None,
+    })
+}
+
+/// A type in one of the ways to write it.
 fn canonical(ty: &[&str]) -> String {
+    if let Some((name, rest)) = ty.split_first()
+        && let Some(name) = integer(name)
+    {
+        return [&[name], rest].concat().join(" ");
+    }
     let count = ty.iter().take_while(|word| BASIC.contains(word)).count();
     let (basic, rest) = ty.split_at(count);
     if basic.len() < 2 && !matches!(basic.first(), Some(&"unsigned" | &"signed")) {
@@ -240,6 +267,13 @@ fn canonical(ty: &[&str]) -> String {
         .join(" ")
 }
 
+/// The tokens that are part of no annotation.
+pub(super) fn without_annotations<'t>(tokens: &[&'t str]) -> Vec<&'t str> {
+    let mut kept = Vec::new();
+    plain(tokens, &mut kept, &mut String::new());
+    kept
+}
+
 /// Leaves out annotations; what places a member goes to `placed`.
 fn plain<'a>(tokens: &[&'a str], kept: &mut Vec<&'a str>, placed: &mut String) {
     let mut at = 0;
@@ -251,14 +285,36 @@ fn plain<'a>(tokens: &[&'a str], kept: &mut Vec<&'a str>, placed: &mut String) {
             continue;
         }
         let end = past(tokens, at);
-        let text = tokens[at..end].join(" ");
-        if places(token) && (text.contains("align") || text.contains("packed")) {
+        let is_placing = |text: &String| text.contains("align") || text.contains("packed");
+        let texts = attributes(&tokens[at..end]).into_iter();
+        for text in texts.filter(|_| places(token)).filter(is_placing) {
             if !placed.is_empty() {
                 placed.push(' ');
             }
             placed.push_str(&text);
         }
         at = end;
+    }
+}
+
+/// The attributes of one annotation, each as the macro for it is written
+/// (`include/linux/compiler_attributes.h`).
+fn attributes(tokens: &[&str]) -> Vec<String> {
+    let inside = |from: usize| tokens.get(from..tokens.len().saturating_sub(from - 1));
+    match tokens {
+        ["__attribute__" | "__attribute", "(", "(", .., ")", ")"] => {
+            let each = split(inside(3).unwrap_or_default()).into_iter();
+            each.map(|attribute| {
+                let (name, arguments) = attribute.split_first().unwrap_or((&"", &[]));
+                let name = name.trim_matches('_');
+                let words = std::iter::once(format!("__{name}"));
+                let words = words.chain(arguments.iter().map(|word| (*word).to_owned()));
+                words.collect::<Vec<_>>().join(" ")
+            })
+            .collect()
+        }
+        ["_Alignas", arguments @ ..] => vec![format!("__aligned {}", arguments.join(" "))],
+        _ => vec![tokens.join(" ")],
     }
 }
 

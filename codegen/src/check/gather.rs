@@ -15,7 +15,7 @@ use super::keep::{Found, Keeper};
 use super::pairing::Pairing;
 use super::passed::Passed;
 use super::saved::Saved;
-use super::scan::Scanner;
+use super::scan::{Around, Scanner};
 use super::source::{CheckError, is_foreign};
 use super::untold;
 use super::uses::Uses;
@@ -97,15 +97,10 @@ pub(super) fn gather(
     let functions: BTreeSet<String> = watched
         .flat_map(|entry| entry.functions.iter().cloned())
         .collect();
-    let mut uses = Uses::default();
-    if let Some(tree) = tree {
-        if !tree.join("include").is_dir() {
-            return Err(CheckError::NoTree {
-                path: tree.to_owned(),
-            });
-        }
-        uses = Uses::read(tree, saved)?;
-    }
+    let uses = match tree {
+        Some(tree) => Uses::of_tree(tree, saved)?,
+        None => Uses::of_family(&saved.map.family),
+    };
     let mut gatherer = Gatherer {
         saved,
         pairs: Pairing::new(saved, uses),
@@ -345,17 +340,8 @@ impl Gatherer<'_, '_> {
         let Some(file) = &mut self.file else {
             return Ok(());
         };
-        let raw = String::from_utf8_lossy(text);
         if let Some(passed) = &mut file.passed {
-            passed.line(sign, &readable(&raw), patch);
-        }
-        // By it all types lie otherwise that come behind it.
-        if sign != Sign::Context
-            && file.build.is_none()
-            && raw.trim_start().starts_with("#pragma pack")
-        {
-            let found = untold::line(&readable(&raw), patch, sign == Sign::Added, &file.path);
-            self.pairs.changes.push(found);
+            passed.line(sign, &readable(&String::from_utf8_lossy(text)), patch);
         }
         if let Some((_, body)) = file.tree.as_mut().and_then(|tree| tree.hunk.as_mut()) {
             return Ok(body.push(sign, text, patch)?);
@@ -370,7 +356,11 @@ impl Gatherer<'_, '_> {
                     path: &file.path,
                     hunk: self.hunk,
                 };
-                scanner.start_hunk(&file.section, &text, file.at_top, &mut |item| {
+                let around = Around {
+                    at_top: file.at_top,
+                    long_heads: self.saved.map.watch.has_long_heads(&file.path),
+                };
+                scanner.start_hunk(&file.section, &text, around, &mut |item| {
                     keeper.keep(item, found);
                 });
             }
@@ -462,17 +452,9 @@ impl Gatherer<'_, '_> {
         }
         // Of a new or removed file all is seen.
         let whole = file.change.old.is_none() || file.change.new.is_none();
-        let before = self.pairs.so_far();
-        self.pairs.file((old, new), &path, whole);
-        if let Some(mut passed) = file.passed.filter(|_| !whole) {
-            passed.end();
-            if let Some((text, patch, is_new)) = passed.first
-                && !self.pairs.tells(&path, before)
-            {
-                let found = untold::line(&text, patch, is_new, &path);
-                self.pairs.changes.push(found);
-            }
-        }
+        let passed = file.passed.filter(|_| !whole).and_then(Passed::first);
+        let passed = passed.map(|(text, patch, is_new)| untold::line(&text, patch, is_new, &path));
+        self.pairs.file((old, new), passed, &path, whole);
         Ok(())
     }
 

@@ -32,6 +32,14 @@ pub(super) enum Item {
     Constant(Constant),
     Code(CodeLine),
     Rest(Rest),
+    Pragma(Pragma),
+}
+
+/// A changed `#pragma pack`: the types behind it lie otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pragma {
+    pub(super) text: String,
+    pub(super) place: Place,
 }
 
 /// What a hunk changes and shows too little of to be a declaration, comment or condition: where
@@ -117,6 +125,7 @@ pub(super) struct Constant {
 /// A changed line of a watched function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CodeLine {
+    /// The name of the function; empty if the heading of the hunk is cut off before it.
     pub(super) function: String,
     pub(super) text: String,
     /// The structures that variables in it point at, as far as their declarations are shown.

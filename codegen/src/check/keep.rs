@@ -1,8 +1,9 @@
 //! Which of what the scanners find has to do with saved state, and is kept until the end of the file.
 
-use super::declare::is_annotation;
-use super::item::{CodeLine, Constant, Item, Member, Rest, TypeDef, TypeKind, Typedef};
+use super::declare::{is_annotation, is_guard};
+use super::item::{CodeLine, Constant, Item, Member, Pragma, Rest, TypeDef, TypeKind, Typedef};
 use super::saved::Saved;
+use super::source::is_shared_header;
 use super::uses::Uses;
 
 /// What one side of a file has, each with the number of its hunk.
@@ -13,6 +14,7 @@ pub(super) struct Found {
     pub(super) constants: Vec<(u64, Constant)>,
     pub(super) code: Vec<CodeLine>,
     pub(super) rests: Vec<(u64, Rest)>,
+    pub(super) pragmas: Vec<Pragma>,
 }
 
 /// What decides whether something is kept.
@@ -32,11 +34,10 @@ impl Keeper<'_> {
             used || self.saved.watched_in(name, self.path).is_some()
         };
         let in_contract = |name: &str| self.saved.contract_of(name, self.path).is_some();
+        let matters = |name: &str| self.uses.matters(name, self.path, self.saved);
         match item {
             Item::Type(def) => {
-                let named = self.saved.get(&def.name).is_some()
-                    || self.uses.inside(&def.name).is_some()
-                    || in_contract(&def.name);
+                let named = matters(&def.name);
                 let known = |member: &Member| match def.kind {
                     TypeKind::Enum => watched(&member.name) || in_contract(&member.name),
                     _ => def.name.is_empty() && self.saved.has_member(&member.name),
@@ -65,20 +66,20 @@ impl Keeper<'_> {
                 // What a format is made of may be texts and macros; a guard of its header has no body.
                 let is_part =
                     in_contract(&constant.name) || self.saved.is_version(&constant.name, self.path);
-                let name = constant.name.trim_end_matches('_');
-                let guard = constant.body.is_empty() && name.ends_with("_H");
+                let guard = constant.body.is_empty() && is_guard(&constant.name);
                 let is_part = is_part && !guard;
                 if is_part || watched(&constant.name) && !text && !fallback {
                     found.constants.push((self.hunk, constant));
                 }
             }
             Item::Code(line) => found.code.push(line),
+            Item::Pragma(pragma) => {
+                if is_shared_header(self.path) {
+                    found.pragmas.push(pragma);
+                }
+            }
             Item::Rest(rest) => {
-                let owner = rest.owner.as_str();
-                let is_saved = self.saved.get(owner).is_some()
-                    || self.uses.inside(owner).is_some()
-                    || in_contract(owner);
-                if owner.is_empty() || is_saved {
+                if rest.owner.is_empty() || matters(&rest.owner) {
                     found.rests.push((self.hunk, rest));
                 }
             }

@@ -42,21 +42,18 @@ impl<'a> Pairing<'a> {
         }
     }
 
-    /// The changes so far, for [`Pairing::tells`].
-    pub(super) fn so_far(&self) -> usize {
-        self.changes.len()
-    }
-
-    /// Whether something is found in the file at `path` behind the first `before` changes, or waits for
-    /// its other side.
-    pub(super) fn tells(&self, path: &str, before: usize) -> bool {
-        let mut waiting = self.leftovers.values().flatten();
-        let mut found = self.changes.iter().skip(before);
-        found.any(|change| change.file == path) || waiting.any(|(_, file, _)| file == path)
-    }
-
-    /// Takes what both sides of the file at `path` have, of which all is seen if it is `whole`.
-    pub(super) fn file(&mut self, (old, new): (Found, Found), path: &str, whole: bool) {
+    /// Takes what both sides of the file at `path` have, of which all is seen if it is `whole`. `passed` is
+    /// told if nothing else of the file is.
+    pub(super) fn file(
+        &mut self,
+        (old, new): (Found, Found),
+        passed: Option<Change>,
+        path: &str,
+        whole: bool,
+    ) {
+        let before = self.changes.len();
+        let pragmas = compare::pragmas(&old.pragmas, &new.pragmas, path);
+        self.changes.extend(pragmas);
         let code = code::code(&old.code, &new.code, self.saved, path);
         self.changes.extend(code);
         let rests = untold::rests(old.rests, new.rests, path);
@@ -107,6 +104,10 @@ impl<'a> Pairing<'a> {
                 Both::New(def) => self.leave(Alone::Constant(def), path, true),
             },
         );
+        let mut waiting = self.leftovers.values().flatten();
+        if self.changes.len() == before && !waiting.any(|(_, file, _)| file == path) {
+            self.changes.extend(passed);
+        }
         self.changes.truncate(CHANGES);
     }
 
@@ -120,7 +121,9 @@ impl<'a> Pairing<'a> {
             return;
         }
         let covered = |change: &Change| self.saved.contract(change).is_some();
-        if !new.name.is_empty() && (self.is_saved(&new.name) || found.iter().all(covered)) {
+        if !new.name.is_empty()
+            && (self.uses.is_saved(&new.name, self.saved) || found.iter().all(covered))
+        {
             self.changes.extend(found);
             return;
         }
@@ -148,15 +151,8 @@ impl<'a> Pairing<'a> {
         compare::types(old, new, path, &|name| self.saved.value(name))
     }
 
-    /// Whether values of the type are saved: a stored layout has it, or the tree shows that it lies in
-    /// a type that is saved.
-    fn is_saved(&self, name: &str) -> bool {
-        self.saved.get(name).is_some() || self.uses.inside(name).is_some()
-    }
-
-    /// As [`Gatherer::is_saved`], or part of a format that the file at `path` declares.
     fn matters_in(&self, name: &str, path: &str) -> bool {
-        self.is_saved(name) || self.saved.contract_of(name, path).is_some()
+        self.uses.matters(name, path, self.saved)
     }
 
     /// Takes the changes of a part of a type that neither a tag nor a heading names.

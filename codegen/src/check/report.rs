@@ -125,8 +125,12 @@ impl Finding {
                 };
                 format!("{what}{place}, and the patch does not show the whole of it")
             }
-            Kind::Build if is.is_empty() => format!("`{was}` is no flag of the compiler any more"),
-            Kind::Build => format!("`{is}` is a new flag of the compiler"),
+            Kind::Build => match (was.as_str(), is.as_str()) {
+                (was, "") => format!("`{was}` is gone: types lie otherwise without it"),
+                ("", is) => format!("`{is}` is new: types lie otherwise with it"),
+                (was, is) if was == is => format!("`{is}` is at another place"),
+                (was, is) => format!("`{was}` became `{is}`"),
+            },
             Kind::Option => {
                 let what = match (was.as_str(), is.as_str()) {
                     (was, "") => format!("`{was}` is gone"),

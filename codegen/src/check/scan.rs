@@ -71,6 +71,19 @@ pub(super) struct Scanner<'a> {
     behind: bool,
 }
 
+/// Bytes of a heading from which it may be cut off: GNU diff has 40 of them, without white space at the
+/// end.
+const CUT: usize = 39;
+
+/// What is known of the place of a hunk.
+#[derive(Copy, Clone)]
+pub(super) struct Around {
+    /// Nothing can be open before it.
+    pub(super) at_top: bool,
+    /// The file has a watched function whose head is too long for a heading.
+    pub(super) long_heads: bool,
+}
+
 /// What is known of the hunk that is read.
 #[derive(Default)]
 struct Hunk {
@@ -79,6 +92,8 @@ struct Hunk {
     /// Nothing can be open where it begins: it is the first line of the file, or other hunks have
     /// a heading and before this one there was nothing to make one of.
     at_top: bool,
+    /// Its heading may be that of a watched function, and is cut off before the name.
+    cut: bool,
     /// It has statements outside of every brace, so that what is loose is in a function.
     statements: bool,
     /// What it changes and does not show the whole of.
@@ -208,19 +223,20 @@ impl<'a> Scanner<'a> {
         self.functions
     }
 
-    /// Begins a hunk whose heading ends with `section` and whose first line is `first`. `at_top`
-    /// says that nothing can be open before it.
+    /// Begins a hunk whose heading ends with `section` and whose first line is `first`.
     pub(super) fn start_hunk(
         &mut self,
         section: &str,
         first: &str,
-        at_top: bool,
+        around: Around,
         take: &mut dyn FnMut(Item),
     ) {
         self.fragment = true;
+        let names_a_function = section.contains('(') || section.len() < CUT;
         self.hunk = Hunk {
             unheaded: section.is_empty() || section.starts_with('#'),
-            at_top,
+            at_top: around.at_top,
+            cut: around.long_heads && !names_a_function,
             ..Hunk::default()
         };
         self.lexer = Lexer::default();
@@ -240,7 +256,9 @@ impl<'a> Scanner<'a> {
             self.open.clear();
             return;
         }
-        let kind = if tokens.contains(&"=") || tokens.is_empty() {
+        let kind = if self.hunk.cut {
+            Some((FrameKind::Function, String::new()))
+        } else if tokens.contains(&"=") || tokens.is_empty() {
             None
         } else if tokens.contains(&"(") && macros::head(&tokens).is_none() {
             Some((FrameKind::Function, function_name(&tokens).to_owned()))
@@ -310,9 +328,10 @@ impl<'a> Scanner<'a> {
     }
 
     fn in_watched_function(&self) -> bool {
-        self.frames
-            .iter()
-            .any(|frame| frame.kind == FrameKind::Function && self.functions.contains(&frame.tag))
+        let functions = self.frames.iter();
+        let mut functions = functions.filter(|frame| frame.kind == FrameKind::Function);
+        let cut = |frame: &Frame| self.hunk.cut && frame.from_heading;
+        functions.any(|frame| self.functions.contains(&frame.tag) || cut(frame))
     }
 
     /// Whether a line of a hunk can only stand outside of every brace.

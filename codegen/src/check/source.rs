@@ -71,11 +71,14 @@ pub enum CheckError {
     #[error(transparent)]
     Type(#[from] kernel_structs::layout::UnknownType),
     /// The tree is no kernel source.
-    #[error("{}: no `include` here; --old is the top of a kernel's source or headers", path.display())]
+    #[error("{}: no `include` here; give the top of a kernel's source or headers", path.display())]
     NoTree {
         /// The folder.
         path: PathBuf,
     },
+    /// What trees say cannot be written.
+    #[error("what the trees say of saved types cannot be written: {0}")]
+    Written(#[from] toml::ser::Error),
 }
 
 impl CheckError {
@@ -177,6 +180,12 @@ impl Lines {
         self.text.push_str(&String::from_utf8_lossy(&self.bytes));
         Ok(Some((&self.text, self.number)))
     }
+}
+
+/// Whether the file at `path` is a header that the whole kernel can include: what is saved is declared in
+/// such ones.
+pub(super) fn is_shared_header(path: &str) -> bool {
+    path.ends_with(".h") && (path.starts_with("include/") || path.starts_with("arch/"))
 }
 
 /// Whether the file at `path` is for other machines than `machines`.

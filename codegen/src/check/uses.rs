@@ -3,6 +3,8 @@
 //!
 //! Only headers are read, each once, line by line.
 
+mod stored;
+
 use super::item::{Item, Member, TypeKind};
 use super::lex::is_name;
 use super::saved::Saved;
@@ -44,13 +46,48 @@ impl Uses {
         self.inside.get(name)
     }
 
+    /// Whether values of the type `name` are saved: a layout has it, or it lies in a type that is saved.
+    pub(super) fn is_saved(&self, name: &str, saved: &Saved<'_>) -> bool {
+        saved.get(name).is_some() || self.inside(name).is_some()
+    }
+
+    /// Whether the type `name` is saved, or part of a format that the file at `path` declares.
+    pub(super) fn matters(&self, name: &str, path: &str, saved: &Saved<'_>) -> bool {
+        self.is_saved(name, saved) || saved.contract_of(name, path).is_some()
+    }
+
     /// Number of definitions of the saved type `name` in the tree.
     pub(super) fn definitions(&self, name: &str) -> usize {
         self.definitions.get(name).copied().unwrap_or(0)
     }
 
+    /// What is known of the family `family` without a tree.
+    pub(super) fn of_family(family: &str) -> Uses {
+        stored::of_family(family)
+    }
+
+    /// What `self` or `other` has.
+    fn join(&mut self, other: Uses) {
+        for (into, from) in [
+            (&mut self.names, other.names),
+            (&mut self.makes, other.makes),
+        ] {
+            for (name, users) in from {
+                into.entry(name).or_default().extend(users);
+            }
+        }
+        for (ty, fields) in other.inside {
+            self.inside.entry(ty).or_default().extend(fields);
+        }
+    }
+
     /// Reads the headers of `tree`.
-    pub(super) fn read(tree: &Path, saved: &Saved<'_>) -> Result<Uses, CheckError> {
+    pub(super) fn of_tree(tree: &Path, saved: &Saved<'_>) -> Result<Uses, CheckError> {
+        if !tree.join("include").is_dir() {
+            return Err(CheckError::NoTree {
+                path: tree.to_owned(),
+            });
+        }
         let mut direct: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut bodies: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut definitions = BTreeMap::new();
@@ -94,6 +131,13 @@ impl Uses {
             }
             scanner.finish(&mut take);
         }
+        let inside = parts.inside(saved);
+        for (ty, fields) in &inside {
+            for name in parts.depends.get(ty).into_iter().flatten() {
+                let users = direct.entry(name.clone()).or_default();
+                users.extend(fields.keys().cloned());
+            }
+        }
         let names = closure(direct, &bodies);
         let made = watched.iter().flat_map(|name| {
             let inner = bodies.get(name).into_iter().flatten();
@@ -103,10 +147,26 @@ impl Uses {
         Ok(Uses {
             names,
             makes,
-            inside: parts.inside(saved),
+            inside,
             definitions,
         })
     }
+}
+
+/// What the headers of `trees` say of saved types, as the text of a file that is compiled in.
+///
+/// # Errors
+/// [`CheckError`]: one of them is no source tree, or cannot be read.
+pub fn stored_uses(trees: &[PathBuf], saved: &Saved<'_>) -> Result<String, CheckError> {
+    let mut all = Uses::default();
+    let mut names = Vec::new();
+    for tree in trees {
+        all.join(Uses::of_tree(tree, saved)?);
+        let name = tree.file_name().unwrap_or(tree.as_os_str());
+        names.push(name.to_string_lossy().into_owned());
+    }
+    let stored = stored::Stored::new(names, all, saved);
+    Ok(stored.text()?)
 }
 
 /// Which types have values of which others as members.
@@ -114,6 +174,8 @@ impl Uses {
 struct Parts {
     /// Member, its conditions, and the name of its type, by type.
     members: BTreeMap<String, Vec<(String, String, String)>>,
+    /// The names that size, place or hide members, by type.
+    depends: BTreeMap<String, BTreeSet<String>>,
     /// The structure that a typedef stands for.
     aliases: BTreeMap<String, String>,
 }
@@ -123,6 +185,14 @@ impl Parts {
         match item {
             Item::Type(def) if !def.name.is_empty() => {
                 let parts = self.members.entry(def.name.clone()).or_default();
+                let names = def.members.iter().flat_map(depends).map(String::from);
+                let mut names = names.peekable();
+                if def.kind != TypeKind::Enum && names.peek().is_some() {
+                    self.depends
+                        .entry(def.name.clone())
+                        .or_default()
+                        .extend(names);
+                }
                 for member in &def.members {
                     if let Some(ty) = value_of(&member.ty) {
                         let (name, condition) = (member.name.clone(), member.condition.clone());
@@ -136,7 +206,8 @@ impl Parts {
                     self.aliases.insert(typedef.name.clone(), target.to_owned());
                 }
             }
-            Item::Type(_) | Item::Constant(_) | Item::Code(_) | Item::Rest(_) => {}
+            Item::Type(_) | Item::Constant(_) => {}
+            Item::Code(_) | Item::Rest(_) | Item::Pragma(_) => {}
         }
     }
 
@@ -261,7 +332,7 @@ fn note(
                     .extend(inner);
             }
         }
-        Item::Code(_) | Item::Rest(_) => {}
+        Item::Code(_) | Item::Rest(_) | Item::Pragma(_) => {}
     }
 }
 

@@ -1,28 +1,24 @@
 //! A baseline that is read, and what it has to have.
 
-use super::CliError;
+use super::{CliError, examine};
 use kconv_codegen::baseline::{self, Baseline};
-use kernel_structs::layout::Type;
+use kernel_structs::layout::{Layout, Type};
 use kernel_structs::releases::Registry;
 use kernel_structs::state::StateMap;
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 
 /// Reads the baseline at `path`, which has what its family saves: a type that is named in it and not
 /// described would be passed over in every patch.
 pub(super) fn read(registry: &Registry, path: &Path) -> Result<Baseline, CliError> {
-    let failed = |error| CliError::Io {
-        path: path.to_owned(),
-        error,
-    };
-    let text = fs::read_to_string(path).map_err(failed)?;
+    let text = examine::read(path)?;
     let baseline = baseline::read(&text).map_err(|error| CliError::Baseline {
         path: path.to_owned(),
         error,
     })?;
     let map = registry.state_map(&baseline.family)?;
-    let missing = missing(&map, &baseline);
+    let mut missing = missing(&map, &baseline.layout);
+    missing.retain(|name| !baseline.lacks.contains(name));
     match missing.is_empty() {
         true => Ok(baseline),
         false => Err(CliError::BaselineLacks {
@@ -33,10 +29,9 @@ pub(super) fn read(registry: &Registry, path: &Path) -> Result<Baseline, CliErro
     }
 }
 
-/// The saved types that the baseline has to describe and does not: those that the walk starts from, and
-/// those that it names, but for the ones that the kernel itself did not describe.
-pub(super) fn missing(map: &StateMap, baseline: &Baseline) -> Vec<String> {
-    let layout = &baseline.layout;
+/// The saved types that a baseline has to describe and `layout` does not: those that the walk starts
+/// from, and those that it names.
+pub(super) fn missing(map: &StateMap, layout: &Layout) -> Vec<String> {
     let named: BTreeSet<&str> = layout
         .types()
         .filter_map(|(_, ty)| match ty {
@@ -47,9 +42,6 @@ pub(super) fn missing(map: &StateMap, baseline: &Baseline) -> Vec<String> {
     let starts = map.saved_in(layout);
     let has_to = |name: &&str| starts.contains(name) || named.contains(name);
     let missing = map.saved_types().into_iter().filter(has_to);
-    missing
-        .filter(|name| !layout.has(name))
-        .filter(|name| !baseline.lacks.iter().any(|lacks| lacks == name))
-        .map(str::to_owned)
-        .collect()
+    let missing = missing.filter(|name| !layout.has(name));
+    missing.map(str::to_owned).collect()
 }

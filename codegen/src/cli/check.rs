@@ -1,20 +1,14 @@
 //! `kconv-gen check`.
 
 use super::baseline_file;
-use super::plan::{decided, side, stored_overrides};
+use super::examine::{self, Looked, Question, read, today};
 use super::source::version_of_tree;
-use super::{CliError, Ended, Named, both, print, registry_of};
+use super::{CliError, Ended, Named, both, print};
 use clap::{Args, ValueEnum};
-use kconv_codegen::baseline::Baseline;
 use kconv_codegen::check::render::{BuildId, Link, Origin};
-use kconv_codegen::check::{
-    self, Acknowledgements, Inputs, Layouts, Options, Patch, Project, Report, Saved, render,
-};
-use kconv_codegen::patch::open;
-use kconv_codegen::plan::{Pair, Plan};
+use kconv_codegen::check::{Acknowledgements, render};
 use kernel_structs::layout::Layout;
 use kernel_structs::releases::Registry;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -27,12 +21,8 @@ pub(crate) struct CheckArguments {
     /// not, and folders of such; `-` is standard input
     #[arg(required_unless_present_any = ["from", "to"], value_name = "PATCH")]
     patches: Vec<PathBuf>,
-    /// Take the patches back; --old is then the tree after them
-    #[arg(short = 'R', long)]
-    reverse: bool,
-    /// The source tree before the patch, or its headers
-    #[arg(long, value_name = "TREE")]
-    old: Option<PathBuf>,
+    #[command(flatten)]
+    looked: Looked,
     /// The layout before: a release, a vmlinuz, a file with BTF or DWARF, or a configured header tree
     #[arg(
         long,
@@ -48,9 +38,6 @@ pub(crate) struct CheckArguments {
     /// layouts, and with --to it is the layout before
     #[arg(long, value_name = "FILE", conflicts_with = "family")]
     baseline: Option<PathBuf>,
-    /// The configuration that counts: a .config or an autoconf.h
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
     /// Kernel family, whose state map says what is saved and watched [default: that of the layouts,
     /// else of the tree before the patch, else of the kernel source that this is run in]
     #[arg(long)]
@@ -77,10 +64,6 @@ pub(crate) struct CheckArguments {
     /// Print what fits a reply to the mail with the patch
     #[arg(long, conflicts_with = "format")]
     summary: bool,
-    /// Folder of the project's converters; which kernels there are is read beside it
-    /// [default: converters, if it is there]
-    #[arg(long, value_name = "DIR")]
-    converters: Option<PathBuf>,
 }
 
 #[derive(Copy, Clone, Default, PartialEq, Eq, ValueEnum)]
@@ -133,28 +116,13 @@ impl CheckArguments {
 pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
     arguments.fit()?;
     // A file that is not there is the first thing to know, before what it would be for.
-    let mut patches = opened(&arguments.patches)?;
-    if arguments.reverse {
-        patches.reverse();
-    }
-    // Kernels are known from the project whose converters these are.
-    let converters = match &arguments.converters {
-        // One that was named is to be there.
-        Some(folder) => {
-            fs::read_dir(folder).map_err(|error| CliError::Io {
-                path: folder.clone(),
-                error,
-            })?;
-            folder.as_path()
-        }
-        None => Path::new("converters"),
+    let patches = arguments.looked.open(&arguments.patches)?;
+    let registry = arguments.looked.registry()?;
+    let baseline = match &arguments.baseline {
+        Some(path) => Some((path, baseline_file::read(&registry, path)?)),
+        None => None,
     };
-    let project = converters.parent().unwrap_or(Path::new(""));
-    let registry = registry_of(project)?;
-    let own = arguments.baseline.as_deref();
-    let own = own.map(|path| Ok((path, baseline_file::read(&registry, path)?)));
-    let own: Option<(&Path, Baseline)> = own.transpose().map_err(|error: CliError| error)?;
-    let ends = match (&arguments.from, &arguments.to, &own) {
+    let ends = match (&arguments.from, &arguments.to, &baseline) {
         (Some(from), Some(to), _) => Some(both(&registry, from, to, arguments.family.as_deref())?),
         (None, Some(to), Some((path, baseline))) => {
             let from = Named::of_baseline(&registry, path, baseline)?;
@@ -163,61 +131,24 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
         (None, Some(_), None) => return Err(CliError::NothingBefore),
         _ => None,
     };
-    let family = match &own {
-        Some((_, baseline)) => baseline.family.clone(),
-        None => family(&registry, arguments, ends.as_ref())?,
-    };
-    let map = registry.state_map(&family)?;
-    let layouts = match &own {
-        Some((_, baseline)) => vec![baseline.layout.clone()],
-        None => stored(&registry, &family)?,
-    };
-    // What kernels hand on to one another changes in the source of any of them.
-    let others = registry.families().into_iter();
-    let others: Result<Vec<_>, _> = others.map(|name| registry.state_map(name)).collect();
-    let others = others?;
-    let saved = others
-        .iter()
-        .fold(Saved::new(&map, layouts), Saved::with_contracts_of);
-    let project = Project::read(converters, &family)?;
-    let acknowledged = acknowledgements(arguments.acknowledge.as_deref())?;
-    let options = match &arguments.config {
-        Some(path) => Some(Options::parse(&read(path)?)),
-        None => None,
-    };
-    let made = match &ends {
-        Some((from, to)) => {
-            let file = stored_overrides(&registry, converters, from, to)?;
-            let overrides = decided(file.as_ref(), converters, from, to)?;
-            let made = Plan::make(&Pair {
-                converter: "none",
-                machine: &from.arch,
-                from: side(from),
-                to: side(to),
-                map: &map,
-                overrides: &overrides,
-            });
-            Some((made, overrides))
+    let (family, layouts) = match &baseline {
+        Some((_, baseline)) => (baseline.family.clone(), vec![baseline.layout.clone()]),
+        None => {
+            let family = family(&registry, arguments, ends.as_ref())?;
+            let layouts = stored(&registry, &family)?;
+            (family, layouts)
         }
-        None => None,
     };
-    let inputs = Inputs {
-        tree: arguments.old.as_deref(),
-        options: options.as_ref(),
-        layouts: ends
-            .as_ref()
-            .zip(made.as_ref())
-            .map(|((from, to), (made, overrides))| Layouts {
-                from: &from.layout,
-                to: &to.layout,
-                made,
-                overrides,
-            }),
-        reverse: arguments.reverse,
+    let acknowledged = acknowledgements(arguments.acknowledge.as_deref())?;
+    let question = Question {
+        patches,
+        family: &family,
+        layouts,
+        ends: ends.as_ref(),
+        allow: &arguments.allow,
     };
-    let mut report = check::check_all(patches, &saved, &project, &inputs)?;
-    check::check_allowed(&arguments.allow, &saved, &report)?;
-    if let Some((path, baseline)) = &own {
+    let mut report = examine::report(&registry, &arguments.looked, question)?;
+    if let Some((path, baseline)) = &baseline {
         report.accept(path, baseline);
     }
     report.settle(&acknowledged, &today(), &arguments.allow);
@@ -256,46 +187,6 @@ fn stored(registry: &Registry, family: &str) -> Result<Vec<Layout>, CliError> {
     Ok(layouts?)
 }
 
-/// What patches change of what a baseline has, but for what it accepts.
-pub(super) fn report_of(
-    registry: &Registry,
-    (path, baseline): (&Path, &Baseline),
-    patches: Vec<Patch<'_>>,
-    tree: Option<&Path>,
-) -> Result<Report, CliError> {
-    let map = registry.state_map(&baseline.family)?;
-    let saved = Saved::new(&map, vec![baseline.layout.clone()]);
-    let inputs = Inputs {
-        tree,
-        ..Inputs::default()
-    };
-    let mut report = check::check_all(patches, &saved, &Project::default(), &inputs)?;
-    report.accept(path, baseline);
-    Ok(report)
-}
-
-/// The patches that the arguments name.
-pub(super) fn opened(paths: &[PathBuf]) -> Result<Vec<Patch<'static>>, CliError> {
-    let mut patches = Vec::new();
-    for path in paths {
-        let failed = |error| CliError::Io {
-            path: path.clone(),
-            error,
-        };
-        for file in open::files(path).map_err(failed)? {
-            let text = open::later(&file).map_err(|error| CliError::Io {
-                path: file.clone(),
-                error,
-            })?;
-            patches.push(Patch {
-                name: file.display().to_string(),
-                text,
-            });
-        }
-    }
-    Ok(patches)
-}
-
 /// The family of the kernels that the patch is for: that which was said, or that of the layouts, of
 /// the tree before the patch, or of the kernel source that this is run in.
 fn family(
@@ -309,7 +200,7 @@ fn family(
     if let Some(family) = &arguments.family {
         return Ok(family.clone());
     }
-    let tree = arguments.old.as_deref().unwrap_or(Path::new("."));
+    let tree = arguments.looked.old.as_deref().unwrap_or(Path::new("."));
     let version = version_of_tree(tree).ok_or_else(|| CliError::NoFamily {
         families: registry.families().into_iter().map(str::to_owned).collect(),
     })?;
@@ -331,21 +222,4 @@ fn acknowledgements(path: Option<&Path>) -> Result<Acknowledgements, CliError> {
             .map(|finding| format!("  {finding}\n"))
             .collect(),
     })
-}
-
-fn read(path: &Path) -> Result<String, CliError> {
-    fs::read_to_string(path).map_err(|error| CliError::Io {
-        path: path.to_owned(),
-        error,
-    })
-}
-
-/// The day in UTC; `SOURCE_DATE_EPOCH` sets it, so that a check can be repeated.
-pub(super) fn today() -> String {
-    let epoch = std::env::var("SOURCE_DATE_EPOCH")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    let set = epoch.and_then(|second| jiff::Timestamp::from_second(second).ok());
-    let now = set.unwrap_or_else(jiff::Timestamp::now);
-    now.to_zoned(jiff::tz::TimeZone::UTC).date().to_string()
 }

@@ -180,10 +180,7 @@ pub(super) fn in_folder(folder: &Path, package: &str) -> Result<Option<PathBuf>,
         true => Path::new("."),
         false => folder,
     };
-    let io = |error| CliError::Io {
-        path: folder.to_owned(),
-        error,
-    };
+    let io = |error| CliError::io(folder, error);
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(io)? {
         let name = entry.map_err(io)?.file_name();

@@ -4,6 +4,7 @@ pub(crate) mod baseline;
 mod baseline_file;
 pub(crate) mod check;
 pub(crate) mod constants;
+mod examine;
 pub(crate) mod generate;
 pub(crate) mod headers;
 pub(crate) mod layout;
@@ -264,6 +265,14 @@ pub(crate) enum CliError {
 }
 
 impl CliError {
+    /// That the file at `path` cannot be read or written.
+    pub(crate) fn io(path: &Path, error: io::Error) -> CliError {
+        CliError::Io {
+            path: path.to_owned(),
+            error,
+        }
+    }
+
     /// The exit code: 3 for what only a fault of this program explains, else 2.
     fn code(&self) -> u8 {
         match self {
@@ -355,20 +364,14 @@ pub(crate) fn stored_files(folder: &Path) -> Result<Files, CliError> {
     if !table.exists() {
         return Err(CliError::NoTable { path: table });
     }
-    Files::read(folder).map_err(|error| CliError::Io {
-        path: folder.to_owned(),
-        error,
-    })
+    Files::read(folder).map_err(|error| CliError::io(folder, error))
 }
 
 /// A lock on the releases in `folder`, which goes with the file. It is on the folder: the table is
 /// another file after each change.
 pub(crate) fn lock(folder: &Path, how: fn(&File) -> io::Result<()>) -> Result<File, CliError> {
     let locked = File::open(folder).and_then(|file| how(&file).map(|()| file));
-    locked.map_err(|error| CliError::Io {
-        path: folder.to_owned(),
-        error,
-    })
+    locked.map_err(|error| CliError::io(folder, error))
 }
 
 /// The folder of the steps and decisions of the project that this is run in.

@@ -32,10 +32,7 @@ pub(crate) fn new(
     let left_out = scaffold::without_detours(&mut selection, &routes)?;
     let file = patch;
     let patch = match file {
-        Some(path) => Some(fs::read(path).map_err(|error| CliError::Io {
-            path: path.to_owned(),
-            error,
-        })?),
+        Some(path) => Some(fs::read(path).map_err(|error| CliError::io(path, error))?),
         None => None,
     };
     let folder = converters.join(FOLDER);

@@ -75,10 +75,7 @@ pub(crate) fn diff(from: &str, to: &str, options: &DiffOptions<'_>) -> Result<En
             constants,
         } = &shown;
         let page = html::page(&from.name, &to.name, types, enumerations, constants);
-        fs::write(path, page).map_err(|error| CliError::Io {
-            path: path.to_owned(),
-            error,
-        })?;
+        fs::write(path, page).map_err(|error| CliError::io(path, error))?;
     }
     match (options.json, options.html) {
         (true, _) => print_json(&shown)?,
@@ -160,10 +157,7 @@ pub(super) fn side(named: &Named) -> Side<'_> {
 }
 
 fn read_overrides(path: &Path) -> Result<OverridesFile, CliError> {
-    let text = fs::read_to_string(path).map_err(|error| CliError::Io {
-        path: path.to_owned(),
-        error,
-    })?;
+    let text = fs::read_to_string(path).map_err(|error| CliError::io(path, error))?;
     overrides::parse(&text).map_err(|overrides| {
         let findings = Findings {
             overrides,

@@ -236,10 +236,7 @@ fn read(name: &str) -> Result<Source, CliError> {
         path: path.clone(),
         error,
     };
-    let data = fs::read(&path).map_err(|error| CliError::Io {
-        path: path.clone(),
-        error,
-    })?;
+    let data = fs::read(&path).map_err(|error| CliError::io(&path, error))?;
     let (image, config, origin) = match data.starts_with(package::MAGIC) {
         false => (data, None, None),
         true => {

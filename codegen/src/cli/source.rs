@@ -86,10 +86,7 @@ impl Source {
                 identity: None,
             });
         }
-        let data = fs::read(&path).map_err(|error| CliError::Io {
-            path: path.clone(),
-            error,
-        })?;
+        let data = fs::read(&path).map_err(|error| CliError::io(&path, error))?;
         let failed = |error| CliError::Kernel {
             path: path.clone(),
             error,

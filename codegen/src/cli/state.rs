@@ -1,11 +1,23 @@
 //! `kconv-gen state`.
 
 use super::{CliError, Ended, print, registry, tell};
+use kconv_codegen::check::{Saved, stored_uses};
 use kconv_codegen::generate::{STATES, known_families};
 use kconv_codegen::overrides;
 use kernel_structs::layout::Layout;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Prints what saved types use in `trees`.
+pub(crate) fn uses(family: &str, trees: &[PathBuf]) -> Result<Ended, CliError> {
+    let registry = registry()?;
+    let map = registry.state_map(family)?;
+    let layouts = registry.layouts().filter(|entry| entry.family == family);
+    let layouts: Result<Vec<Layout>, _> = layouts.map(|entry| registry.layout(&entry.id)).collect();
+    let saved = Saved::new(&map, layouts?);
+    print(&stored_uses(trees, &saved)?)?;
+    Ok(Ended::Clean)
+}
 
 pub(crate) fn check() -> Result<Ended, CliError> {
     let registry = registry()?;

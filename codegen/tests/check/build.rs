@@ -86,14 +86,46 @@ fn an_option_on_which_a_member_depends() {
         "config KCOV",
         "\n 	bool\n+	default y\n \n",
     );
-    assert_eq!(alone(&patch), [""; 0]);
-    // The tree shows what it decides.
+    // What the headers of known kernels say of it is known without a tree.
+    assert_eq!(alone(&patch), ["undecided option CONFIG_KCOV"]);
     assert_eq!(
         super::gate::beside_the_tree(&patch),
         ["undecided option CONFIG_KCOV"]
     );
     let another = patch.replace("KCOV", "ANOTHERS");
     assert_eq!(super::gate::beside_the_tree(&another), [""; 0]);
+}
+
+/// Behind a pragma types lie otherwise: in headers that the whole kernel can include, wherever it goes.
+#[test]
+fn pragmas_by_which_types_lie_otherwise() {
+    let header = "include/linux/fs_struct.h";
+    let of = |path: &str, lines: &str| alone(&hunk(path, "", lines));
+    let added = "\n+#pragma pack(1)\n struct fs_struct {\n";
+    assert_eq!(of(header, added), ["undecided build #pragma pack(1)"]);
+    assert_eq!(
+        of("arch/x86/include/asm/mmu.h", added),
+        ["undecided build #pragma pack(1)"]
+    );
+    let spaced = "\n-  #  pragma pack ( push, 1 )\n struct fs_struct {\n";
+    assert_eq!(of(header, spaced), ["undecided build #pragma pack(push,1)"]);
+    let moved = "\n-#pragma pack(1)\n struct a;\n+#pragma pack(1)\n struct b;\n";
+    assert_eq!(of(header, moved), ["undecided build #pragma pack(1)"]);
+    let report = checked(hunk(header, "", moved).as_bytes(), None).unwrap();
+    assert!(text(&report).contains("`#pragma pack(1)` is at another place"));
+    // None of these is one.
+    for (path, lines) in [
+        ("drivers/a/wire.h", added),
+        ("drivers/a/wire.c", added),
+        (
+            header,
+            "\n+/*\n+#pragma pack(1)\n+*/\n struct fs_struct {\n",
+        ),
+        (header, "\n+#pragma once\n struct fs_struct {\n"),
+        (header, "\n #pragma pack(1)\n-\n struct a;\n"),
+    ] {
+        assert_eq!(of(path, lines), [""; 0], "{path}: {lines}");
+    }
 }
 
 #[test]

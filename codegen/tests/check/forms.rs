@@ -1,5 +1,6 @@
 //! The forms of the report as people ask for them on the command line.
 
+use super::kconv_gen;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,20 +11,8 @@ use std::process::Command;
 fn run(patch: &str, arguments: &[&str]) -> (i32, String, String) {
     let folder = tempfile::tempdir().unwrap();
     let patch = super::folder().join(format!("patches/{patch}.patch"));
-    let output = Command::new(env!("CARGO_BIN_EXE_kconv-gen"))
-        .arg("check")
-        .arg(patch)
-        .args(["--family", "linux-6"])
-        .args(arguments)
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code().unwrap(),
-        text(output.stdout),
-        text(output.stderr),
-    )
+    let common = ["check", patch.to_str().unwrap(), "--family", "linux-6"];
+    kconv_gen(folder.path(), &[&common, arguments].concat())
 }
 
 const KCIDB: [&str; 4] = ["--kcidb-origin", "some_ci", "--kcidb-build", "some_ci:7"];

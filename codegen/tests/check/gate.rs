@@ -293,8 +293,10 @@ fn rewritten(old: &str, new: &str) -> String {
     )
 }
 
-const PARTS: &str = "struct part_of_part {
+const PARTS: &str = "#define LEVELS 4
+struct part_of_part {
 	int			level;
+	int			levels[LEVELS];
 };
 typedef struct part_of_part part_t;
 struct fresh_part {
@@ -329,6 +331,9 @@ fn a_type_that_no_stored_layout_has_inside_of_a_saved_one() {
     let (words, text) = found("	int			level;", "	int			level;\n	int			fresh;", None);
     assert_eq!(words, ["undecided added part_of_part.fresh"]);
     assert!(text.contains("it lies in task_struct.part"), "{text}");
+    let (words, text) = found("#define LEVELS 4", "#define LEVELS 5", None);
+    assert_eq!(words, ["undecided size LEVELS"]);
+    assert!(text.contains("task_struct.part"), "{text}");
     let off = options("CONFIG_SMP=y\n");
     let (words, _) = found("	int			level;", "	int			level;\n	int			fresh;", Some(&off));
     assert_eq!(words, ["no effect added part_of_part.fresh"]);
@@ -336,6 +341,46 @@ fn a_type_that_no_stored_layout_has_inside_of_a_saved_one() {
     let unrelated = "struct unrelated {\n	int			level;";
     let (words, _) = found(unrelated, &format!("{unrelated}\n	int			fresh;"), None);
     assert_eq!(words, [""; 0]);
+}
+
+/// What the headers of known kernels say of it is known without a tree, also where no stored layout has it.
+#[test]
+fn a_type_inside_of_a_saved_one_without_a_tree() {
+    let patch = |path: &str, heading: &str, lines: &str| {
+        let report = checked(hunk(path, heading, lines).as_bytes(), None).unwrap();
+        (words(&report), super::text(&report))
+    };
+    let lines = "\n 	u32			sticky_cpu;\n+	u32			fresh;\n 	u64			ddsp_dsq_id;\n";
+    let ext = "include/linux/sched/ext.h";
+    let (found, text) = patch(ext, "struct sched_ext_entity {", lines);
+    assert_eq!(found, ["undecided added sched_ext_entity.fresh"]);
+    assert!(text.contains("it lies in task_struct.scx"), "{text}");
+    // 7.x has them, and 5.10 has this one.
+    for (name, field) in [
+        ("rseq_data", "task_struct.rseq"),
+        ("vmacache", "task_struct.vmacache"),
+    ] {
+        let heading = format!("struct {name} {{");
+        let (found, text) = patch("include/linux/a.h", &heading, lines);
+        assert_eq!(found, [format!("undecided added {name}.fresh")]);
+        assert!(text.contains(&format!("it lies in {field}")), "{text}");
+    }
+    let (found, _) = patch(ext, "struct sched_ext_ops {", lines);
+    assert_eq!(found, [""; 0]);
+    // Neither does a patch show how many there are of an array that a constant of another header sizes.
+    let constant = "\n-#define CONTEXTS 4\n+#define CONTEXTS 5\n";
+    let (found, _) = patch(
+        "include/linux/uprobes.h",
+        "",
+        &constant.replace("CONTEXTS", "UPROBES_OF_TESTS"),
+    );
+    assert_eq!(found, [""; 0]);
+    let (found, _) = patch(
+        "include/linux/latencytop.h",
+        "",
+        &constant.replace("CONTEXTS", "LT_SAVECOUNT"),
+    );
+    assert_eq!(found, ["undecided size LT_SAVECOUNT"]);
 }
 
 #[test]
@@ -500,6 +545,33 @@ fn a_line_of_a_watched_function_that_names_a_flag_alone() {
         line("	p->ptrace |= PT_PTRACED;", copy),
         ["undecided code task_struct.ptrace"]
     );
+}
+
+/// GNU diff has forty characters of the line that a function begins with.
+#[test]
+fn a_watched_function_whose_name_the_heading_cuts_off() {
+    let line = |path: &str, heading: &str| {
+        let lines = "\n 	int flags = 0;\n+	p->exit_state = 1;\n 	return 0;\n";
+        let report = checked(hunk(path, heading, lines).as_bytes(), None).unwrap();
+        (words(&report), super::text(&report))
+    };
+    let cut = "static __latent_entropy struct task_stru";
+    assert_eq!(cut.len(), 40);
+    let (found, text) = line("kernel/fork.c", cut);
+    assert_eq!(found, ["undecided code task_struct.exit_state"]);
+    let said = "in a function whose name the heading cuts off";
+    assert!(text.contains(said), "{text}");
+    let newer = "__latent_entropy struct task_struct *cop";
+    assert_eq!(line("kernel/fork.c", newer).0.len(), 1);
+    for (path, heading) in [
+        // Other files have no watched function with such a head.
+        ("kernel/exit.c", cut),
+        // The name is there.
+        ("kernel/fork.c", "static void posix_cpu_timers_init(struct"),
+        ("kernel/fork.c", "static int elsewhere"),
+    ] {
+        assert_eq!(line(path, heading).0, [""; 0], "{path} {heading}");
+    }
 }
 
 #[test]

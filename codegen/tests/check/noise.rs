@@ -173,6 +173,59 @@ fn an_enumerator_is_renumbered_from_a_number_to_a_number() {
         shown.contains("PIDTYPE_SID changed from `PIDTYPE_SID = 3` to `PIDTYPE_SID = 4`"),
         "{shown}"
     );
+    // What comes first has the number of what came first.
+    let swapped = patch(
+        "\n-	PIDTYPE_TGID,\n-	PIDTYPE_PGID,\n+	PIDTYPE_PGID,\n+	PIDTYPE_TGID,\n 	PIDTYPE_SID,\n",
+    );
+    for line in [
+        "PIDTYPE_TGID changed from `PIDTYPE_TGID = 1` to `PIDTYPE_TGID = 2`",
+        "PIDTYPE_PGID changed from `PIDTYPE_PGID = 2` to `PIDTYPE_PGID = 1`",
+    ] {
+        assert!(swapped.contains(line), "{swapped}");
+    }
     let unknown = patch("\n 	PIDTYPE_OF_TESTS,\n+	PIDTYPE_FRESH,\n 	PIDTYPE_OTHER,\n");
     assert!(unknown.contains("(renumbered by +1)"), "{unknown}");
+}
+
+#[test]
+fn a_declaration_that_is_written_otherwise() {
+    let member = |old: &str, new: &str| {
+        let lines = format!("\n 	int			prio;\n-	{old};\n+	{new};\n");
+        alone(&hunk(SCHED, "struct task_struct {", &lines))
+    };
+    for (old, new) in [
+        ("u64 x", "__u64 x"),
+        ("uint32_t x[4]", "u32 x[4]"),
+        ("int8_t *x", "s8 *x"),
+        ("int x __packed", "int x __attribute__((packed))"),
+        (
+            "int x __aligned(8)",
+            "int x __attribute__((__aligned__(8)))",
+        ),
+        (
+            "int x __packed __aligned(4)",
+            "int x __attribute__((packed, aligned(4)))",
+        ),
+        ("_Alignas(16) int x", "int x __aligned(16)"),
+    ] {
+        assert_eq!(member(old, new), [""; 0], "{old} {new}");
+        assert_eq!(member(new, old), [""; 0], "{new} {old}");
+    }
+    for (old, new, found) in [
+        ("u32 x", "__u64 x", "retyped"),
+        ("u64 x", "__le64 x", "retyped"),
+        ("u32 x", "s32 x", "retyped"),
+        (
+            "int x __packed",
+            "int x __attribute__((packed, aligned(2)))",
+            "realigned",
+        ),
+    ] {
+        let all = member(old, new);
+        let found = format!("{found} task_struct.x");
+        assert!(
+            all.len() == 1 && all[0].ends_with(&found),
+            "{old} {new}: {all:?}"
+        );
+    }
 }

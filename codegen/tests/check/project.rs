@@ -1,6 +1,6 @@
 //! The verdict against what the project has decided, and what people may let stand.
 
-use super::{MAP, REGISTRY, SAVED, checked, options, patch, words};
+use super::{MAP, REGISTRY, SAVED, checked, kconv_gen, options, patch, words};
 use kconv_codegen::check::{Acknowledgements, Inputs, Layouts, Project, Report, Verdict, check};
 use kconv_codegen::overrides::{Changes, FOLDER, Overrides};
 use kconv_codegen::plan::{Made, Pair, Plan};
@@ -306,18 +306,7 @@ fn everything_wrong_with_acknowledgements_is_told() {
 /// Exit code, output and errors of the program, in an empty folder.
 fn run(arguments: &[&str]) -> (i32, String, String) {
     let folder = tempfile::tempdir().unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_kconv-gen"))
-        .arg("check")
-        .args(arguments)
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code().unwrap(),
-        text(output.stdout),
-        text(output.stderr),
-    )
+    kconv_gen(folder.path(), &[&["check"], arguments].concat())
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn notes() -> Report {
 
 #[test]
 fn each_form_of_report_has_the_notes() {
-    let report = notes();
+    let mut report = notes();
     assert!(!report.is_clean());
     insta::assert_snapshot!("text_of_what_cannot_be_told", text(&report));
     insta::assert_snapshot!("reply_on_what_cannot_be_told", render::summary(&report));
@@ -81,6 +81,10 @@ fn each_form_of_report_has_the_notes() {
     assert!(unread(render::junit(&report)) > 0);
     assert!(unread(render::json(&report).unwrap()) > 0);
     assert!(unread(render::sarif(&report).unwrap()) > 0);
+    report.remarks.push("a < b: hunk 2 fits".to_owned());
+    let junit = render::junit(&report);
+    let said = "</testcase>\n<system-out>a &lt; b: hunk 2 fits</system-out>\n</testsuite>\n";
+    assert!(junit.contains(said), "{junit}");
 }
 
 /// A header as git has it under `git diff --irreversible-delete`, one as binary, one as a binary

@@ -177,3 +177,34 @@ fn a_structure_whose_head_is_a_macro() {
     assert_eq!(alone(&heading.replace("(pid,", "(unrelated,")), [""; 0]);
     assert_eq!(alone(&patch.replace("(pid)", "(unrelated)")), [""; 0]);
 }
+
+/// Without any macro, too: by the name of the member that was kept for later, if the other is as large.
+#[test]
+fn a_plain_reserved_member_is_used() {
+    for (reserved, used, found) in [
+        ("unsigned long reserved7;", "unsigned long x;", "reused"),
+        ("unsigned long	reserved7;", "struct file *x;", "reused"),
+        ("u64 __kabi_reserved_1;", "s64 x;", "reused"),
+        ("int spare;", "atomic_t x;", "reused"),
+        ("u64 reserved[4];", "u64 x[4];", "reused"),
+        // Another size on one machine or the other.
+        ("u64 reserved7;", "unsigned long x;", "removed"),
+        ("u32 reserved7;", "struct page_frag x;", "removed"),
+        ("u64 reserved[4];", "u64 x[3];", "removed"),
+        ("int preserved;", "atomic_t x;", "removed"),
+    ] {
+        let patch = task(&format!("\n 	int			prio;\n-	{reserved}\n+	{used}\n }};\n"));
+        let report = checked(patch.as_bytes(), None).unwrap();
+        let kinds: Vec<String> = report
+            .findings
+            .iter()
+            .map(|finding| finding.kind.name().to_owned())
+            .collect();
+        assert_eq!(kinds[0], found, "{reserved} {used}: {kinds:?}");
+        assert_eq!(kinds.len(), 1 + usize::from(found != "reused"), "{kinds:?}");
+    }
+    let patch = task("\n 	int			prio;\n-	unsigned long	reserved7;\n+	long		x;\n };\n");
+    let report = checked(patch.as_bytes(), None).unwrap();
+    let said = "reserved7 -> task_struct.x, same place: `long x`";
+    assert!(text(&report).contains(said), "{}", text(&report));
+}

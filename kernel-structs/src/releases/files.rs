@@ -17,8 +17,16 @@ pub struct Files {
     pub states: BTreeMap<String, Cow<'static, [u8]>>,
 }
 
-// The build script writes LAYOUTS and STATES.
+// The build script writes LAYOUTS, STATES and USES.
 include!(concat!(env!("OUT_DIR"), "/files.rs"));
+
+/// What the headers of known kernels say of the declarations of saved types, by family: texts of
+/// `kconv-gen state uses`, which alone knows their form. They are apart from [`Files`], for whoever converts
+/// needs none of it.
+pub fn header_uses() -> impl Iterator<Item = (&'static str, &'static [u8])> {
+    let family = |name: &'static str| name.strip_suffix(".toml").unwrap_or(name);
+    USES.iter().map(move |(name, text)| (family(name), *text))
+}
 
 impl Files {
     /// The files built into this library.

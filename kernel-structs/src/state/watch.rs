@@ -29,6 +29,8 @@ pub struct Watched {
     pub seen_in: Vec<String>,
     /// Functions that give saved fields their values.
     pub functions: Vec<String>,
+    /// Source files with such a function whose head is so long that a patch may not show its name.
+    pub files: Vec<String>,
     /// Fields, as `type.member`, whose size or place the constants decide; empty for constants
     /// that are values of fields.
     pub sizes: Vec<String>,
@@ -75,6 +77,13 @@ pub struct Ignored {
 }
 
 impl Watch {
+    /// Whether the file at `path` has a watched function whose head may be too long for the heading of a
+    /// hunk.
+    pub fn has_long_heads(&self, path: &str) -> bool {
+        let mut files = self.entries.iter().flat_map(|entry| &entry.files);
+        files.any(|file| file == path)
+    }
+
     /// The entry for the constant or enumerator `name`: the first that names it, else the first
     /// with a pattern for it.
     pub fn constant(&self, name: &str) -> Option<&Watched> {
@@ -235,6 +244,8 @@ pub(super) struct RawWatched {
     #[serde(default)]
     functions: Vec<String>,
     #[serde(default)]
+    files: Vec<String>,
+    #[serde(default)]
     sizes: Vec<String>,
     reason: String,
 }
@@ -319,6 +330,7 @@ pub(super) fn watched(raw: RawWatched) -> Result<Watched, StateError> {
         meaning,
         seen_in,
         functions: raw.functions,
+        files: raw.files,
         sizes: raw.sizes,
     })
 }
@@ -349,6 +361,7 @@ mod tests {
             meaning: None,
             seen_in: names(&["linux/mm.h", "asm/mman.h"]),
             functions: Vec::new(),
+            files: Vec::new(),
             sizes: Vec::new(),
             reason: "flags".to_owned(),
         };

@@ -65,6 +65,10 @@ pub fn junit(report: &Report) -> String {
             )
         };
     }
+    if !report.remarks.is_empty() {
+        let remarks = escape(&report.remarks.join("\n"));
+        let _ = writeln!(text, "<system-out>{remarks}</system-out>");
+    }
     text.push_str("</testsuite>\n</testsuites>\n");
     text
 }

@@ -1,7 +1,7 @@
 //! Directives of the preprocessor: constants that are defined, and conditions with their branches.
 
 use super::{CONDITIONS, Condition, DECLARATION, Scanner, joined};
-use crate::check::item::{Constant, Item, Place};
+use crate::check::item::{Constant, Item, Place, Pragma};
 use crate::check::lex::is_name;
 
 impl Scanner<'_> {
@@ -38,9 +38,10 @@ impl Scanner<'_> {
         let (word, rest) = rest.split_once(' ').unwrap_or((rest, ""));
         let guard = self.guard.take();
         match word {
-            "define" if guard.as_deref() == Some(rest) => {
+            "define" if guard.is_some_and(|name| rest == name || rest == format!("{name} 1")) => {
                 if let Some(condition) = self.conditions.first_mut() {
                     condition.text.clear();
+                    condition.rest = None;
                 }
             }
             "define" => {
@@ -54,6 +55,12 @@ impl Scanner<'_> {
                 let rest = self.directive_rest("#endif".to_owned());
                 let begun = self.conditions.pop().is_some();
                 self.hunk.rests.extend(rest.filter(|_| !begun));
+            }
+            "pragma" if rest.starts_with("pack") && self.pending.1.changed => {
+                take(Item::Pragma(Pragma {
+                    text: format!("#pragma {}", rest.replace(' ', "")),
+                    place: self.pending.1.clone(),
+                }));
             }
             _ => {}
         }

@@ -65,9 +65,9 @@ impl Scanner<'_> {
                 let words = [
                     "typedef", "struct", "union", "enum", "const", "static", "extern",
                 ];
-                words.contains(&name) || declare::places(name)
+                words.contains(&name)
             };
-            let names = tokens.iter().copied().rev();
+            let names = declare::without_annotations(&tokens).into_iter().rev();
             let mut names = names.filter(|token| is_name(token) && !keyword(token));
             let typedef = tokens.first() == Some(&"typedef");
             if inner.kind == "loose" {
