@@ -12,7 +12,7 @@
 //! into [`RELEASES`].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use kconv_codegen::check::{self, Grade, Inputs, Layouts, Project, Saved, Verdict};
+use kconv_codegen::check::{self, Grade, Inputs, Kind, Layouts, Project, Report, Saved, Verdict};
 use kconv_codegen::diff::ChangeKind;
 use kconv_codegen::overrides::Overrides;
 use kconv_codegen::plan::{Pair, Plan, Side};
@@ -107,6 +107,21 @@ fn unpack(package: &str, wanted: &str, folder: &Path) {
     assert!(status.success(), "{package} has no {wanted}");
 }
 
+/// The check of what `diff` finds between two trees.
+fn report(from: &Unpacked, to: &Unpacked, saved: &Saved<'_>, inputs: &Inputs<'_>) -> Report {
+    let mut diff = Command::new("diff")
+        .arg("-urNp")
+        .args([&from.tree, &to.tree])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("diff has to be installed");
+    let mut patch = BufReader::new(diff.stdout.take().unwrap());
+    let report = check::check(Some(&mut patch), saved, &Project::default(), inputs).unwrap();
+    diff.wait().unwrap();
+    report
+}
+
 /// What a pair of kernels came to.
 #[derive(Default)]
 struct Count {
@@ -139,14 +154,6 @@ fn count(from: &Unpacked, to: &Unpacked, saved: &Saved<'_>, tree: Option<&Path>)
         map: saved.map,
         overrides: &Overrides::default(),
     });
-    let mut diff = Command::new("diff")
-        .arg("-urNp")
-        .args([&from.tree, &to.tree])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("diff has to be installed");
-    let mut patch = BufReader::new(diff.stdout.take().unwrap());
     let inputs = Inputs {
         tree,
         options: None,
@@ -158,8 +165,7 @@ fn count(from: &Unpacked, to: &Unpacked, saved: &Saved<'_>, tree: Option<&Path>)
             overrides: &Overrides::default(),
         }),
     };
-    let report = check::check(Some(&mut patch), saved, &Project::default(), &inputs).unwrap();
-    diff.wait().unwrap();
+    let report = report(from, to, saved, &inputs);
     let found = kconv_codegen::diff::by_field(old, new, &names).unwrap();
     let found = check::genuine(old, new, found);
     let changes = found.iter().flat_map(|ty| &ty.changes);
@@ -182,7 +188,7 @@ fn count(from: &Unpacked, to: &Unpacked, saved: &Saved<'_>, tree: Option<&Path>)
             }
             _ if finding.file.is_empty() => {}
             _ if finding.grade <= Grade::Unknown => {
-                count.unnamed += usize::from(finding.kind == check::Kind::Unnamed)
+                count.unnamed += usize::from(finding.kind == Kind::Unnamed)
             }
             Verdict::Nothing { .. } => count.without_effect.push(line),
             _ => {}
@@ -205,22 +211,61 @@ fn nothing_is_missed_across_series() {
     none_is_missed(&ACROSS, [(0, 1)]);
 }
 
-/// Holds the check of pairs of these kernels against their BTF.
-fn none_is_missed(releases: &[&str], pairs: impl IntoIterator<Item = (usize, usize)>) {
+/// Of the headers of 6.1 and 6.12, with the tree and without layouts.
+#[test]
+#[ignore = "downloads 220 MB: cargo test --release -p kconv-codegen --test check_real -- --ignored sixty"]
+fn fewer_than_sixty_constants_are_to_be_read() {
+    with_saved(|saved| {
+        let [from, to] = [RELEASES[0], RELEASES[RELEASES.len() - 1]].map(unpacked);
+        let inputs = Inputs {
+            tree: Some(&from.tree),
+            ..Inputs::default()
+        };
+        let report = report(&from, &to, saved, &inputs);
+        let open = report.findings.iter();
+        let open = open.filter(|finding| finding.verdict.is_open());
+        let (constants, others): (Vec<_>, Vec<_>) = open.partition(|finding| {
+            let kinds = [
+                Kind::ConstantAdded,
+                Kind::ConstantRemoved,
+                Kind::ConstantRenumbered,
+            ];
+            kinds.contains(&finding.kind)
+        });
+        let names: Vec<&str> = constants.iter().map(|one| one.subject.as_str()).collect();
+        println!(
+            "{} constants, {} layouts, comments, conditions and unknown: {}",
+            constants.len(),
+            others.len(),
+            names.join(" ")
+        );
+        assert!(!constants.is_empty());
+        assert!(constants.len() < 60, "{}", constants.len());
+    });
+}
+
+/// Calls `with` with what the stored layouts save.
+fn with_saved<T>(with: impl FnOnce(&Saved<'_>) -> T) -> T {
     let registry = Registry::builtin().unwrap();
     let map = registry.state_map("linux-6").unwrap();
     let entries = registry.layouts().filter(|entry| entry.family == "linux-6");
-    let layouts = entries
-        .map(|entry| registry.layout(&entry.id).unwrap())
-        .collect();
-    let saved = Saved::new(&map, layouts);
+    let layouts = entries.map(|entry| registry.layout(&entry.id).unwrap());
+    with(&Saved::new(&map, layouts.collect()))
+}
+
+/// Holds the check of pairs of these kernels against their BTF.
+fn none_is_missed(releases: &[&str], pairs: impl IntoIterator<Item = (usize, usize)>) {
+    with_saved(|saved| none_of(releases, pairs, saved));
+}
+
+fn none_of(releases: &[&str], pairs: impl IntoIterator<Item = (usize, usize)>, saved: &Saved<'_>) {
     let all: Vec<Unpacked> = releases.iter().map(|release| unpacked(release)).collect();
     let mut missed = Vec::new();
     for (a, b) in pairs {
         let pair = format!("{} -> {}", releases[a], releases[b]);
         for tree in [None, Some(all[a].tree.as_path())] {
             let before = Instant::now();
-            let count = count(&all[a], &all[b], &saved, tree);
+            let count = count(&all[a], &all[b], saved, tree);
             println!(
                 "{pair}, {}: {} changes, {} missed, {} findings without effect, {} unnamed, {:.1?}",
                 if tree.is_some() {

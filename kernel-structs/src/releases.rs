@@ -9,6 +9,7 @@
 mod entry;
 mod family;
 mod files;
+mod held;
 mod lookup;
 mod parse;
 mod prepare;
@@ -18,6 +19,7 @@ mod tests;
 pub use entry::{with_entries, with_fingerprint, with_layout_of};
 pub use family::{FamilyError, machine_with_pointers};
 pub use files::{Files, header_uses};
+use held::Held;
 pub use lookup::{LookupError, flavour_order, is_file_like};
 pub use prepare::prepare_layout;
 
@@ -89,7 +91,7 @@ pub struct Release {
 pub struct Registry {
     layouts: BTreeMap<LayoutId, LayoutEntry>,
     releases: Vec<Release>,
-    files: Files,
+    files: Held,
     read: Arc<Mutex<Read>>,
 }
 
@@ -264,7 +266,7 @@ impl Registry {
     /// # Errors
     /// If it breaks a rule; the tests see to it that it does not.
     pub fn builtin() -> Result<Registry, RegistryError> {
-        Registry::parse(Files::builtin())
+        parse::parse(Held::builtin())
     }
 
     /// Reads a table and checks that it is consistent: names are unique, every release has a
@@ -275,18 +277,18 @@ impl Registry {
     /// # Errors
     /// The first rule that is broken.
     pub fn parse(files: Files) -> Result<Registry, RegistryError> {
-        parse::parse(files)
+        parse::parse(Held::Given(files))
     }
 
     /// The files that the table was read from.
     pub fn files(&self) -> &Files {
-        &self.files
+        self.files.all()
     }
 
     /// Files of layouts that no entry names. A command that was killed between the two files that it
     /// writes leaves one; it does no harm, and the command run again takes it.
     pub fn strays(&self) -> impl Iterator<Item = &str> {
-        let files = self.files.layouts.keys().map(String::as_str);
+        let files = self.files.layouts();
         files.filter(|file| !self.layouts.values().any(|layout| layout.file == *file))
     }
 
@@ -359,13 +361,12 @@ impl Registry {
         let file = || entry.file.clone();
         let data = self
             .files
-            .layouts
-            .get(&entry.file)
+            .layout(&entry.file)
             .ok_or_else(|| RegistryError::NoLayout {
                 layout: id.clone(),
                 file: file(),
             })?;
-        let layout = btf::read(data).map_err(|source| RegistryError::Btf {
+        let layout = btf::read(&data).map_err(|source| RegistryError::Btf {
             file: file(),
             source,
         })?;
@@ -408,13 +409,13 @@ impl Registry {
 
     fn read_state_map(&self, family: &str) -> Result<StateMap, RegistryError> {
         let file = format!("{family}.toml");
-        let Some(data) = self.files.states.get(&file) else {
+        let Some(data) = self.files.state(&file) else {
             return Err(RegistryError::NoFile {
                 place: format!("family {family}"),
                 file,
             });
         };
-        let Ok(text) = std::str::from_utf8(data) else {
+        let Ok(text) = std::str::from_utf8(&data) else {
             return Err(RegistryError::Text { file });
         };
         match StateMap::parse(text) {

@@ -364,7 +364,7 @@ mod tests {
             "struct task_struct * real_parent",
         );
         one_of("unsigned int __state", "__state", "unsigned int __state");
-        one_of("__u32 __reserved", "__reserved", "__u32 __reserved");
+        one_of("__u32 __reserved", "__reserved", "u32 __reserved");
         one_of(
             "spinlock_t lock ____cacheline_aligned_in_smp",
             "lock",

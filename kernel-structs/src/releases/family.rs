@@ -60,7 +60,7 @@ pub fn machine_with_pointers(machines: &[String], pointer_size: u8) -> Option<&'
 impl Registry {
     /// The families that there are state maps of, in order of their names.
     pub fn families(&self) -> BTreeSet<&str> {
-        let files = self.files.states.keys();
+        let files = self.files.states();
         files
             .filter_map(|file| file.strip_suffix(".toml"))
             .collect()

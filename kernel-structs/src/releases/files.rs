@@ -17,30 +17,66 @@ pub struct Files {
     pub states: BTreeMap<String, Cow<'static, [u8]>>,
 }
 
-// The build script writes LAYOUTS, STATES and USES.
-include!(concat!(env!("OUT_DIR"), "/files.rs"));
+/// What the build script packed into the library.
+pub(super) mod builtin {
+    use std::borrow::Cow;
+
+    /// A file.
+    pub(in crate::releases) struct Packed {
+        pub(in crate::releases) name: &'static str,
+        /// Bytes that it has, unpacked.
+        length: usize,
+        /// As DEFLATE has it (RFC 1951).
+        data: &'static [u8],
+    }
+
+    // It writes LAYOUTS, STATES and USES, each in order of the names.
+    include!(concat!(env!("OUT_DIR"), "/files.rs"));
+
+    pub(in crate::releases) const RELEASES: &str = include_str!("../../releases.toml");
+
+    impl Packed {
+        /// The file as it was; cut where a program is damaged.
+        pub(super) fn unpack(&self) -> Vec<u8> {
+            match miniz_oxide::inflate::decompress_to_vec_with_limit(self.data, self.length) {
+                Ok(data) => data,
+                Err(error) => error.output,
+            }
+        }
+    }
+
+    /// The file `name` of a table.
+    pub(in crate::releases) fn unpacked(
+        files: &[Packed],
+        name: &str,
+    ) -> Option<Cow<'static, [u8]>> {
+        let at = files.binary_search_by(|file| file.name.cmp(name)).ok()?;
+        Some(Cow::Owned(files[at].unpack()))
+    }
+}
 
 /// What the headers of known kernels say of the declarations of saved types, by family: texts of
 /// `kconv-gen state uses`, which alone knows their form. They are apart from [`Files`], for whoever converts
 /// needs none of it.
-pub fn header_uses() -> impl Iterator<Item = (&'static str, &'static [u8])> {
+pub fn header_uses() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
     let family = |name: &'static str| name.strip_suffix(".toml").unwrap_or(name);
-    USES.iter().map(move |(name, text)| (family(name), *text))
+    let all = builtin::USES.iter();
+    all.map(move |file| (family(file.name), file.unpack()))
 }
 
 impl Files {
     /// The files built into this library.
     pub fn builtin() -> Files {
-        let table = |files: &'static [(&str, &[u8])]| {
+        let table = |files: &'static [builtin::Packed]| {
+            let files = files.iter();
             files
-                .iter()
-                .map(|(name, data)| ((*name).to_owned(), Cow::Borrowed(*data)))
+                .map(|file| (file.name.to_owned(), Cow::Owned(file.unpack())))
                 .collect()
         };
         Files {
-            releases: Cow::Borrowed(include_str!("../../releases.toml")),
-            layouts: table(LAYOUTS),
-            states: table(STATES),
+            releases: Cow::Borrowed(builtin::RELEASES),
+            layouts: table(builtin::LAYOUTS),
+            states: table(builtin::STATES),
         }
     }
 

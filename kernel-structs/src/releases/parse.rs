@@ -1,6 +1,6 @@
 //! `releases.toml`. The raw shapes mirror the file.
 
-use super::{Files, LayoutEntry, LayoutId, Registry, RegistryError, Release};
+use super::{Held, LayoutEntry, LayoutId, Registry, RegistryError, Release};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
@@ -42,8 +42,8 @@ struct RawRelease {
     hz: Option<NonZeroU32>,
 }
 
-pub(super) fn parse(files: Files) -> Result<Registry, RegistryError> {
-    let raw: RawTable = toml::from_str(&files.releases)?;
+pub(super) fn parse(files: Held) -> Result<Registry, RegistryError> {
+    let raw: RawTable = toml::from_str(files.releases())?;
     let mut registry = Registry {
         layouts: BTreeMap::new(),
         releases: Vec::new(),
@@ -88,14 +88,14 @@ fn add_layout(registry: &mut Registry, raw: RawLayout) -> Result<(), RegistryErr
         ],
     )?;
     let id = LayoutId(raw.id);
-    if !registry.files.layouts.contains_key(&raw.file) {
+    if !registry.files.layouts().any(|file| file == raw.file) {
         return Err(RegistryError::NoLayout {
             layout: id,
             file: raw.file,
         });
     }
     let state = format!("{}.toml", raw.family);
-    if !registry.files.states.contains_key(&state) {
+    if !registry.files.states().any(|file| file == state) {
         return Err(RegistryError::NoFile { place, file: state });
     }
     let parse = |text: &str| {

@@ -26,7 +26,10 @@ fn every_stored_layout_is_what_the_table_says() {
             .expect("after a change of the state map, make the layouts again: prepare_layout");
         assert_eq!(fingerprint, entry.fingerprint);
         let written = btf::write(&again).unwrap();
-        assert_eq!(written, registry.files.layouts[&entry.file].as_ref());
+        assert_eq!(
+            written,
+            registry.files.layout(&entry.file).unwrap().as_ref()
+        );
         // Arrays of BTF have a type of their indexes, which is there for them alone in some.
         assert_eq!(btf::read(&written).unwrap(), layout);
         assert_eq!(registry.layout_by_fingerprint(fingerprint), [entry]);
