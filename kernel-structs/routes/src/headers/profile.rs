@@ -21,6 +21,10 @@ pub struct Profile {
     /// Flags that some kernels of the family were compiled with: each is given if the Makefile at
     /// the top of the source names it.
     pub makefile_flags: Vec<String>,
+    /// Options of the configuration whose values are flags that the kernel was compiled with, such as
+    /// `CONFIG_CC_MS_EXTENSIONS`: a kernel without the option is compiled without them.
+    #[serde(default)]
+    pub config_flags: Vec<String>,
     /// Macros, as `NAME` or `NAME=VALUE`.
     pub defines: Vec<String>,
     /// Folders that are searched for headers, in this order; no others are.
@@ -70,6 +74,9 @@ pub enum ProfileError {
     Unreadable(PathBuf, String),
 }
 
+/// The configuration as Kbuild reads it, in the folder of the build.
+const CONFIGURATION: &str = "include/config/auto.conf";
+
 // The files in `profiles`, by the names of the families: `PROFILES`.
 include!(concat!(env!("OUT_DIR"), "/profiles.rs"));
 
@@ -106,6 +113,7 @@ impl Profile {
             let named = |flag: &&String| text.split_whitespace().any(|word| word == *flag);
             arguments.extend(self.makefile_flags.iter().filter(named).cloned());
         }
+        arguments.extend(self.configured(tree)?);
         arguments.extend(self.defines.iter().map(|define| format!("-D{define}")));
         for folder in &self.include {
             arguments.push(format!("-I{}", tree.resolve(folder)?.display()));
@@ -115,6 +123,24 @@ impl Profile {
             arguments.push(tree.resolve(header)?.display().to_string());
         }
         Ok(arguments)
+    }
+
+    /// The values of the options that are flags of the compiler. A string may be in quotation marks, which later
+    /// kernels leave out in this file (`scripts/kconfig/confdata.c`).
+    fn configured(&self, tree: &Tree) -> Result<Vec<String>, ProfileError> {
+        let file = tree.build.join(CONFIGURATION);
+        if self.config_flags.is_empty() || !file.is_file() {
+            return Ok(Vec::new());
+        }
+        let text = fs::read_to_string(&file)
+            .map_err(|error| ProfileError::Unreadable(file, error.to_string()))?;
+        let value = |option: &String| {
+            text.lines()
+                .find_map(|line| line.strip_prefix(option.as_str())?.strip_prefix('='))
+        };
+        let flags = self.config_flags.iter().filter_map(value);
+        let words = flags.flat_map(|flags| flags.trim_matches('"').split_whitespace());
+        Ok(words.map(str::to_owned).collect())
     }
 
     /// The file that includes all headers.
@@ -219,6 +245,28 @@ mod tests {
         let text = text.replace("defines", "define");
         let error = Profile::parse(&text).unwrap_err().to_string();
         assert!(error.contains("unknown field `define`"), "{error}");
+    }
+
+    /// As 6.19 has it, where the compiler takes a tagged structure for an anonymous member.
+    #[test]
+    fn flags_that_are_in_the_configuration_are_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = Tree::one(folder.path());
+        let mut profile = Profile::parse(
+            "family = \"f\"\ntarget = \"x86_64-linux-gnu\"\nflags = []\nmakefile-flags = []\n\
+             config-flags = [\"CONFIG_CC_MS_EXTENSIONS\"]\ndefines = []\ninclude = []\n\
+             preinclude = []\nheaders = []\ntypes = []\n",
+        )
+        .unwrap();
+        let given = |profile: &Profile| profile.arguments(&tree).unwrap()[2..].join(" ");
+        assert_eq!(given(&profile), "");
+        fs::create_dir_all(folder.path().join("include/config")).unwrap();
+        let text =
+            "CONFIG_CC_MS_EXTENSIONS_NOT=\"-x\"\nCONFIG_CC_MS_EXTENSIONS=\"-fms-extensions -y\"\n";
+        fs::write(folder.path().join(CONFIGURATION), text).unwrap();
+        assert_eq!(given(&profile), "-fms-extensions -y");
+        profile.config_flags.clear();
+        assert_eq!(given(&profile), "");
     }
 
     #[test]
