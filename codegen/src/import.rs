@@ -8,22 +8,24 @@ mod renew;
 #[cfg(test)]
 mod tests;
 
-pub use error::{ImportError, OtherLayout};
+pub use error::{ImportError, OtherLayout, Refusals};
 pub use kernel::{Found, Imported, InsteadOf, Kernel};
 pub use names::{flavour, name_of_file, version_of_name};
 pub use renew::{Renewal, renew};
 
 use crate::emit::clashes;
 use crate::family::Family;
+use crate::generate::STATES;
 use crate::scaffold::{self, SelectError};
 use crate::status;
-use again::{Again, Prepared, again};
+use again::{Again, Prepared, again, another};
 use kernel_structs::btf;
-use kernel_structs::layout::MinimiseError;
+use kernel_structs::layout::{Layout, MinimiseError};
 use kernel_structs::releases::{
     Files, LayoutEntry, LayoutId, Registry, RegistryError, Release, prepare_layout, with_entries,
     with_fingerprint, with_layout_of,
 };
+use kernel_structs::state::StateMap;
 use names::{LONGEST, is_name};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -33,36 +35,53 @@ use std::path::Path;
 /// layout is found with the converter crates in the folder `converters`.
 ///
 /// # Errors
-/// [`ImportError`].
-pub fn import(files: Files, kernel: &Kernel, converters: &Path) -> Result<Imported, ImportError> {
+/// All that is wrong with the kernel and can be told apart: what one thing hides from view is told when
+/// that is mended.
+pub fn import(files: Files, kernel: &Kernel, converters: &Path) -> Result<Imported, Refusals> {
     let registry = Registry::parse(files)?;
+    let mut wrong = misnamed(&registry, kernel);
     let family = match &kernel.family {
-        Some(family) => family.clone(),
-        None => registry.family_of_version(&kernel.version)?.to_owned(),
+        Some(family) => Ok(family.clone()),
+        None => registry
+            .family_of_version(&kernel.version)
+            .map(str::to_owned),
     };
-    // Folders and modules are named after all of them.
-    for (what, name) in [
-        ("name", &kernel.name),
-        ("version", &kernel.version),
-        ("flavour", &kernel.flavour),
-    ] {
-        if !is_name(name) {
-            return Err(ImportError::Name {
-                what,
-                name: name.clone(),
-                longest: LONGEST,
-            });
+    let family = match family {
+        Ok(family) => family,
+        Err(error) => {
+            wrong.insert(0, error.into());
+            return Err(Refusals(wrong));
         }
+    };
+    let map = registry.state_map(&family)?;
+    let mut releases = registry.releases().iter();
+    let registered = releases.find(|known| known.name == kernel.name);
+    if let Some(registered) = registered {
+        wrong.extend(another(&registry, registered, kernel, &family)?);
     }
-    let spelt = registry.flavours().into_iter();
-    let mut alike = spelt.filter(|known| known.eq_ignore_ascii_case(&kernel.flavour));
-    if let Some(known) = alike.find(|known| *known != kernel.flavour) {
-        return Err(ImportError::Spelling {
-            flavour: kernel.flavour.clone(),
-            known: known.to_owned(),
+    let needed = map.keep_of(&kernel.layout);
+    let saved = needed.whole.len();
+    let (available, lacking) = kernel.layout.available(needed);
+    if !lacking.is_empty() {
+        let family = family.clone();
+        wrong.push(ImportError::Lacks { family, lacking });
+    }
+    let has_meaning = map.watch.meanings().next().is_some();
+    // Of a registered one they may be known.
+    if registered.is_none() && has_meaning && !kernel.layout.has_constants() {
+        wrong.push(ImportError::NoConstants {
+            name: kernel.name.clone(),
         });
     }
-    let map = registry.state_map(&family)?;
+    if !wrong.is_empty() {
+        // Without a saved type all that the map says of it would be wrong.
+        if available.whole.len() == saved {
+            let reduced = kernel.layout.minimise(&available);
+            let reduced = reduced.map_err(RegistryError::from)?;
+            wrong.extend(unfit(&registry, &map, &reduced)?);
+        }
+        return Err(Refusals(wrong));
+    }
     let (layout, fingerprint) = prepare_layout(&kernel.layout, &map)?;
     let types = layout.types_fingerprint(&map.saved_in(&layout));
     let types = types
@@ -73,8 +92,6 @@ pub fn import(files: Files, kernel: &Kernel, converters: &Path) -> Result<Import
         fingerprint,
         types,
     };
-    let mut releases = registry.releases().iter();
-    let registered = releases.find(|known| known.name == kernel.name);
     let instead_of = match registered {
         None => None,
         Some(registered) => {
@@ -84,15 +101,14 @@ pub fn import(files: Files, kernel: &Kernel, converters: &Path) -> Result<Import
             }
         }
     };
-    let clashes = clashes(&map.live(&prepared.layout));
-    if !clashes.is_empty() {
-        return Err(ImportError::Names(clashes));
-    }
-    let has_meaning = map.watch.meanings().next().is_some();
-    if has_meaning && !prepared.layout.has_constants() {
-        return Err(ImportError::NoConstants {
+    if instead_of.is_some() && has_meaning && !prepared.layout.has_constants() {
+        wrong.push(ImportError::NoConstants {
             name: kernel.name.clone(),
         });
+    }
+    if !wrong.is_empty() || !clashes(&map.live(&prepared.layout)).is_empty() {
+        wrong.extend(unfit(&registry, &map, &prepared.layout)?);
+        return Err(Refusals(wrong));
     }
     let hz = kernel.hz.or(registered.and_then(|release| release.hz));
     let known = registry.layout_by_fingerprint(fingerprint);
@@ -154,17 +170,19 @@ pub fn import(files: Files, kernel: &Kernel, converters: &Path) -> Result<Import
     };
     let mut others = registry.layouts().filter(|other| other.id != entry.id);
     if let Some(other) = others.find(|other| other.file == entry.file) {
-        return Err(ImportError::Taken {
+        return Err(Refusals::from(ImportError::Taken {
             file: entry.file,
             layout: other.id.clone(),
-        });
+        }));
     }
     let data = btf::write(&prepared.layout)?;
     files.layouts.insert(entry.file.clone(), Cow::Owned(data));
     files.releases = Cow::Owned(match before.filter(|_| instead_of.is_some()) {
-        Some(_) => with_fingerprint(&files.releases, &entry).ok_or(ImportError::NoEntry {
-            name: entry.id.0.clone(),
-        })?,
+        Some(_) => {
+            with_fingerprint(&files.releases, &entry).ok_or_else(|| ImportError::NoEntry {
+                name: entry.id.0.clone(),
+            })?
+        }
         None => table(&files, Some(&entry), &release, registered)?,
     });
     let registry = Registry::parse(files.clone())?;
@@ -189,6 +207,64 @@ pub fn import(files: Files, kernel: &Kernel, converters: &Path) -> Result<Import
         instead_of,
         files,
     })
+}
+
+/// Why a layout cannot be one of the family of `map`: names that clash in generated code, and what the map does not say of it.
+/// The map is held against all layouts, since what is not in this one may be in another.
+fn unfit(
+    registry: &Registry,
+    map: &StateMap,
+    layout: &Layout,
+) -> Result<Vec<ImportError>, RegistryError> {
+    let mut wrong = Vec::new();
+    let clashes = clashes(&map.live(layout));
+    if !clashes.is_empty() {
+        wrong.push(ImportError::Names(clashes));
+    }
+    let family = &map.family;
+    let entries = registry.layouts().filter(|entry| entry.family == *family);
+    let stored: Result<Vec<Layout>, _> = entries.map(|entry| registry.layout(&entry.id)).collect();
+    let stored = match stored {
+        Ok(stored) => stored,
+        // The map was changed: these are stored anew before anything is held against them.
+        Err(RegistryError::Changed { .. } | RegistryError::SavedType { .. }) => return Ok(wrong),
+        Err(error) => return Err(error),
+    };
+    let all: Vec<&Layout> = stored.iter().chain([layout]).collect();
+    let findings = map.check(&all);
+    let line = |finding| format!("{STATES}/{family}.toml:{}: {finding}", map.line_of(finding));
+    let findings: Vec<String> = findings.iter().map(line).collect();
+    if !findings.is_empty() {
+        wrong.push(ImportError::Unfit(findings));
+    }
+    Ok(wrong)
+}
+
+/// What is wrong with how the kernel is called. Folders and modules are named after its name, its version and its
+/// flavour.
+fn misnamed(registry: &Registry, kernel: &Kernel) -> Vec<ImportError> {
+    let named = [
+        ("name", &kernel.name),
+        ("version", &kernel.version),
+        ("flavour", &kernel.flavour),
+    ];
+    let no_names = named.into_iter().filter(|(_, name)| !is_name(name));
+    let mut wrong: Vec<ImportError> = no_names
+        .map(|(what, name)| ImportError::Name {
+            what,
+            name: name.clone(),
+            longest: LONGEST,
+        })
+        .collect();
+    let spelt = registry.flavours().into_iter();
+    let mut alike = spelt.filter(|known| known.eq_ignore_ascii_case(&kernel.flavour));
+    if let Some(known) = alike.find(|known| *known != kernel.flavour) {
+        wrong.push(ImportError::Spelling {
+            flavour: kernel.flavour.clone(),
+            known: known.to_owned(),
+        });
+    }
+    wrong
 }
 
 /// The table with the entry of `layout` added, and with that of `release`, which has another layout

@@ -246,7 +246,7 @@ impl KernelHeaders {
 enum Release {
     /// Read kernels and register them, with their layouts where those are new
     Import {
-        /// A kernel: its Debian package, a vmlinuz or an ELF vmlinux; or the name of a package, linux-image-..., whose .deb lies here or is in the archive
+        /// A kernel: its Debian package, a vmlinuz or an ELF vmlinux, which are read without the network; or the name of a package, linux-image-..., whose .deb lies here or is in the archive, with what it depends on
         #[arg(required = true)]
         kernels: Vec<String>,
         /// Let its layout take the place of another one that the release is registered with

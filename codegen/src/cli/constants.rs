@@ -1,16 +1,19 @@
 //! The constants of a kernel, out of the headers that were built with it.
 
-use super::CliError;
+use super::archive::Places;
 use super::headers::{profile_of, refused};
+use super::kernel_package::how;
+use super::{CliError, read_file};
 use kernel_structs::releases::Registry;
 use kernel_structs::state::StateMap;
 use kernel_structs_routes::headers::{self, Tree};
-use kernel_structs_routes::package::Headers;
+use kernel_structs_routes::package::{self, Need};
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use tempfile::TempDir;
+
+/// Where the packages of headers come to lie that are installed.
+const INSTALLED: &str = "/usr/src";
 
 /// Constants of a kernel, and where they were found.
 pub(crate) struct Found {
@@ -29,9 +32,96 @@ pub(crate) struct Said<'a> {
     pub(crate) of: Option<&'a str>,
 }
 
-/// The constants of the kernel `uname`, whose image is the file `beside`: as said, else from the
-/// packages of headers that lie beside it or are in the archive, else from the headers that are
-/// installed. `None` if the family has no constants, or none can be had.
+impl Said<'_> {
+    /// Whether anything was said.
+    pub(crate) fn is_anything(&self) -> bool {
+        !self.headers.is_empty() || self.of.is_some()
+    }
+}
+
+/// Where the constants of a kernel are.
+pub(crate) enum Headers<'a> {
+    /// Where a person says.
+    Said(Said<'a>),
+    /// In packages, which are unpacked.
+    Packed(Unpacked),
+    /// In the configured tree in a folder.
+    Installed(PathBuf),
+    /// Nowhere.
+    Missing(NoHeaders),
+}
+
+/// The package of headers that is not there.
+#[derive(Debug)]
+pub(crate) struct NoHeaders {
+    /// Its name.
+    pub(crate) package: String,
+    /// The folders that it was looked for in, in words.
+    pub(crate) folders: String,
+    /// How it is had, or why it is not.
+    pub(crate) how: String,
+}
+
+/// Looks for the constants of the kernel `uname`: where it is said, else in the packages of headers that
+/// are in `places`, else in the headers that are installed.
+///
+/// # Errors
+/// If what was found cannot be read, or needs what is not there.
+pub(crate) fn locate<'a>(
+    uname: &str,
+    places: &mut Places,
+    said: Said<'a>,
+) -> Result<Headers<'a>, CliError> {
+    if said.is_anything() {
+        return Ok(Headers::Said(said));
+    }
+    let need = Need {
+        name: format!("linux-headers-{uname}"),
+        version: None,
+    };
+    let installed = Path::new(INSTALLED).join(&need.name);
+    // What is installed needs no network.
+    if let Some(file) = places.at_hand(&need)? {
+        return unpack(&[file], places).map(Headers::Packed);
+    }
+    if installed.is_dir() {
+        return Ok(Headers::Installed(installed));
+    }
+    match places.find(&need)? {
+        Ok(file) => unpack(&[file], places).map(Headers::Packed),
+        Err(missing) => Ok(Headers::Missing(NoHeaders {
+            folders: places.folders(),
+            how: how(&need, &missing),
+            package: need.name,
+        })),
+    }
+}
+
+impl Headers<'_> {
+    /// The constants that `map` watches; `None` if there are no headers.
+    ///
+    /// # Errors
+    /// If they cannot be evaluated.
+    pub(crate) fn evaluate(
+        &self,
+        registry: &Registry,
+        map: &StateMap,
+        places: &mut Places,
+    ) -> Result<Option<Found>, CliError> {
+        match self {
+            Headers::Said(said) => as_said(registry, map, *said, places),
+            Headers::Packed(unpacked) => unpacked.constants(map).map(Some),
+            Headers::Installed(folder) => {
+                let name = folder.file_name().unwrap_or_default().to_string_lossy();
+                of_tree(map, folder, format!("{name}, as it is installed")).map(Some)
+            }
+            Headers::Missing(_) => Ok(None),
+        }
+    }
+}
+
+/// The constants of the kernel `uname`, which is a file beside which its headers may lie: [`locate`]d and
+/// evaluated. `None` if the family has no constants, or none can be had.
 ///
 /// # Errors
 /// If what was said, or found, cannot be read.
@@ -39,33 +129,19 @@ pub(crate) fn find(
     registry: &Registry,
     map: &StateMap,
     uname: &str,
-    beside: Option<&Path>,
+    file: &Path,
     said: Said<'_>,
 ) -> Result<Option<Found>, CliError> {
-    if map.watch.meanings().next().is_none() {
+    if !has_any(map) || (uname.is_empty() && !said.is_anything()) {
         return Ok(None);
     }
-    if let Some(found) = as_said(registry, map, said)? {
-        return Ok(Some(found));
-    }
-    let package = format!("linux-headers-{uname}");
-    if let Some(folder) = beside.map(|file| file.parent().unwrap_or(Path::new(".")))
-        && let Some(file) = in_folder(folder, &package)?
-    {
-        return of_packages(map, &[file]).map(Some);
-    }
-    let installed = Path::new("/usr/src").join(&package);
-    if installed.is_dir() {
-        let origin = format!("{}, as it is installed", package);
-        return of_tree(map, &installed, origin).map(Some);
-    }
-    match uname.is_empty() {
-        true => Ok(None),
-        false => match download(&package)? {
-            Some((_folder, file)) => of_packages(map, &[file]).map(Some),
-            None => Ok(None),
-        },
-    }
+    let mut places = Places::beside(file);
+    locate(uname, &mut places, said)?.evaluate(registry, map, &mut places)
+}
+
+/// Whether fields of a family are made of constants.
+pub(crate) fn has_any(map: &StateMap) -> bool {
+    map.watch.meanings().next().is_some()
 }
 
 /// The constants that a person says where to find.
@@ -73,6 +149,7 @@ pub(crate) fn as_said(
     registry: &Registry,
     map: &StateMap,
     said: Said<'_>,
+    places: &mut Places,
 ) -> Result<Option<Found>, CliError> {
     if let Some(name) = said.of {
         let end = super::end(registry, name)?;
@@ -99,7 +176,7 @@ pub(crate) fn as_said(
             let name = folder.file_name().unwrap_or_default().to_string_lossy();
             of_tree(map, folder, format!("the headers in {name}")).map(Some)
         }
-        packages => of_packages(map, packages).map(Some),
+        packages => unpack(packages, places)?.constants(map).map(Some),
     }
 }
 
@@ -118,26 +195,39 @@ pub(crate) fn of_tree(map: &StateMap, folder: &Path, origin: String) -> Result<F
     })
 }
 
-/// The constants of packages of headers, the kernel's own first. Those that it needs lie beside it,
-/// or are in the archive.
-fn of_packages(map: &StateMap, files: &[PathBuf]) -> Result<Found, CliError> {
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |error| CliError::Io { path, error }
-    };
-    let folder = tempfile::tempdir().map_err(io(Path::new("headers")))?;
-    let mut own: Option<Headers> = None;
+/// Packages of headers, unpacked into a folder that goes away with this.
+pub(crate) struct Unpacked {
+    folder: TempDir,
+    /// The name and the version of the kernel's own.
+    own: (String, String),
+}
+
+impl Unpacked {
+    fn constants(&self, map: &StateMap) -> Result<Found, CliError> {
+        let (name, version) = &self.own;
+        let build = self.folder.path().join("usr/src").join(name);
+        of_tree(map, &build, format!("{name} {version}"))
+    }
+}
+
+/// Unpacks packages of headers, the kernel's own first. Those that it needs lie beside it, or are in `places`.
+fn unpack(files: &[PathBuf], places: &mut Places) -> Result<Unpacked, CliError> {
+    let folder = tempfile::tempdir().map_err(|error| CliError::Io {
+        path: PathBuf::from("headers"),
+        error,
+    })?;
+    let mut own: Option<package::Headers> = None;
     let mut pending: Vec<PathBuf> = files.iter().rev().cloned().collect();
     let mut unpacked: Vec<String> = Vec::new();
-    let mut downloads: Vec<TempDir> = Vec::new();
+    let mut missing = Vec::new();
     while let Some(path) = pending.pop() {
         let wrong = |error| CliError::Package {
             path: path.clone(),
             error,
         };
-        let data = fs::read(&path).map_err(io(&path))?;
-        let headers = Headers::read(&data).map_err(wrong)?;
-        Headers::unpack(&data, folder.path()).map_err(wrong)?;
+        let data = read_file(&path)?;
+        let headers = package::Headers::read(&data).map_err(wrong)?;
+        package::Headers::unpack(&data, folder.path()).map_err(wrong)?;
         unpacked.push(headers.name.clone());
         let own = own.get_or_insert(headers.clone());
         // Of packages that a person named, the one that has the build is whichever needs another.
@@ -148,79 +238,29 @@ fn of_packages(map: &StateMap, files: &[PathBuf]) -> Result<Found, CliError> {
         let given: Vec<String> = given
             .map(|file| file.to_string_lossy().into_owned())
             .collect();
-        for name in headers.needs {
-            let start = format!("{name}_");
-            if unpacked.contains(&name) || given.iter().any(|file| file.starts_with(&start)) {
+        for need in headers.needs {
+            let start = format!("{}_", need.name);
+            if unpacked.contains(&need.name) || given.iter().any(|file| file.starts_with(&start)) {
                 continue;
             }
-            let beside = path.parent().unwrap_or(Path::new("."));
-            let file = match in_folder(beside, &name)? {
-                Some(file) => file,
-                None => {
-                    let (folder, file) = download(&name)?.ok_or_else(|| CliError::NoHeaders {
-                        path: path.clone(),
-                        needs: name.clone(),
-                    })?;
-                    downloads.push(folder);
-                    file
-                }
+            let beside = Places::beside(&path).at_hand(&need)?;
+            let found = match beside {
+                Some(file) => Ok(file),
+                None => places.find(&need)?,
             };
-            pending.push(file);
+            match found {
+                Ok(file) => pending.push(file),
+                Err(why) => missing.push(CliError::NoHeaders {
+                    path: places.shown(&path),
+                    how: how(&need, &why),
+                    needs: need.to_string(),
+                }),
+            }
         }
+    }
+    if !missing.is_empty() {
+        return Err(CliError::all(missing));
     }
     let own = own.map(|own| (own.name, own.version)).unwrap_or_default();
-    let build = folder.path().join("usr/src").join(&own.0);
-    of_tree(map, &build, format!("{} {}", own.0, own.1))
-}
-
-/// The file of a package in a folder, called `NAME_VERSION_ARCH.deb` as apt-get calls it. Of
-/// several, it is a person who knows which one is meant.
-pub(super) fn in_folder(folder: &Path, package: &str) -> Result<Option<PathBuf>, CliError> {
-    let folder = match folder.as_os_str().is_empty() {
-        true => Path::new("."),
-        false => folder,
-    };
-    let io = |error| CliError::io(folder, error);
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).map_err(io)? {
-        let name = entry.map_err(io)?.file_name();
-        let text = name.to_string_lossy();
-        let rest = text.strip_prefix(package);
-        if rest.is_some_and(|rest| rest.starts_with('_') && rest.ends_with(".deb")) {
-            found.push(text.into_owned());
-        }
-    }
-    match found.len() {
-        0 | 1 => Ok(found.pop().map(|name| folder.join(name))),
-        _ => {
-            found.sort();
-            Err(CliError::Packages {
-                package: package.to_owned(),
-                found,
-            })
-        }
-    }
-}
-
-/// The file of a package of the archive, and the folder that goes away with it; `None` if the
-/// archive does not offer it, or there is none.
-fn download(package: &str) -> Result<Option<(TempDir, PathBuf)>, CliError> {
-    let io = |error| CliError::Io {
-        path: PathBuf::from(package),
-        error,
-    };
-    let folder = tempfile::tempdir().map_err(io)?;
-    let output = Command::new("apt-get")
-        .args(["--quiet=2", "download", package])
-        .current_dir(folder.path())
-        .output();
-    let succeeded = output.is_ok_and(|output| output.status.success());
-    let file = fs::read_dir(folder.path()).map_err(io)?.next();
-    match file {
-        Some(file) if succeeded => {
-            let file = file.map_err(io)?.path();
-            Ok(Some((folder, file)))
-        }
-        _ => Ok(None),
-    }
+    Ok(Unpacked { folder, own })
 }

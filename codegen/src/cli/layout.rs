@@ -1,5 +1,7 @@
 //! `kconv-gen layout`.
 
+use super::archive::Places;
+use super::kernel::build_id;
 use super::release::{self, Project};
 use super::source::{Route, Source, Wanted};
 use super::{CliError, Ended, Named, constants, print, registry, tell};
@@ -129,7 +131,8 @@ pub(crate) fn constants(
     let registry = project.registry()?;
     let entry = registry.layout_entry(&LayoutId(id.to_owned()))?;
     let map = registry.state_map(&entry.family)?;
-    let found = constants::as_said(&registry, &map, said)?.ok_or(CliError::NoOrigin)?;
+    let found = constants::as_said(&registry, &map, said, &mut Places::none())?
+        .ok_or(CliError::NoOrigin)?;
     let releases: Vec<&str> = registry
         .releases_of(&entry.id)
         .map(|release| release.uname.as_deref().unwrap_or(&release.name))
@@ -224,9 +227,19 @@ pub(crate) fn add(files: &[PathBuf], said: &Said<'_>, project: &Path) -> Result<
         }
         kernels.push((file, route, kernel));
     }
+    let all: Vec<&import::Kernel> = kernels.iter().map(|(_, _, kernel)| kernel).collect();
+    let registered = project.register(&all, true)?;
+    if registered.iter().any(Result::is_err) {
+        let names = kernels.iter().map(|(file, ..)| file.display().to_string());
+        let wrong = registered.into_iter().map(|one| match one {
+            Ok(_) => Vec::new(),
+            Err(refusals) => vec![refusals.into()],
+        });
+        return Err(CliError::Refused(names.zip(wrong).collect()));
+    }
     let mut ended = Ended::Clean;
-    for (file, route, kernel) in kernels {
-        let found = project.register(&kernel)?;
+    for ((file, route, kernel), found) in kernels.into_iter().zip(registered) {
+        let found = found?;
         let unsaid = said.source.and_then(|_| source_unsaid(&project, &found));
         let types = release::types(&kernel, route.name());
         let shown = file.to_string_lossy();
@@ -310,7 +323,7 @@ fn read(
         version,
         arch: named.arch,
         family: Some(named.family),
-        build_id: identity.and_then(release::build_id),
+        build_id: identity.and_then(build_id),
         hz: said.hz,
         source: match (said.source, identity) {
             (Some(source), _) => source.to_owned(),
@@ -340,7 +353,7 @@ fn read(
         ) => Some(constants::of_tree(&map, file, kernel.source.clone())?),
         _ => {
             let uname = kernel.uname.as_deref().unwrap_or_default();
-            constants::find(&registry, &map, uname, Some(file), where_said)?
+            constants::find(&registry, &map, uname, file, where_said)?
         }
     };
     let route = named.route;

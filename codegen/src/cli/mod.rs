@@ -1,5 +1,6 @@
 //! The commands: input read, library called, result printed.
 
+mod archive;
 pub(crate) mod baseline;
 mod baseline_file;
 pub(crate) mod check;
@@ -7,6 +8,8 @@ pub(crate) mod constants;
 mod examine;
 pub(crate) mod generate;
 pub(crate) mod headers;
+mod kernel;
+mod kernel_package;
 pub(crate) mod layout;
 pub(crate) mod new;
 pub(crate) mod plan;
@@ -16,9 +19,10 @@ pub(crate) mod source;
 pub(crate) mod state;
 pub(crate) mod status;
 
+use constants::NoHeaders;
 use kconv_codegen::baseline::{Baseline, BaselineError};
 use kconv_codegen::generate::{End, Findings, GenerateError, no_strays};
-use kconv_codegen::import::ImportError;
+use kconv_codegen::import::{ImportError, Refusals};
 use kconv_codegen::overrides::{CONVERTERS, FOLDER};
 use kconv_codegen::patch::PatchError;
 use kconv_codegen::scaffold::{ScaffoldError, SelectError};
@@ -139,6 +143,8 @@ pub(crate) enum CliError {
     NoVersion { path: PathBuf },
     #[error("--release and --kernel-version are of one kernel; add them one at a time")]
     OneAtATime,
+    #[error("--headers and --constants-of are said of one kernel; import them one at a time")]
+    HeadersOfOne,
     #[error("--replace is said of one kernel; add them one at a time")]
     ReplaceOne,
     #[error("{} and {} are both called {name}; add one of them, or give it another name with --release", first.display(), second.display())]
@@ -213,8 +219,60 @@ pub(crate) enum CliError {
         "{package} cannot be had from the archive: {said}\nIs it still offered? `apt-cache policy {package}` tells; a file can be named instead"
     )]
     Download { package: String, said: String },
-    #[error("{}: needs {needs}, which neither lies beside it nor is in the archive", path.display())]
-    NoHeaders { path: PathBuf, needs: String },
+    #[error("{}: needs {needs}, which does not lie beside it; {how}", path.display())]
+    NoHeaders {
+        path: PathBuf,
+        needs: String,
+        how: String,
+    },
+    #[error("{}; {} is not in {}, nor installed in /usr/src; {}", why, sought.package, sought.folders, sought.how)]
+    NoConstants {
+        why: Box<ImportError>,
+        sought: Box<NoHeaders>,
+    },
+    #[error("{} is not in {}, nor installed in /usr/src; {}. If its family is one whose fields are made of constants, they are taken from there", .0.package, .0.folders, .0.how)]
+    NoHeadersEither(Box<NoHeaders>),
+    #[error("{}: no kernel in it, nor in what it depends on (looked at: {}); boot/vmlinuz-VERSION or usr/lib/modules/VERSION/vmlinuz is expected, and is in the packages linux-image-VERSION-ARCH or linux-binary-VERSION-ARCH", path.display(), looked.join(", "))]
+    NoKernel { path: PathBuf, looked: Vec<String> },
+    #[error("{}: no configuration of the kernel in it, nor in what it depends on (looked at: {}); boot/config-VERSION or usr/lib/modules/VERSION/config is expected. Unpacked from the package, the kernel alone can be imported without", path.display(), looked.join(", "))]
+    NoConfig { path: PathBuf, looked: Vec<String> },
+    #[error("{}: {lacking}, and {need}, which it depends on, is not in {folders}; {how}", path.display())]
+    NoPart {
+        path: PathBuf,
+        lacking: &'static str,
+        need: String,
+        folders: String,
+        how: String,
+    },
+    #[error("{}: this is {found}, and {} depends on {need}; {how}", path.display(), by.display())]
+    OtherPart {
+        path: PathBuf,
+        found: String,
+        by: PathBuf,
+        need: String,
+        how: String,
+    },
+    #[error("{} and {} are two kernels; name the package of one", first.display(), second.display())]
+    TwoKernels { first: PathBuf, second: PathBuf },
+    #[error("{}: this is of the kernel {found}, and {} of {release}; one of them is not what its package says, so download both again", path.display(), kernel.display())]
+    OtherKernels {
+        path: PathBuf,
+        found: String,
+        kernel: PathBuf,
+        release: String,
+    },
+    #[error("{}: the file is called after the kernel {called}, and it says that it is {found}; download the package again, or import the kernel alone, unpacked, under the name that it says", path.display())]
+    MisnamedKernel {
+        path: PathBuf,
+        called: String,
+        found: String,
+    },
+    /// Several things are wrong at once.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    All(Vec<CliError>),
+    /// Kernels that were named together are not imported.
+    #[error("{}", refused(.0))]
+    Refused(Vec<(String, Vec<CliError>)>),
     #[error("say --headers or --constants-of: where the constants of the layout are to come from")]
     NoOrigin,
     #[error("the headers are those of {found}; those of {uname} are in linux-headers-{uname}")]
@@ -273,6 +331,14 @@ impl CliError {
         }
     }
 
+    /// One error for all of `errors`.
+    fn all(mut errors: Vec<CliError>) -> CliError {
+        match errors.len() {
+            1 => errors.remove(0),
+            _ => CliError::All(errors),
+        }
+    }
+
     /// The exit code: 3 for what only a fault of this program explains, else 2.
     fn code(&self) -> u8 {
         match self {
@@ -282,9 +348,46 @@ impl CliError {
                 3
             }
             CliError::Import(error) if matches!(**error, ImportError::Store(_)) => 3,
+            CliError::All(errors) => errors.iter().map(CliError::code).max().unwrap_or(2),
+            CliError::Refused(kernels) => {
+                let errors = kernels.iter().flat_map(|(_, errors)| errors);
+                errors.map(CliError::code).max().unwrap_or(2)
+            }
             _ => 2,
         }
     }
+}
+
+/// What is wrong with each of the kernels that were named together.
+fn refused(kernels: &[(String, Vec<CliError>)]) -> String {
+    if let [(_, errors)] = kernels
+        && let [error] = errors.as_slice()
+    {
+        return error.to_string();
+    }
+    let mut text = "nothing was imported".to_owned();
+    for (name, errors) in kernels {
+        text.push_str(&match errors.len() {
+            0 => format!("\n{name}: nothing is wrong with this one"),
+            1 => format!("\n{name}:"),
+            count => format!("\n{name}: {count} things are wrong"),
+        });
+        for error in errors {
+            text.push_str(&format!(
+                "\n  {}",
+                error.to_string().replace('\n', "\n    ")
+            ));
+        }
+    }
+    text
+}
+
+/// The bytes of a file.
+fn read_file(path: &Path) -> Result<Vec<u8>, CliError> {
+    std::fs::read(path).map_err(|error| CliError::Io {
+        path: path.to_owned(),
+        error,
+    })
 }
 
 /// What the system said of a file, for those who do not know its numbers.
@@ -323,6 +426,17 @@ pub(crate) fn exit(ended: Result<Ended, CliError>) -> ExitCode {
             }
             ExitCode::from(error.code())
         }
+    }
+}
+
+impl From<Refusals> for CliError {
+    fn from(refusals: Refusals) -> CliError {
+        let errors = refusals.0.into_iter();
+        CliError::all(
+            errors
+                .map(|error| CliError::Import(Box::new(error)))
+                .collect(),
+        )
     }
 }
 

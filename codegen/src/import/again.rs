@@ -29,7 +29,51 @@ pub(super) enum Again {
     Replace(InsteadOf),
 }
 
-/// Holds a kernel against the release that is registered by its name.
+/// In what a kernel of `family` is another one than the release that is registered by its name.
+pub(super) fn another(
+    registry: &Registry,
+    registered: &Release,
+    kernel: &Kernel,
+    family: &str,
+) -> Result<Vec<ImportError>, RegistryError> {
+    let known = registry.layout_entry(&registered.layout)?;
+    let hz = |hz: Option<u32>| hz.map(|hz| hz.to_string());
+    let facts = [
+        (
+            "version",
+            Some(registered.version.clone()),
+            Some(kernel.version.clone()),
+        ),
+        (
+            "machine",
+            Some(registered.arch.clone()),
+            Some(kernel.arch.clone()),
+        ),
+        (
+            "family",
+            Some(known.family.clone()),
+            Some(family.to_owned()),
+        ),
+        (
+            "build id",
+            registered.build_id.clone(),
+            kernel.build_id.clone(),
+        ),
+        ("ticks a second", hz(registered.hz), hz(kernel.hz)),
+    ];
+    let differs = |(what, known, found)| {
+        let (known, found) = (known?, found?);
+        (known != found).then(|| ImportError::Another {
+            name: kernel.name.clone(),
+            what,
+            known,
+            found,
+        })
+    };
+    Ok(facts.into_iter().filter_map(differs).collect())
+}
+
+/// Holds a kernel against the release that is registered by its name, and is not [`another`].
 ///
 /// Its layout is stored anew only if the state map asks for what the stored one does not have, and
 /// the two agree on all that it does have.
@@ -41,20 +85,6 @@ pub(super) fn again(
     converters: &Path,
 ) -> Result<Again, ImportError> {
     let known = registry.layout_entry(&registered.layout)?;
-    same(kernel, "version", &registered.version, &kernel.version)?;
-    same(kernel, "machine", &registered.arch, &kernel.arch)?;
-    same(kernel, "family", &known.family, &map.family)?;
-    if let (Some(known), Some(found)) = (&registered.build_id, &kernel.build_id) {
-        same(kernel, "build id", known, found)?;
-    }
-    if let (Some(known), Some(found)) = (registered.hz, kernel.hz) {
-        same(
-            kernel,
-            "ticks a second",
-            &known.to_string(),
-            &found.to_string(),
-        )?;
-    }
     let imported = Imported {
         release: registered.clone(),
         family: known.family.clone(),
@@ -290,18 +320,5 @@ fn contained((layout, id): (&Layout, TypeId)) -> Option<Option<&str>> {
     match layout.get(id) {
         Type::Composite(composite) => Some(composite.name.as_deref()),
         _ => None,
-    }
-}
-
-/// Refuses a kernel that is not the one that is registered by its name.
-fn same(kernel: &Kernel, what: &'static str, known: &str, found: &str) -> Result<(), ImportError> {
-    match known == found {
-        true => Ok(()),
-        false => Err(ImportError::Another {
-            name: kernel.name.clone(),
-            what,
-            known: known.to_owned(),
-            found: found.to_owned(),
-        }),
     }
 }

@@ -3,7 +3,7 @@
 use crate::emit::NameClash;
 use crate::scaffold::SelectError;
 use kernel_structs::btf::WriteError;
-use kernel_structs::layout::Fingerprint;
+use kernel_structs::layout::{Fingerprint, MinimiseError};
 use kernel_structs::releases::{FamilyError, LayoutId, RegistryError};
 use std::fmt;
 
@@ -13,6 +13,20 @@ pub enum ImportError {
     /// No state map says what is saved of such a kernel.
     #[error(transparent)]
     NoFamily(#[from] FamilyError),
+    /// The kernel has not all that the state map names.
+    #[error(
+        "kernel-structs/state/{family}.toml asks for what this kernel lacks: {}; where kernels of the family lack it, the map says so",
+        .lacking.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    )]
+    Lacks {
+        /// The family.
+        family: String,
+        /// All that is lacking.
+        lacking: Vec<MinimiseError>,
+    },
+    /// The state map does not say of the layout what it has to.
+    #[error("{}", .0.join("\n"))]
+    Unfit(Vec<String>),
     /// The name, the version or the flavour is none that a file can be named after.
     #[error(
         "`{name}` is no {what} of a release; letters, digits and `.+-_~` make one, {longest} of them at most"
@@ -119,6 +133,23 @@ pub enum ImportError {
     /// What is undecided cannot be said.
     #[error(transparent)]
     Status(#[from] SelectError),
+}
+
+/// All that is known to be wrong with a kernel, the cause before what follows from it.
+#[derive(Debug)]
+pub struct Refusals(pub Vec<ImportError>);
+
+impl<E: Into<ImportError>> From<E> for Refusals {
+    fn from(error: E) -> Refusals {
+        Refusals(vec![error.into()])
+    }
+}
+
+impl fmt::Display for Refusals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let errors: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&errors.join("\n"))
+    }
 }
 
 /// A kernel whose layout is another one than that of the release that is registered by its name.

@@ -39,7 +39,89 @@ fn kernel(like: &str, uname: &str, version: &str) -> Kernel {
 }
 
 fn imported(kernel: &Kernel) -> Result<Imported, ImportError> {
-    import(Files::builtin(), kernel, Path::new("none"))
+    import(Files::builtin(), kernel, Path::new("none")).map_err(only)
+}
+
+/// The one thing that is wrong.
+fn only(Refusals(mut wrong): Refusals) -> ImportError {
+    assert_eq!(wrong.len(), 1, "{wrong:?}");
+    wrong.remove(0)
+}
+
+/// Who mends one of these does not learn of the next by trying again.
+#[test]
+fn all_that_is_wrong_with_a_kernel_is_told_at_once() {
+    let told = |kernel: &Kernel| {
+        let error = import(Files::builtin(), kernel, Path::new("none")).unwrap_err();
+        let lines: Vec<String> = error.0.iter().map(ToString::to_string).collect();
+        lines
+    };
+    let mut bad = kernel("6.1.0-47-amd64", "9 9", "9.9");
+    bad.flavour = "Standard".to_owned();
+    let lines = told(&bad);
+    // The cause is the first.
+    assert!(
+        lines[0].starts_with("no state map is for Linux 9.9"),
+        "{lines:?}"
+    );
+    assert!(
+        lines[1].starts_with("`9 9` is no name of a release"),
+        "{lines:?}"
+    );
+    assert!(
+        lines[2].starts_with("the flavour `standard` is known"),
+        "{lines:?}"
+    );
+    assert_eq!(lines.len(), 3);
+
+    let mut bare = kernel("6.1.0-47-amd64", "6.1.999-amd64", "6.1.999");
+    bare.layout = LayoutBuilder::new(bare.layout.target()).finish().unwrap();
+    bare.flavour = "Standard".to_owned();
+    let lines = told(&bare);
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    let lacks = &lines[1];
+    for lacking in ["`task_struct`", "`page`", "`mount`"] {
+        assert!(lacks.contains(lacking), "{lacks}");
+    }
+    assert!(
+        lines[2].starts_with("what bits of saved values mean"),
+        "{lines:?}"
+    );
+
+    // What the map does not say of the rest is told, too, though some of it is lacking.
+    let mut map = String::from_utf8(Files::builtin().states["linux-6.toml"].to_vec()).unwrap();
+    map = map.replacen(
+        "kernfs_node = [\"name\", \"parent\"]",
+        "kernfs_node = [\"name\", \"mother\"]",
+        1,
+    );
+    map = map.replacen("\nptrace_entry = ", "\nnot_ptrace_entry = ", 1);
+    let mut files = Files::builtin();
+    let states = &mut files.states;
+    states.insert("linux-6.toml".to_owned(), Cow::Owned(map.into_bytes()));
+    let lacking = kernel("6.1.0-47-amd64", "6.1.999-amd64", "6.1.999");
+    let error = import(files, &lacking, Path::new("none")).unwrap_err();
+    let [
+        ImportError::Lacks { lacking, .. },
+        ImportError::Unfit(findings),
+    ] = &error.0[..]
+    else {
+        panic!("{error}");
+    };
+    assert_eq!(lacking.len(), 1);
+    let finding = "not_ptrace_entry";
+    assert!(
+        findings.iter().any(|line| line.contains(finding)),
+        "{error}"
+    );
+
+    let mut another = kernel("6.1.0-47-amd64", "6.1.0-47-amd64", "6.1.171");
+    another.hz = Some(1000);
+    let lines = told(&another);
+    for (line, what) in lines.iter().zip(["version", "build id", "ticks a second"]) {
+        assert!(line.contains(&format!("with the {what} ")), "{lines:?}");
+    }
+    assert_eq!(lines.len(), 3);
 }
 
 #[test]
@@ -243,7 +325,7 @@ fn a_layout_takes_no_other_layouts_file() {
         hz: Some(1000),
         ..kernel("6.1.0-47-amd64", "6.1.999-amd64", "6.1.999")
     };
-    let error = import(files, &kernel, Path::new("none")).unwrap_err();
+    let error = only(import(files, &kernel, Path::new("none")).unwrap_err());
     assert!(matches!(error, ImportError::Taken { .. }), "{error}");
     for name in ["", "../up", "a b", "-x", "a\nb"] {
         for what in ["name", "version", "flavour"] {

@@ -78,8 +78,9 @@ fn a_vmlinuz_says_which_kernel_it_is() {
         assert_eq!(version, of_package);
         assert_eq!((build_id.map(|id| id.len()), machine), (Some(20), "x86_64"));
         assert!(real.kernel.config().unwrap().is_none());
-        assert_eq!(real.package.config.number("CONFIG_HZ"), Some(250));
-        assert!(real.package.config.is_yes("CONFIG_DEBUG_INFO_BTF"));
+        let config = &real.package.config.as_ref().unwrap().data;
+        assert_eq!(config.number("CONFIG_HZ"), Some(250));
+        assert!(config.is_yes("CONFIG_DEBUG_INFO_BTF"));
     }
 }
 

@@ -42,6 +42,51 @@ pub enum MinimiseError {
 }
 
 impl Layout {
+    /// What of `keep` the layout has, and all that it lacks, for those who ask before [`Layout::minimise`],
+    /// which ends with the first of it.
+    pub fn available(&self, mut keep: Keep) -> (Keep, Vec<MinimiseError>) {
+        let mut lacking = Vec::new();
+        let mut has = |name: &str| match self.require(name) {
+            Ok(_) => true,
+            Err(error) => {
+                lacking.push(error.into());
+                false
+            }
+        };
+        keep.whole.retain(|name| has(name));
+        keep.partial.retain(|name, _| has(name));
+        for (name, paths) in &mut keep.partial {
+            let Ok(id) = self.require(name) else {
+                continue;
+            };
+            paths.retain(|text| match self.missing(id, text) {
+                None => true,
+                Some(source) => {
+                    let ty = name.clone();
+                    let error = MinimiseError::UnknownMember { ty, source };
+                    // Paths into one member lack the same.
+                    if !lacking.contains(&error) {
+                        lacking.push(error);
+                    }
+                    false
+                }
+            });
+        }
+        (keep, lacking)
+    }
+
+    /// Why none of the paths in `text`, of which one would do, is in the type.
+    fn missing(&self, id: TypeId, text: &str) -> Option<PathError> {
+        let mut missing = None;
+        for text in text.split('|') {
+            match FieldPath::parse(text).and_then(|path| self.resolve(id, &path)) {
+                Ok(_) => return None,
+                Err(error) => missing = Some(error),
+            }
+        }
+        missing
+    }
+
     /// The layout with nothing but what `keep` asks for.
     ///
     /// Function types lose their parameters; typedefs and qualifiers stay.

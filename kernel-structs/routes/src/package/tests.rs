@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use super::{Headers, LARGEST_TEXT, MAGIC, Package, PackageError};
+use super::{Headers, LARGEST_TEXT, MAGIC, Need, Package, PackageError};
 use std::io::Write;
 
 const CONTROL: &str = "Package: linux-image-6.1.0-1-amd64\nVersion: 6.1.4-1\nSize: 7\n";
@@ -70,8 +70,75 @@ fn a_package_gives_its_kernel_and_its_configuration() {
         (package.name.as_str(), package.version.as_str()),
         ("linux-image-6.1.0-1-amd64", "6.1.4-1")
     );
-    assert_eq!(package.vmlinuz, b"kernel");
-    assert_eq!(package.config.number("CONFIG_HZ"), Some(250));
+    let (vmlinuz, config) = (package.vmlinuz.unwrap(), package.config.unwrap());
+    assert_eq!(vmlinuz.data, b"kernel");
+    assert_eq!(vmlinuz.path, "boot/vmlinuz-6.1.0-1-amd64");
+    assert_eq!(config.data.number("CONFIG_HZ"), Some(250));
+    for release in [vmlinuz.release, config.release] {
+        assert_eq!(release, "6.1.0-1-amd64");
+    }
+}
+
+/// From 7.2 on they lie with the modules, and before, other files of these names did not.
+#[test]
+fn a_kernel_may_lie_with_its_modules() {
+    for folder in ["./usr/lib/modules/7.2.1-amd64", "lib/modules/7.2.1-amd64"] {
+        let path = |file: &str| format!("{folder}/{file}");
+        let package = Package::read(&package(&[
+            ("./boot/grub/vmlinuz-7.2.1-amd64", b""),
+            ("./usr/share/vmlinuz", b""),
+            (&path("kernel/config"), b""),
+            (&path("config"), b"CONFIG_HZ=250\n"),
+            (&path("vmlinuz"), b"kernel"),
+        ]));
+        let package = package.unwrap();
+        let (vmlinuz, config) = (package.vmlinuz.unwrap(), package.config.unwrap());
+        assert_eq!(vmlinuz.data, b"kernel");
+        assert_eq!(vmlinuz.release, "7.2.1-amd64");
+        assert_eq!(config.release, "7.2.1-amd64");
+    }
+}
+
+/// A stub has no kernel, and says where the parts are: the image first, and nothing but what may have a part.
+#[test]
+fn a_stub_names_the_packages_with_its_parts() {
+    let control = "Package: linux-image-7.2.1-amd64\nVersion: 7.2.1-1\nDepends: dracut | initramfs-tools (>= 0.120),\n \
+                   linux-base-7.2.1-amd64 (= 7.2.1-1), linux-base (>= 4.3~),\n linux-modules-7.2.1-amd64 (= 7.2.1-1),\n\t\
+                   linux-binary-7.2.1-amd64:any ( = 7.2.1-1 )\nDescription: x\n linux-base-x (= 1)\n";
+    let stub = ar(&[
+        (
+            "control.tar.gz",
+            &gzip(&tar(&[("./control", control.as_bytes())])),
+        ),
+        ("data.tar.gz", &gzip(&tar(&[("./usr/share/doc/x", b"")]))),
+    ]);
+    let stub = Package::read(&stub).unwrap();
+    assert!(stub.vmlinuz.is_none() && stub.config.is_none());
+    let need = |name: &str| Need {
+        name: name.to_owned(),
+        version: Some("7.2.1-1".to_owned()),
+    };
+    let expected = ["linux-binary-7.2.1-amd64", "linux-base-7.2.1-amd64"].map(need);
+    assert_eq!(stub.needs, expected);
+    assert_eq!(
+        stub.needs[0].to_string(),
+        "linux-binary-7.2.1-amd64 (= 7.2.1-1)"
+    );
+}
+
+/// Of two, nobody can tell which one is meant.
+#[test]
+fn a_package_with_two_kernels_is_refused() {
+    for (path, part) in [
+        ("./boot/vmlinuz-6.1.0-2-amd64", "the image"),
+        ("./boot/config-6.1.0-2-amd64", "the configuration"),
+    ] {
+        let mut files = FILES.to_vec();
+        files.insert(3, (path, b"CONFIG_HZ=100\n"));
+        let error = Package::read(&package(&files)).unwrap_err().to_string();
+        assert!(error.starts_with(part), "{error}");
+        assert!(error.contains(path.trim_start_matches("./")), "{error}");
+    }
 }
 
 /// What comes after the kernel is not unpacked: a package whose rest is cut off is read as well.
@@ -89,19 +156,16 @@ fn a_package_is_unpacked_as_far_as_its_kernel() {
         ("control.tar.gz", &control),
         ("data.tar.gz", &data[..data.len() / 2]),
     ]);
-    assert_eq!(Package::read(&cut).unwrap().vmlinuz, b"kernel");
+    let vmlinuz = Package::read(&cut).unwrap().vmlinuz.unwrap();
+    assert_eq!(vmlinuz.data, b"kernel");
 }
 
+/// What it lacks may be in another package.
 #[test]
-fn a_package_without_a_kernel_is_refused() {
-    let error = Package::read(&package(&FILES[..2])).unwrap_err();
-    let PackageError::NoKernel { name, missing } = error else {
-        panic!("{error}")
-    };
-    assert_eq!(
-        (name.as_str(), missing),
-        ("linux-image-6.1.0-1-amd64", "boot/vmlinuz-")
-    );
+fn a_package_without_a_kernel_has_what_it_has() {
+    let package = Package::read(&package(&FILES[..2])).unwrap();
+    assert!(package.vmlinuz.is_none());
+    assert!(package.config.is_some());
 }
 
 #[test]
@@ -169,7 +233,10 @@ fn headers_are_unpacked_and_nothing_else_is() {
         Headers {
             name: "linux-headers-6.1.0-1-amd64".to_owned(),
             version: "6.1.4-1".to_owned(),
-            needs: vec!["linux-headers-6.1.0-1-common".to_owned()],
+            needs: vec![Need {
+                name: "linux-headers-6.1.0-1-common".to_owned(),
+                version: Some("6.1.4-1".to_owned()),
+            }],
         }
     );
     let folder = tempfile::tempdir().unwrap();

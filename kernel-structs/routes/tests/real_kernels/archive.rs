@@ -23,7 +23,8 @@ impl Real {
     pub(crate) fn read(package: &str) -> Real {
         let deb = fs::read(file(package)).unwrap();
         let packed = Package::read(&deb).unwrap();
-        let kernel = Kernel::read(&packed.vmlinuz, DEFAULT_LIMIT).unwrap();
+        let image = packed.vmlinuz.as_ref().unwrap();
+        let kernel = Kernel::read(&image.data, DEFAULT_LIMIT).unwrap();
         Real {
             release: package.strip_prefix("linux-image-").unwrap().to_owned(),
             package: packed,
