@@ -84,8 +84,8 @@ impl Scanner<'_> {
                 };
                 let alone = names.next().filter(|_| plain && names.next().is_none());
                 let name = alone.unwrap_or_default().to_owned();
-                if self.loose.is_empty() && !name.is_empty() {
-                    self.rest_of_end(&name);
+                if self.loose.is_empty() {
+                    self.rest_of_end(&name, &placed);
                 }
                 self.give_loose((name, placed), take);
             } else if typedef || inner.kind == "enum" {

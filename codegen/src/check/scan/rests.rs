@@ -84,9 +84,10 @@ impl Scanner<'_> {
     }
 
     /// The name behind the end of a type of which nothing else is seen.
-    pub(super) fn rest_of_end(&mut self, name: &str) {
-        if self.open.changed {
-            let rest = self.rest(format!("}} {name}"), &self.open.place);
+    pub(super) fn rest_of_end(&mut self, name: &str, placed: &str) {
+        if self.open.changed && !(name.is_empty() && placed.is_empty()) {
+            let text = format!("}} {placed} {name}").replace("  ", " ");
+            let rest = self.rest(text.trim_end().to_owned(), &self.open.place);
             self.hunk.rests.extend(rest);
         }
     }
