@@ -111,6 +111,7 @@ pub fn check_all(
         changes,
         counts,
         uses,
+        decided,
         remarks,
     } = match with_patch {
         true => gather::gather(patches, (inputs.tree, inputs.reverse), saved)?,
@@ -120,12 +121,13 @@ pub fn check_all(
         .into_iter()
         .filter_map(|change| verdict::classify(change, saved, &uses));
     let classified: Vec<_> = classified.collect();
+    let options = inputs.options.map(|options| options.without(decided));
     let judge = Judge {
         saved,
         project,
         uses: &uses,
-        options: inputs.options,
-        versions: &Versions::of(&classified, inputs.options),
+        options: options.as_ref(),
+        versions: &Versions::of(&classified, options.as_ref()),
     };
     let mut findings: Vec<Finding> = classified
         .into_iter()

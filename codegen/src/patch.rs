@@ -106,6 +106,12 @@ pub enum PatchError {
         /// The first line too many, from 1.
         line: u64,
     },
+    /// The names of a file, and nothing of what changes in it: the patch is cut there.
+    #[error("line {line}: the patch ends behind the names of a file, before its first hunk")]
+    NamesAlone {
+        /// The line of the names, from 1.
+        line: u64,
+    },
     /// A hunk has fewer lines than its heading says.
     #[error("line {line}: the hunk ends before its heading, on line {heading}, says")]
     Short {
@@ -272,6 +278,8 @@ pub struct Reader<R> {
     mail: bool,
     hunk: Option<(u64, u64)>,
     heading: u64,
+    /// The line of the names of a file of which no hunk was read.
+    bare: Option<u64>,
     /// The last line belonged to a hunk.
     just_ended: bool,
     seen: bool,
@@ -314,6 +322,7 @@ impl<R: BufRead> Reader<R> {
             mail: false,
             hunk: None,
             heading: 0,
+            bare: None,
             just_ended: false,
             seen: false,
             hunks: 0,
@@ -370,6 +379,9 @@ impl<R: BufRead> Reader<R> {
     fn end(&mut self) -> Result<Option<Event<'_>>, PatchError> {
         if let Some(file) = self.pending.take() {
             return Ok(Some(Event::File(file)));
+        }
+        if let Some(line) = self.bare {
+            return Err(PatchError::NamesAlone { line });
         }
         match self.text && !self.seen {
             true => Err(PatchError::NoHunks),
@@ -448,6 +460,7 @@ impl<R: BufRead> Reader<R> {
                 file.without([gone, goes], [old == (0, 0), new == (0, 0)]);
             }
             self.file = file;
+            self.bare = Some(line);
             self.pending = None;
             (self.seen, self.has_file, self.context) = (true, true, false);
             return Ok(Some(Event::File(self.file.clone())));
@@ -474,6 +487,7 @@ impl<R: BufRead> Reader<R> {
         }
         if line.starts_with(b"@@ ") || line.starts_with(b"@@-") {
             if self.has_file {
+                self.bare = None;
                 return self.open_hunk().map(Some);
             }
             // In the text of a mail it is a quotation.
@@ -497,6 +511,7 @@ impl<R: BufRead> Reader<R> {
         let binary = line.strip_prefix(b"Binary files ");
         if binary.is_some() || line == b"GIT binary patch" {
             self.seen = true;
+            self.bare = None;
             let quoted = self.mail && !self.has_file && !self.context;
             (self.has_file, self.context) = (false, false);
             let named = binary.map(|names| FileChange {

@@ -13,6 +13,7 @@
 //! The id is that of one change: another change of the same field has another id and is not
 //! covered. The file is read strictly, and everything wrong with it is reported at once.
 
+use crate::patch::clean;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::Spanned;
@@ -189,7 +190,8 @@ fn entry(raw: RawEntry, line: usize) -> Result<Acknowledgement, AcknowledgeProbl
         id: raw.id,
         subject,
         kind: raw.kind,
-        reason: raw.reason,
+        // It is shown, and may come with the patch.
+        reason: clean(&raw.reason.split_whitespace().collect::<Vec<_>>().join(" ")),
         expires,
     })
 }

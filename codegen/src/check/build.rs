@@ -35,7 +35,7 @@ impl BuildFile {
 
 /// Flags, or their beginnings, by which the same declarations come to other bytes (GCC's manual,
 /// "Options for Code Generation Conventions" and "x86 Options"; clang's `-frandomize-layout-seed`).
-const FLAGS: [&str; 21] = [
+const FLAGS: [&str; 24] = [
     "-fpack-struct",
     "-fno-pack-struct",
     "-fshort-enums",
@@ -57,6 +57,9 @@ const FLAGS: [&str; 21] = [
     "-m64",
     "-mx32",
     "-D__GENKSYMS__",
+    "-DCONFIG_",
+    "-fms-extensions",
+    "-fplan9-extensions",
 ];
 
 /// A changed line that says what an option is set to, or under which other options.
@@ -164,6 +167,13 @@ impl BuildSides {
                 }
             }
         }
+    }
+
+    /// The options, with `CONFIG_`, of which lines that decide what they are set to changed.
+    pub(super) fn decided(&self) -> impl Iterator<Item = String> + '_ {
+        let said = self.sides.iter().flat_map(|side| &side.said);
+        said.flat_map(about)
+            .map(|option| format!("CONFIG_{option}"))
     }
 
     /// What changed. `counts` says whether saved state has to do with the option `CONFIG_…`.

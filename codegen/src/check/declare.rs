@@ -63,14 +63,26 @@ const NEUTRAL: [&str; 22] = [
 ];
 
 /// Annotations with an argument that change no layout.
-const NEUTRAL_CALLS: [&str; 7] = [
+const NEUTRAL_CALLS: [&str; 8] = [
     "__counted_by",
+    "__counted_by_ptr",
     "__counted_by_le",
     "__counted_by_be",
     "__guarded_by",
     "__nonstring",
     "__diagnose_as",
     "__pt_guarded_by",
+];
+
+/// What attributes have in them by which a member or type lies otherwise, or is of another size.
+const PLACING: [&str; 7] = [
+    "align",
+    "packed",
+    "mode",
+    "vector_size",
+    "scalar_storage_order",
+    "ms_struct",
+    "gcc_struct",
 ];
 
 /// Whether `token` says where something lies: `__packed`, `____cacheline_aligned`.
@@ -185,6 +197,21 @@ fn one(base: &[&str], declarator: &[&str]) -> Declared {
     plain(base, &mut ty, &mut declared.placed);
     let mut own: Vec<&str> = Vec::new();
     plain(declarator, &mut own, &mut declared.placed);
+    if let [
+        "DECLARE_FLEX_ARRAY" | "__DECLARE_FLEX_ARRAY",
+        "(",
+        arguments @ ..,
+        ")",
+    ] = own.as_slice()
+        && let [element, [name]] = split(arguments).as_slice()
+    {
+        // include/uapi/linux/stddef.h: an array where C allows none.
+        declared.name = (*name).to_owned();
+        declared.ty = canonical(element);
+        declared.length = "[ ]".to_owned();
+        declared.text = format!("{} {name} [ ]", declared.ty);
+        return declared;
+    }
     if let Some((name, arguments)) = macro_call(base, &own) {
         declared.name = name;
         declared.text = own.join(" ");
@@ -285,7 +312,7 @@ fn plain<'a>(tokens: &[&'a str], kept: &mut Vec<&'a str>, placed: &mut String) {
             continue;
         }
         let end = past(tokens, at);
-        let is_placing = |text: &String| text.contains("align") || text.contains("packed");
+        let is_placing = |text: &String| PLACING.iter().any(|word| text.contains(word));
         let texts = attributes(&tokens[at..end]).into_iter();
         for text in texts.filter(|_| places(token)).filter(is_placing) {
             if !placed.is_empty() {
@@ -330,7 +357,6 @@ fn macro_call(base: &[&str], own: &[&str]) -> Option<(String, String)> {
     let inner = &rest[1..rest.len().saturating_sub(1).max(1)];
     let arguments: Vec<String> = split(inner).iter().map(|part| part.join(" ")).collect();
     let named = match *name {
-        "DECLARE_FLEX_ARRAY" | "__DECLARE_FLEX_ARRAY" => arguments.get(1),
         name if name.starts_with("DECLARE_") => arguments.first(),
         _ => None,
     };

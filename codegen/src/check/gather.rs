@@ -52,6 +52,8 @@ pub(super) struct Gathered {
     pub(super) changes: Vec<Change>,
     pub(super) counts: Counts,
     pub(super) uses: Uses,
+    /// Options of which the patches decide what they are set to.
+    pub(super) decided: BTreeSet<String>,
     /// What is to be told besides.
     pub(super) remarks: Vec<String>,
 }
@@ -60,6 +62,7 @@ struct Gatherer<'a, 'f> {
     saved: &'a Saved<'a>,
     pairs: Pairing<'a>,
     counts: Counts,
+    decided: BTreeSet<String>,
     remarks: Vec<String>,
     sides: [Scanner<'f>; 2],
     found: [Found; 2],
@@ -105,6 +108,7 @@ pub(super) fn gather(
         saved,
         pairs: Pairing::new(saved, uses),
         counts: Counts::default(),
+        decided: BTreeSet::new(),
         remarks: Vec::new(),
         sides: [Scanner::new(&functions), Scanner::new(&functions)],
         found: Default::default(),
@@ -129,6 +133,7 @@ pub(super) fn gather(
         changes: gatherer.pairs.changes,
         counts: gatherer.counts,
         uses: gatherer.pairs.uses,
+        decided: gatherer.decided,
         remarks: gatherer.remarks,
     })
 }
@@ -447,6 +452,7 @@ impl Gatherer<'_, '_> {
             let counts = |option: &str| {
                 saved.map.watch.concerning(option).is_some() || uses.of(option).is_some()
             };
+            self.decided.extend(sides.decided());
             self.pairs.changes.extend(sides.changes(&path, &counts));
             return Ok(());
         }

@@ -42,6 +42,11 @@ impl Lexer {
         self.comment = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(ends));
     }
 
+    /// Whether the next line begins inside of a comment.
+    pub(super) fn goes_on(&self) -> bool {
+        self.comment
+    }
+
     /// Hands the pieces of `line` to `take`, in order.
     pub(super) fn line(&mut self, line: &str, take: &mut dyn FnMut(Piece<'_>)) {
         let line = line.strip_suffix('\r').unwrap_or(line);

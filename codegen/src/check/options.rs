@@ -18,6 +18,8 @@ const KNOWN: [(&str, bool); 7] = [
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     set: BTreeSet<String>,
+    /// Options of which the patch itself decides what they are set to.
+    open: BTreeSet<String>,
 }
 
 impl Options {
@@ -40,6 +42,21 @@ impl Options {
             .filter(|name| name.starts_with("CONFIG_"));
         Options {
             set: options.collect(),
+            open: BTreeSet::new(),
+        }
+    }
+
+    /// Whether no option is set, as in a file that is no configuration.
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty()
+    }
+
+    /// The same, but that nothing is known of the options `open`: a configuration of before a patch says
+    /// nothing of options that the patch makes or changes.
+    pub(super) fn without(&self, open: BTreeSet<String>) -> Options {
+        Options {
+            set: self.set.clone(),
+            open,
         }
     }
 
@@ -66,7 +83,8 @@ impl Options {
             let is_name = option
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-            is_name.then_some(options?.set.contains(plain) != not)
+            let options = options.filter(|options| !options.open.contains(plain))?;
+            is_name.then_some(options.set.contains(plain) != not)
         };
         let all = |text: &str| -> Option<bool> {
             let terms: Vec<Option<bool>> = text.split("&&").map(term).collect();
@@ -117,6 +135,17 @@ mod tests {
                 "{condition}"
             );
         }
+    }
+
+    #[test]
+    fn nothing_is_known_of_an_option_that_the_patch_makes() {
+        let options = Options::parse("CONFIG_SMP=y\n");
+        let options = options.without(["CONFIG_FRESH".to_owned()].into());
+        let holds = |condition: &str| Options::holds(Some(&options), condition);
+        assert_eq!(holds("CONFIG_FRESH"), None);
+        assert_eq!(holds("!CONFIG_FRESH && CONFIG_SMP"), None);
+        assert_eq!(holds("CONFIG_FRESH && CONFIG_ANOTHER"), Some(false));
+        assert!(Options::parse("hello\n").is_empty());
     }
 
     #[test]

@@ -261,7 +261,7 @@ impl<'a> Pairing<'a> {
             loop {
                 match (old.next(), new.next()) {
                     (Some(before), Some(after)) => self.moved(before, after),
-                    (Some((Alone::Type(_), _, _)), None) if stays => {}
+                    (Some((Alone::Type(_) | Alone::Typedef(_), _, _)), None) if stays => {}
                     (Some((what, path, _)), None) => self.alone(what, &path, false),
                     (None, Some((what, path, _))) => self.alone(what, &path, true),
                     (None, None) => break,
@@ -328,8 +328,12 @@ impl<'a> Pairing<'a> {
             }
             // Other machines' headers may have their own; they are not looked at.
             Alone::Type(def) if !new && self.uses.definitions(&def.name) > 1 => {}
-            Alone::Type(def) if !new && self.matters_in(&def.name, path) => {
-                let change = compare::one_type(&def.name, &def.place, Kind::TypeRemoved, path);
+            Alone::Typedef(def) if !new && self.uses.definitions(&def.name) > 1 => {}
+            Alone::Type(TypeDef { name, place, .. })
+            | Alone::Typedef(Typedef { name, place, .. })
+                if !new && self.matters_in(&name, path) =>
+            {
+                let change = compare::one_type(&name, &place, Kind::TypeRemoved, path);
                 self.changes.push(change);
             }
             Alone::Type(def) if self.matters_in(&def.name, path) => {

@@ -108,10 +108,23 @@ impl Finding {
                 };
                 format!("{subject} {word} `{text}`")
             }
-            Kind::Condition => format!("{subject} is behind other conditions"),
+            Kind::Condition => {
+                let side = |side: &Option<Shown>| match side {
+                    Some(side) if !side.condition.is_empty() => format!("`{}`", side.condition),
+                    _ => "none".to_owned(),
+                };
+                let (was, is) = (side(&self.old), side(&self.new));
+                match was == is {
+                    true => format!("{subject} is behind other conditions"),
+                    false => {
+                        format!("{subject} is behind other conditions: {was} before, {is} now")
+                    }
+                }
+            }
             Kind::Comment => format!("the comment of {subject} changed"),
             Kind::Code => format!("code that has to do with {subject} changed"),
             Kind::MovedHeader => format!("{subject} is declared in another header"),
+            Kind::Unnamed if subject.is_empty() => "a structure changed".to_owned(),
             Kind::Unnamed => format!("a structure with the members {subject} changed"),
             Kind::Incomplete => {
                 let what = match (was.as_str(), is.as_str()) {

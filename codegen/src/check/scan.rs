@@ -125,6 +125,17 @@ enum FrameKind {
     Transparent,
 }
 
+impl FrameKind {
+    /// Whether what is declared in it are members, and no enumerators.
+    fn has_members(self) -> bool {
+        match self {
+            FrameKind::Type(kind) => kind != TypeKind::Enum,
+            FrameKind::Group(_) => true,
+            FrameKind::Function | FrameKind::Skip | FrameKind::Transparent => false,
+        }
+    }
+}
+
 /// A declaration that has no end yet.
 #[derive(Clone, Default)]
 struct Open {
@@ -287,6 +298,8 @@ impl<'a> Scanner<'a> {
             self.close_all(take);
         }
         let mut lexer = std::mem::take(&mut self.lexer);
+        // Another comment is not the one behind the member above.
+        self.behind &= lexer.goes_on();
         let mut code = String::new();
         let watched = place.changed && self.in_watched_function();
         self.open.line = place.line;

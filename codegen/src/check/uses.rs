@@ -99,10 +99,13 @@ impl Uses {
             let inside = path.strip_prefix(tree).unwrap_or(&path).to_string_lossy();
             let is_watched = |name: &str| saved.watched_in(name, &inside).is_some();
             let mut take = |item: Item| {
-                if let Item::Type(def) = &item
-                    && saved.get(&def.name).is_some()
-                {
-                    *definitions.entry(def.name.clone()).or_default() += 1;
+                let defined = match &item {
+                    Item::Type(def) => Some(&def.name),
+                    Item::Typedef(def) => Some(&def.name),
+                    _ => None,
+                };
+                if let Some(name) = defined.filter(|name| saved.get(name).is_some()) {
+                    *definitions.entry(name.clone()).or_default() += 1;
                 }
                 parts.note(&item);
                 match &item {
@@ -338,14 +341,17 @@ fn note(
 
 /// The names that size, place or hide a member.
 fn depends(member: &Member) -> impl Iterator<Item = &str> {
-    // A member that a macro declares has the macro for its type.
-    let by_macro =
-        member.text.contains('(') && !member.text.contains("( *") || member.text == member.name;
-    let ty = if by_macro { member.ty.as_str() } else { "" };
+    // A macro may be the type of a member, or the whole of it.
+    let bare = if member.ty.is_empty() {
+        member.name.as_str()
+    } else {
+        ""
+    };
     words(&member.length)
+        .chain(words(bare))
         .chain(words(&member.placed))
         .chain(words(&member.condition))
-        .chain(words(ty))
+        .chain(words(&member.ty))
 }
 
 /// The names in a text that are no words of the language.

@@ -7,7 +7,7 @@ use clap::Args;
 use kconv_codegen::baseline::{self, Accepted, Baseline};
 use kconv_codegen::pending::Pending;
 use kernel_structs::layout::Layout;
-use kernel_structs::releases::RegistryError;
+use kernel_structs::releases::{Registry, RegistryError};
 use kernel_structs::state::StateMap;
 use std::path::{Path, PathBuf};
 
@@ -42,11 +42,16 @@ pub(crate) fn write(layout: &str, file: &Path, family: Option<&str>) -> Result<E
     let text = baseline::write(&baseline);
     put(file, &text)?;
     print(&format!(
-        "{}: {} lines, what {} saves of {}\n",
+        "{}: {} lines, what {} saves of {}\n{}",
         file.display(),
         text.lines().count(),
         baseline.family,
-        named.name
+        named.name,
+        match baseline.layout.has_constants() {
+            true => "",
+            false =>
+                "no values of constants are in it, for a kernel has none: to have them, give its configured header tree\n",
+        }
     ))?;
     Ok(Ended::Clean)
 }
@@ -67,7 +72,7 @@ pub(crate) fn accept(arguments: &AcceptArguments) -> Result<Ended, CliError> {
         Some(layout) => {
             let before = Named::of_baseline(&registry, file, &baseline)?;
             let after = Named::find(&registry, layout, Some(&baseline.family))?;
-            Some((before, after))
+            Some((before, as_written(after, &registry)?))
         }
         None => None,
     };
@@ -120,6 +125,23 @@ pub(crate) fn accept(arguments: &AcceptArguments) -> Result<Ended, CliError> {
     put(file, &baseline::write(&baseline))?;
     print(&told)?;
     Ok(Ended::Clean)
+}
+
+/// A kernel with no more than a baseline of it has: what that does not write down is no difference.
+pub(super) fn as_written(named: Named, registry: &Registry) -> Result<Named, CliError> {
+    let map = registry.state_map(&named.family)?;
+    let text = baseline::write(&baseline_of(&named, &map)?);
+    let read = baseline::read(&text).map_err(|error| CliError::Baseline {
+        path: PathBuf::from(&named.name),
+        error,
+    })?;
+    let layout = read.layout;
+    Ok(Named {
+        fingerprint: layout.fingerprint(&map.saved_in(&layout))?,
+        types: layout.types_fingerprint(&map.saved_in(&layout))?,
+        layout,
+        ..named
+    })
 }
 
 /// What a kernel saves, and nothing accepted.

@@ -2,10 +2,9 @@
 
 use super::{CliError, examine};
 use kconv_codegen::baseline::{self, Baseline};
-use kernel_structs::layout::{Layout, Type};
+use kernel_structs::layout::Layout;
 use kernel_structs::releases::Registry;
 use kernel_structs::state::StateMap;
-use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Reads the baseline at `path`, which has what its family saves: a type that is named in it and not
@@ -29,19 +28,10 @@ pub(super) fn read(registry: &Registry, path: &Path) -> Result<Baseline, CliErro
     }
 }
 
-/// The saved types that a baseline has to describe and `layout` does not: those that the walk starts
-/// from, and those that it names.
+/// The saved types that `layout` does not describe: what a kernel has not is written down in its baseline,
+/// and what is missing there was lost.
 pub(super) fn missing(map: &StateMap, layout: &Layout) -> Vec<String> {
-    let named: BTreeSet<&str> = layout
-        .types()
-        .filter_map(|(_, ty)| match ty {
-            Type::Forward { name, .. } => Some(name.as_str()),
-            _ => None,
-        })
-        .collect();
-    let starts = map.saved_in(layout);
-    let has_to = |name: &&str| starts.contains(name) || named.contains(name);
-    let missing = map.saved_types().into_iter().filter(has_to);
+    let missing = map.saved_types().into_iter();
     let missing = missing.filter(|name| !layout.has(name));
     missing.map(str::to_owned).collect()
 }

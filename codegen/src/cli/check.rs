@@ -126,7 +126,8 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
         (Some(from), Some(to), _) => Some(both(&registry, from, to, arguments.family.as_deref())?),
         (None, Some(to), Some((path, baseline))) => {
             let from = Named::of_baseline(&registry, path, baseline)?;
-            Some((from, Named::find(&registry, to, Some(&baseline.family))?))
+            let to = Named::find(&registry, to, Some(&baseline.family))?;
+            Some((from, super::baseline::as_written(to, &registry)?))
         }
         (None, Some(_), None) => return Err(CliError::NothingBefore),
         _ => None,

@@ -93,7 +93,7 @@ pub(super) fn report(
         .fold(Saved::new(&map, question.layouts), Saved::with_contracts_of);
     let project = Project::read(converters, question.family)?;
     let options = match &looked.config {
-        Some(path) => Some(Options::parse(&read(path)?)),
+        Some(path) => Some(options(path)?),
         None => None,
     };
     let planned = match question.ends {
@@ -127,6 +127,16 @@ pub(super) fn report(
     let report = check::check_all(question.patches, &saved, &project, &inputs)?;
     check::check_allowed(question.allow, &saved, &report)?;
     Ok(report)
+}
+
+fn options(path: &Path) -> Result<Options, CliError> {
+    let options = Options::parse(&read(path)?);
+    match options.is_empty() {
+        true => Err(CliError::NoOptions {
+            path: path.to_owned(),
+        }),
+        false => Ok(options),
+    }
 }
 
 /// The text of a file.

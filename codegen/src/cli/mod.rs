@@ -71,6 +71,11 @@ fn lines(types: &[UnknownType]) -> String {
 /// Why a command did not end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
+    #[error(
+        "{}: no option is set in it; expected a .config with lines such as CONFIG_SMP=y, or an autoconf.h",
+        path.display()
+    )]
+    NoOptions { path: PathBuf },
     #[error(transparent)]
     Generate(#[from] GenerateError),
     #[error(transparent)]

@@ -51,7 +51,11 @@ pub(crate) fn diff(from: &str, to: &str, options: &DiffOptions<'_>) -> Result<En
     let shared = diff::shared(&from.layout, &to.layout);
     let types: Vec<&str> = match options.types {
         _ if options.all => shared.both.iter().map(String::as_str).collect(),
-        [] => map.saved_types(),
+        // Of what one of them has alone there is nothing to compare.
+        [] => {
+            let in_both = |name: &&str| from.layout.has(name) && to.layout.has(name);
+            map.saved_types().into_iter().filter(in_both).collect()
+        }
         types => types.iter().map(String::as_str).collect(),
     };
     super::known_types(&[&from.layout, &to.layout], &types)?;

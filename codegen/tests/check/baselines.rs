@@ -234,3 +234,22 @@ fn wrong_usage_is_told() {
     }
     assert_eq!(fs::read_to_string(here.join(FILE)).unwrap(), before);
 }
+
+/// A merge may cut any type, and any of them may be what the next patch changes.
+#[test]
+fn a_baseline_that_lacks_a_saved_type_is_refused() {
+    let folder = with_baseline();
+    let here = folder.path();
+    let whole = fs::read_to_string(here.join(FILE)).unwrap();
+    for head in ["struct vm_area_struct ", "struct k_itimer ", "struct cred "] {
+        let blocks = whole.split("\n\n");
+        let kept: Vec<&str> = blocks.filter(|block| !block.starts_with(head)).collect();
+        let cut = kept.join("\n\n");
+        assert_ne!(cut, whole, "{head}");
+        fs::write(here.join(FILE), cut).unwrap();
+        let (code, _, errors) = kconv_gen(here, &["check", "a.patch", "--baseline", FILE]);
+        assert_eq!(code, 2, "{head}");
+        let name = head.split(' ').nth(1).unwrap();
+        assert!(errors.contains(name), "{errors}");
+    }
+}

@@ -190,3 +190,31 @@ fn what_is_not_read_is_said() {
         text(&report)
     );
 }
+
+/// With it every structure lies otherwise, whatever it is.
+#[test]
+fn the_order_of_members_by_chance() {
+    let set = hunk(
+        "arch/x86/configs/x86_64_defconfig",
+        "",
+        "\n CONFIG_A=y\n+CONFIG_RANDSTRUCT_FULL=y\n",
+    );
+    assert_eq!(alone(&set), ["undecided option CONFIG_RANDSTRUCT_FULL"]);
+}
+
+#[test]
+fn where_the_registers_of_a_task_lie() {
+    let changed = |path: &str, old: &str, new: &str| {
+        let lines = format!("\n #define A 1\n-#define {old}\n+#define {new}\n \n");
+        alone(&hunk(path, "", &lines))
+    };
+    let header = "arch/x86/include/asm/page_64_types.h";
+    assert_eq!(
+        changed(
+            header,
+            "THREAD_SIZE_ORDER (2 + K)",
+            "THREAD_SIZE_ORDER (3 + K)"
+        ),
+        ["undecided constant-renumbered THREAD_SIZE_ORDER"]
+    );
+}

@@ -695,3 +695,129 @@ struct task_struct {
     assert!(text.contains("PF_TESTED is made of it"), "{text}");
     assert_eq!(found("TESTS	4", "TESTS	5").0, [""; 0]);
 }
+
+fn in_a_task(lines: &str) -> Vec<String> {
+    alone(&hunk(
+        SCHED,
+        TASK,
+        &format!("\n 	int			prio;\n{lines}\n 	int			static_prio;\n"),
+    ))
+}
+
+/// With -fms-extensions that is the members of the structure (6.19's Makefile has the flag).
+#[test]
+fn a_structure_with_a_tag_and_no_name_is_its_members() {
+    for (lines, name) in [
+        ("+	struct callback_head;", "callback_head"),
+        ("+	struct z { int a; };", "z"),
+        ("+	union z {\n+		int a;\n+		long b;\n+	};", "z"),
+    ] {
+        let found = in_a_task(lines);
+        let ends = format!("decided added task_struct.{name}");
+        assert!(
+            found.len() == 1 && found[0].ends_with(&ends),
+            "{lines}: {found:?}"
+        );
+    }
+    assert_eq!(in_a_task("+	enum z { A, B };"), [""; 0]);
+    // Outside of a structure it declares one.
+    let outside = "\n struct a;\n+struct callback_head;\n struct b;\n";
+    assert_eq!(alone(&hunk(SCHED, "", outside)), [""; 0]);
+}
+
+#[test]
+fn what_is_no_member_or_declares_the_same_is_no_finding() {
+    for lines in [
+        "+	_Static_assert(1, \"x;\");",
+        "+	static_assert(sizeof(int) == 4);",
+        "-	kgid_t gid[];\n+	DECLARE_FLEX_ARRAY(kgid_t, gid);",
+        "-	struct file **fd;\n+	struct file **fd __counted_by_ptr(max_fds);",
+    ] {
+        assert_eq!(in_a_task(lines), [""; 0], "{lines}");
+    }
+    let other = in_a_task("-	kgid_t gid[];\n+	DECLARE_FLEX_ARRAY(kuid_t, gid);");
+    assert_eq!(other.len(), 1, "{other:?}");
+}
+
+/// Attributes of a typedef are those of every member that is one.
+#[test]
+fn a_typedef_that_lies_otherwise_or_goes() {
+    let typedef = |old: &str, new: &str| {
+        let line = |sign: &str, text: &str| match text {
+            "" => String::new(),
+            text => format!("{sign}typedef {text};\n"),
+        };
+        let lines = format!(
+            "\n #define A 1\n{}{} #define B 2\n",
+            line("-", old),
+            line("+", new)
+        );
+        alone(&hunk("include/linux/types.h", "", &lines))
+    };
+    let old = "__kernel_pid_t pid_t";
+    for new in [
+        "__kernel_pid_t pid_t __aligned(16)",
+        "__kernel_pid_t pid_t __attribute__((mode(DI)))",
+        "long pid_t",
+    ] {
+        let found = typedef(old, new);
+        assert!(
+            found.len() == 1 && found[0].ends_with("typedef pid_t"),
+            "{new}: {found:?}"
+        );
+    }
+    let gone = typedef(old, "");
+    assert!(
+        gone.len() == 1 && gone[0].ends_with("type-removed pid_t"),
+        "{gone:?}"
+    );
+    assert_eq!(typedef("int a_typedef_of_tests", ""), [""; 0]);
+    assert_eq!(typedef(old, old), [""; 0]);
+}
+
+/// A macro that is the type of a member, or all members of a type.
+#[test]
+fn macros_of_which_members_are_made() {
+    let text = "#define VENDOR_TYPE unsigned int\n#define VENDOR_TWO \\\n	int a; \\\n	long b;\n#define ANOTHER int\nstruct task_struct {\n	int prio;\n	VENDOR_TYPE tt;\n	VENDOR_TWO;\n};\n";
+    let tree = tree_of(text);
+    let found = |old: &str, new: &str| {
+        let patch = rewritten(text, &text.replacen(old, new, 1));
+        words(&checked(patch.as_bytes(), Some(tree.path())).unwrap())
+    };
+    let found_type = found(
+        "#define VENDOR_TYPE unsigned int",
+        "#define VENDOR_TYPE unsigned long",
+    );
+    assert_eq!(found_type, ["undecided size VENDOR_TYPE"]);
+    assert_eq!(
+        found("	int a; \\\n", "	long a; \\\n"),
+        ["undecided size VENDOR_TWO"]
+    );
+    assert_eq!(
+        found("#define ANOTHER int", "#define ANOTHER long"),
+        [""; 0]
+    );
+}
+
+/// A configuration of before the patch knows nothing of an option that the patch makes.
+#[test]
+fn an_option_that_the_patch_makes_is_not_off() {
+    let member = hunk(
+        SCHED,
+        TASK,
+        "\n 	int			prio;\n+#ifdef CONFIG_ZORKY\n+	int			fresh;\n+#endif\n 	int			static_prio;\n",
+    );
+    let off = options("CONFIG_SMP=y\n");
+    assert_eq!(under(&member, &off), ["no effect added task_struct.fresh"]);
+    let made = hunk(
+        "init/Kconfig",
+        "",
+        "\n \n+config ZORKY\n+	def_bool y\n+\n config OTHER\n",
+    );
+    let both = format!("{member}{made}");
+    assert!(
+        under(&both, &off)[0].starts_with("un"),
+        "{:?}",
+        under(&both, &off)
+    );
+}

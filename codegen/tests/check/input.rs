@@ -409,3 +409,15 @@ fn other_machines_and_ignored_paths_are_counted() {
         (1, 1, 1, 3)
     );
 }
+
+#[test]
+fn a_patch_that_is_cut_behind_the_names_of_a_file() {
+    let whole = middle();
+    let cut = &whole[..whole.find("@@ ").unwrap()];
+    let error = refused(cut.as_bytes());
+    assert!(matches!(error, PatchError::NamesAlone { .. }), "{error}");
+    // A file of which the mode alone changes has no such names.
+    let mode = "diff --git a/kernel/a.c b/kernel/a.c\nold mode 100644\nnew mode 100755\n";
+    assert_eq!(found(mode), [""; 0]);
+    assert_eq!(found(&format!("{whole}{mode}")), FRESH);
+}

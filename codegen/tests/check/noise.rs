@@ -229,3 +229,24 @@ fn a_declaration_that_is_written_otherwise() {
         );
     }
 }
+
+#[test]
+fn a_comment_above_a_member_is_not_the_one_behind_the_member_before() {
+    let lines = "\n 	int			prio; /* one */\n+	/* two */\n+	int			fresh;\n 	int			static_prio;\n";
+    let patch = hunk(SCHED, "struct task_struct {", lines);
+    assert_eq!(alone(&patch), ["undecided added task_struct.fresh"]);
+    // One that goes on is.
+    let lines = "\n 	int			prio; /* one\n-	* two */\n+	* three */\n 	int			static_prio;\n";
+    let patch = hunk(SCHED, "struct task_struct {", lines);
+    assert_eq!(alone(&patch), ["undecided comment task_struct.prio"]);
+}
+
+#[test]
+fn the_conditions_that_changed_are_shown() {
+    let lines = "\n 	int			prio;\n-#ifdef CONFIG_KCOV\n 	int			static_prio;\n-#endif\n 	int			normal_prio;\n";
+    let patch = hunk(SCHED, "struct task_struct {", lines);
+    let shown = text(&checked(patch.as_bytes(), None).unwrap());
+    let said = "is behind other conditions: `CONFIG_KCOV` before, none now";
+    assert!(shown.contains(said), "{shown}");
+    assert_eq!(shown.matches("static_prio;").count(), 1, "{shown}");
+}

@@ -170,6 +170,18 @@ fn packing_without_a_heading() {
     }
 }
 
+/// A hunk that has the end of a structure and nothing that says of which.
+#[test]
+fn packing_behind_a_brace_alone() {
+    for end in ["__packed", "__attribute__((packed))"] {
+        for before in ["", " 		nodemask_t user_nodemask;\n 	} w;\n"] {
+            let lines = format!("\n{before}-}};\n+}} {end};\n");
+            let patch = hunk("include/linux/mempolicy.h", "", &lines);
+            assert_eq!(alone(&patch), ["unknown incomplete "], "{lines}");
+        }
+    }
+}
+
 /// Attributes before the brace of a structure whose end the hunk does not have.
 #[test]
 fn packing_before_the_brace() {

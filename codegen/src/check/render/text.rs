@@ -45,7 +45,13 @@ fn open(text: &mut String, finding: &Finding) {
         finding.kind.name(),
         finding.sentence()
     );
-    if let Some(side) = finding.old.as_ref() {
+    let same = |old: &&Shown| {
+        finding
+            .new
+            .as_ref()
+            .is_some_and(|new| old.patch_line == new.patch_line)
+    };
+    if let Some(side) = finding.old.as_ref().filter(|old| !same(old)) {
         line(text, side, '-');
     }
     if let Some(side) = finding.new.as_ref() {

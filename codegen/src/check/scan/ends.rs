@@ -1,7 +1,7 @@
 //! What a declaration has declared when its end is seen.
 
 use super::heads::{macro_before, whole};
-use super::rests::is_statement;
+use super::rests::{is_check, is_statement};
 use super::{FrameKind, MEMBERS, Scanner, joined};
 use crate::check::declare::{self, Declared};
 use crate::check::item::{Item, Member, TypeDef, TypeKind, Typedef};
@@ -111,9 +111,13 @@ impl Scanner<'_> {
         let tokens = self.open.tokens();
         if tokens.first() == Some(&"typedef") {
             for one in declare::declared(&tokens[1..]) {
+                let text = match one.placed.as_str() {
+                    "" => one.text,
+                    placed => format!("{} {placed}", one.text),
+                };
                 take(Item::Typedef(Typedef {
                     name: one.name.clone(),
-                    text: one.text,
+                    text,
                     condition: condition.clone(),
                     place: self.open.place.clone(),
                 }));
@@ -190,6 +194,9 @@ impl Scanner<'_> {
         let alone = self.open.alone;
         let takes = self.takes.clone();
         let mut tokens = self.open.tokens();
+        if is_check(&tokens) {
+            return found;
+        }
         let member = |declared: Declared| Member {
             name: declared.name,
             ty: declared.ty,
@@ -260,6 +267,33 @@ impl Scanner<'_> {
                 ..Declared::default()
             }));
             tokens = rest.to_vec();
+        }
+        // With -fms-extensions, which kernels have by now, a structure with a tag and without a name is the
+        // members that it has, and so is a typedef of one; a macro alone may be any members.
+        let unnamed = match tokens.as_slice() {
+            ["struct" | "union", tag] => Some((*tag, tokens.join(" "))),
+            [name] if !is_statement(&tokens) => Some((*name, String::new())),
+            _ => None,
+        };
+        let unnamed = unnamed.filter(|(name, _)| is_name(name));
+        if let Some((name, ty)) = unnamed
+            && self.frames.last().is_some_and(|frame| {
+                // The first name of a hunk may be the end of a declaration of two lines.
+                let begins = !frame.from_heading || !frame.members.is_empty() || !ty.is_empty();
+                frame.kind.has_members() && begins
+            })
+        {
+            found.push(member(Declared {
+                name: name.to_owned(),
+                text: if ty.is_empty() {
+                    name.to_owned()
+                } else {
+                    ty.clone()
+                },
+                ty,
+                ..Declared::default()
+            }));
+            return found;
         }
         // A type that is declared without a member is none.
         let is_member = |one: &Declared| {

@@ -12,6 +12,11 @@ const STATEMENTS: [&str; 12] = [
     "continue",
 ];
 
+/// Whether it is checked when the kernel is compiled, and declares nothing.
+pub(super) fn is_check(tokens: &[&str]) -> bool {
+    matches!(tokens.first(), Some(&("_Static_assert" | "static_assert")))
+}
+
 /// Whether a word at the start says that these are the tokens of a statement.
 pub(super) fn begins_statement(tokens: &[&str]) -> bool {
     tokens
@@ -76,7 +81,7 @@ impl Scanner<'_> {
     pub(super) fn bare(&self) -> Option<Rest> {
         let tokens = self.open.tokens();
         let tag = matches!(tokens.first(), Some(&"struct" | &"union" | &"enum"));
-        let nothing = tokens.is_empty() || tag || is_statement(&tokens);
+        let nothing = tokens.is_empty() || tag || is_statement(&tokens) || is_check(&tokens);
         if self.open.inner.is_none() && nothing || !self.open.changed {
             return None;
         }
