@@ -446,6 +446,7 @@ impl Gatherer<'_, '_> {
         let tree = file.tree.as_ref();
         let remark = tree.and_then(|tree| tree.remark(&file.path));
         self.remarks.extend(remark);
+        let in_tree = tree.is_some();
         let path = file.path;
         if let Some((_, sides)) = file.build {
             let (saved, uses) = (self.saved, &self.pairs.uses);
@@ -460,7 +461,8 @@ impl Gatherer<'_, '_> {
         let whole = file.change.old.is_none() || file.change.new.is_none();
         let passed = file.passed.filter(|_| !whole).and_then(Passed::first);
         let passed = passed.map(|(text, patch, is_new)| untold::line(&text, patch, is_new, &path));
-        self.pairs.file((old, new), passed, &path, whole);
+        self.pairs
+            .file((old, new), passed, &path, (whole, whole || in_tree));
         Ok(())
     }
 

@@ -42,18 +42,21 @@ impl<'a> Pairing<'a> {
         }
     }
 
-    /// Takes what both sides of the file at `path` have, of which all is seen if it is `whole`. `passed` is
-    /// told if nothing else of the file is.
+    /// Takes what both sides of the file at `path` have, of which the patch has all if it is `whole`, and it or
+    /// the tree if all is `seen`. `passed` is told if nothing else of the file is.
     pub(super) fn file(
         &mut self,
         (old, new): (Found, Found),
         passed: Option<Change>,
         path: &str,
-        whole: bool,
+        (whole, seen): (bool, bool),
     ) {
         let before = self.changes.len();
-        let pragmas = compare::pragmas(&old.pragmas, &new.pragmas, path);
-        self.changes.extend(pragmas);
+        // In a header without saved types nothing lies otherwise by it.
+        if !seen || !old.types.is_empty() || !new.types.is_empty() {
+            let pragmas = compare::pragmas(&old.pragmas, &new.pragmas, path);
+            self.changes.extend(pragmas);
+        }
         let code = code::code(&old.code, &new.code, self.saved, path);
         self.changes.extend(code);
         let rests = untold::rests(old.rests, new.rests, path);

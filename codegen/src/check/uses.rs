@@ -177,7 +177,7 @@ pub fn stored_uses(trees: &[PathBuf], saved: &Saved<'_>) -> Result<String, Check
 struct Parts {
     /// Member, its conditions, and the name of its type, by type.
     members: BTreeMap<String, Vec<(String, String, String)>>,
-    /// The names that size, place or hide members, by type.
+    /// The names that size, place or hide members, or are their types, by type.
     depends: BTreeMap<String, BTreeSet<String>>,
     /// The structure that a typedef stands for.
     aliases: BTreeMap<String, String>,

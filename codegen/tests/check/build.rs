@@ -113,6 +113,14 @@ fn pragmas_by_which_types_lie_otherwise() {
     assert_eq!(of(header, moved), ["undecided build #pragma pack(1)"]);
     let report = checked(hunk(header, "", moved).as_bytes(), None).unwrap();
     assert!(text(&report).contains("`#pragma pack(1)` is at another place"));
+    // With the tree it is seen whether a saved type is in the header.
+    for (ty, found) in [("task_struct", 1), ("of_nobody", 0)] {
+        let old = format!("struct {ty} {{\n	int prio;\n}};\n");
+        let tree = super::gate::tree_of(&old);
+        let patch = super::gate::rewritten(&old, &format!("#pragma pack(1)\n{old}"));
+        let report = checked(patch.as_bytes(), Some(tree.path())).unwrap();
+        assert_eq!(report.findings.len(), found, "{ty}");
+    }
     // None of these is one.
     for (path, lines) in [
         ("drivers/a/wire.h", added),

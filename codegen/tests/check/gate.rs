@@ -280,7 +280,7 @@ pub(super) fn tree_of(text: &str) -> tempfile::TempDir {
 }
 
 /// `old` becomes `new`, as one hunk of the whole.
-fn rewritten(old: &str, new: &str) -> String {
+pub(super) fn rewritten(old: &str, new: &str) -> String {
     let lines = |text: &str, sign: char| -> String {
         text.lines().map(|line| format!("{sign}{line}\n")).collect()
     };
