@@ -87,6 +87,7 @@ fn base(id: &str, saved: &[&str], folder: &Path) -> Base {
     let mut lines: Vec<String> = vec![
         "#include <linux/vendor_of_tests.h>".to_owned(),
         "#define LENGTH_OF_TESTS 4".to_owned(),
+        "#define __packed __attribute__((packed))".to_owned(),
         "struct unrelated_of_tests {".to_owned(),
         "\tint one;".to_owned(),
         "\tint two;".to_owned(),
