@@ -250,3 +250,17 @@ fn the_conditions_that_changed_are_shown() {
     assert!(shown.contains(said), "{shown}");
     assert_eq!(shown.matches("static_prio;").count(), 1, "{shown}");
 }
+
+#[test]
+fn a_statement_is_no_member() {
+    for lines in [
+        // It was a member of one side alone.
+        "\n 	return ns;\n }\n+{\n extern void of(int a);\n",
+        "\n 	return ns;\n }\n \n+static inline int of(struct pid_namespace *ns)\n+{\n+	return 0;\n+}\n",
+        "\n 	return ns;\n }\n \n+#else\n+static inline int of(int ns)\n+{\n+	return ns;\n+}\n #endif\n",
+        "\n-	return ns;\n+	return 0;\n }\n",
+    ] {
+        let patch = hunk("include/linux/pid_namespace.h", "", lines);
+        assert_eq!(alone(&patch), [""; 0], "{lines}");
+    }
+}

@@ -1,7 +1,7 @@
 //! What a declaration has declared when its end is seen.
 
 use super::heads::{macro_before, whole};
-use super::rests::{is_check, is_statement};
+use super::rests::{begins_statement, is_check, is_statement};
 use super::{FrameKind, MEMBERS, Scanner, joined};
 use crate::check::declare::{self, Declared};
 use crate::check::item::{Item, Member, TypeDef, TypeKind, Typedef};
@@ -149,7 +149,10 @@ impl Scanner<'_> {
         let members = match enumerator {
             true => self.enumerated(condition).into_iter().collect(),
             false => {
-                if is_statement(&self.open.tokens()) {
+                let tokens = self.open.tokens();
+                // `return ns;` is no member `ns` of a type `return`.
+                let none = begins_statement(&tokens);
+                if is_statement(&tokens) {
                     self.hunk.statements = true;
                 }
                 let bare = self.bare();
@@ -157,7 +160,7 @@ impl Scanner<'_> {
                 if members.is_empty() {
                     self.hunk.rests.extend(bare);
                 }
-                members
+                if none { Vec::new() } else { members }
             }
         };
         // Statements of a function are no declarations.
