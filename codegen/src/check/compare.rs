@@ -270,24 +270,10 @@ fn reuses<'m>(
 /// large.
 fn is_plain_reuse(old: &Member, new: &Member) -> bool {
     let reserved = is_reserved(&old.name) != is_reserved(&new.name);
-    let around = |member: &Member| {
-        let Member {
-            group,
-            condition,
-            placed,
-            length,
-            ..
-        } = member;
-        (
-            group.clone(),
-            condition.clone(),
-            placed.clone(),
-            length.clone(),
-        )
-    };
-    let as_large =
-        old.ty == new.ty || size(&old.ty).is_some_and(|size_of| size(&new.ty) == Some(size_of));
-    reserved && as_large && around(old) == around(new)
+    let as_large = old.ty == new.ty || size(&old.ty).is_some() && size(&old.ty) == size(&new.ty);
+    let alike = old.length == new.length && old.placed == new.placed;
+    let around = old.group == new.group && old.condition == new.condition;
+    reserved && as_large && alike && around
 }
 
 /// Whether a member is there to be used later, by its name: `reserved7`, `__kabi_reserved_1`, `spare`.

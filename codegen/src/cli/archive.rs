@@ -114,10 +114,7 @@ fn in_folder(folder: &Path, package: &str) -> Result<Option<PathBuf>, CliError> 
         true => Path::new("."),
         false => folder,
     };
-    let io = |error| CliError::Io {
-        path: folder.to_owned(),
-        error,
-    };
+    let io = |error| CliError::io(folder, error);
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(io)? {
         let name = entry.map_err(io)?.file_name();
@@ -141,10 +138,7 @@ fn in_folder(folder: &Path, package: &str) -> Result<Option<PathBuf>, CliError> 
 
 /// The file of a package of the archive, and the folder that goes away with it; or what apt-get said.
 fn download(need: &Need) -> Result<Result<(TempDir, PathBuf), String>, CliError> {
-    let io = |error| CliError::Io {
-        path: PathBuf::from(&need.name),
-        error,
-    };
+    let io = |error| CliError::io(Path::new(&need.name), error);
     let folder = tempfile::tempdir().map_err(io)?;
     let output = Command::new("apt-get")
         .args(["--quiet=2", "download", &in_archive(need)])

@@ -212,10 +212,7 @@ fn try_image(
         let length = package::MAGIC.len() as u64;
         file.take(length).read_to_end(&mut start)
     });
-    magic.map_err(|error| CliError::Io {
-        path: path.clone(),
-        error,
-    })?;
+    magic.map_err(|error| CliError::io(&path, error))?;
     if start != package::MAGIC {
         let data = super::read_file(&path)?;
         let (path, kernel) = read(path, &data)?;

@@ -704,7 +704,7 @@ fn in_a_task(lines: &str) -> Vec<String> {
     ))
 }
 
-/// With -fms-extensions that is the members of the structure (6.19's Makefile has the flag).
+/// With -fms-extensions that is the members of the structure (7.2's headers need the flag).
 #[test]
 fn a_structure_with_a_tag_and_no_name_is_its_members() {
     for (lines, name) in [
