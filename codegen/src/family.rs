@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 pub struct Stored {
     /// Its name in `releases.toml`.
     pub id: String,
-    /// The first release that has it.
+    /// The release that it is named after, or the first one that has it.
     pub release: String,
     /// Name of the machine.
     pub machine: String,
@@ -63,21 +63,21 @@ impl Family {
         let of_family = of_family.filter(|layout| layout.family == name);
         let mut ordered = Vec::new();
         for entry in of_family {
-            let mut releases = registry.releases().iter();
-            let first = releases
-                .find(|release| release.layout == entry.id)
+            // The name stays as it is when a distribution's earlier builds are registered, too.
+            let release = registry
+                .releases_of(&entry.id)
+                .find(|release| release.name == entry.id.0)
+                .or_else(|| registry.releases_of(&entry.id).next())
                 .map_or(entry.id.0.clone(), |release| release.name.clone());
             let version = registry
-                .releases()
-                .iter()
-                .filter(|release| release.layout == entry.id)
+                .releases_of(&entry.id)
                 .map(|release| numbers(&release.version))
                 .min()
                 .unwrap_or_default();
             let layout = registry.layout(&entry.id)?;
             let stored = Stored {
                 id: entry.id.0.clone(),
-                release: first,
+                release,
                 machine: entry.arch.clone(),
                 fingerprint: entry.fingerprint,
                 live: map.live(&layout),

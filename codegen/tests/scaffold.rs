@@ -91,23 +91,23 @@ fn a_step_is_named_by_its_kernels() {
         assert_eq!(folder, format!("linux-{name}"));
         let made = scaffold::make(&registry, &selection, None, Path::new("no decisions")).unwrap();
         assert_eq!(made.converter, format!("convert-{name}"));
-        // What the step is called means the same releases again.
+        // What the step is called means the same layouts again, if not the same of two builds.
         let again = scaffold::select(&registry, &selection.from, &selection.to).unwrap();
-        let releases = |selection: &Selection<'_>| -> Vec<(String, String)> {
+        let layouts = |selection: &Selection<'_>| -> Vec<(String, String)> {
             let pairs = selection.pairs.iter();
-            let name = |end: &kconv_codegen::generate::End<'_>| end.release.name.clone();
-            pairs.map(|p| (name(&p.from), name(&p.to))).collect()
+            let layout = |end: &kconv_codegen::generate::End<'_>| end.release.layout.0.clone();
+            pairs.map(|p| (layout(&p.from), layout(&p.to))).collect()
         };
-        for pair in releases(&selection) {
-            assert!(releases(&again).contains(&pair), "{pair:?}");
+        for pair in layouts(&selection) {
+            assert!(layouts(&again).contains(&pair), "{pair:?}");
         }
     }
 }
 
-/// What the names of a step mean is what the step was made of, also where a version was built again
-/// since.
+/// What the names of a step mean are the layouts of which the step was made, also where a version was
+/// built again since, or for another release of the distribution.
 #[test]
-fn the_names_of_a_step_mean_its_releases() {
+fn the_names_of_a_step_mean_its_layouts() {
     let registry = registry();
     let converters = Path::new(env!("CARGO_MANIFEST_DIR")).join("../converters");
     let steps = Steps::read(&registry, &converters).unwrap();
@@ -124,12 +124,16 @@ fn the_names_of_a_step_mean_its_releases() {
         let meant: Vec<(&str, &str)> = meant
             .pairs
             .iter()
-            .map(|pair| (&*pair.from.release.name, &*pair.to.release.name))
+            .map(|pair| (&*pair.from.release.layout.0, &*pair.to.release.layout.0))
             .collect();
+        let layout = |release: &str| &*registry.release(release, None, None).unwrap().layout.0;
         let own = step.file.pairs.iter();
-        let own: Vec<(&str, &str)> = own.map(|pair| (&*pair.from, &*pair.to)).collect();
+        let own: Vec<(&str, &str)> = own
+            .map(|pair| (layout(&pair.from), layout(&pair.to)))
+            .collect();
         assert_eq!(meant, own, "{name}");
-        built_again += own.iter().filter(|pair| pair.1 == "6.1.0-55-amd64").count();
+        let pairs = step.file.pairs.iter();
+        built_again += pairs.filter(|pair| pair.to == "6.1.0-55-amd64").count();
         let between_flavours = left_out
             .iter()
             .map(|left| (name.to_owned(), left.from.clone(), left.step.clone()));
@@ -144,7 +148,7 @@ fn the_names_of_a_step_mean_its_releases() {
         ),
         (
             "6.12.117-6.1.192",
-            "6.12.117+deb12-cloud-amd64",
+            "6.12.117+deb13-cloud-amd64",
             "linux-6.1.192-standard-6.1.192-cloud",
         ),
     ];
@@ -354,7 +358,7 @@ fn nothing_is_left_to_decide_between_any_two_layouts() {
             }
         }
     }
-    assert_eq!(pairs.len(), 4 * 3 + 16 * 15 + 3 * 2);
+    assert_eq!(pairs.len(), 4 * 3 + 18 * 17 + 3 * 2);
     let selection = Selection {
         from: String::from("any"),
         to: String::from("any other"),

@@ -36,9 +36,9 @@ pub use super::amd64_standard::{
 };
 
 /// `file`, 296 bytes, now 216.
-pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_1_0_47_rt_amd64, new: &mut views::file::V6_12_100_deb12_rt_amd64) {
+pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_1_0_47_rt_amd64, new: &mut views::file::V6_12_95_deb12_rt_amd64) {
     use views::file::V6_1_0_47_rt_amd64 as Old;
-    use views::file::V6_12_100_deb12_rt_amd64 as New;
+    use views::file::V6_12_95_deb12_rt_amd64 as New;
     // 17 fields that both carry alike
     rest::file!(cx, at, old, new);
     // FMODE_BACKING, FMODE_CAN_ATOMIC_WRITE, FMODE_WRITE_RESTRICTED: open computes them from
@@ -78,9 +78,9 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_1_0_47_rt_a
 }
 
 /// `fown_struct`, 72 bytes, now 80.
-pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V6_1_0_47_rt_amd64, new: &mut views::fown_struct::V6_12_100_deb12_rt_amd64) {
+pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V6_1_0_47_rt_amd64, new: &mut views::fown_struct::V6_12_95_deb12_rt_amd64) {
     use views::fown_struct::V6_1_0_47_rt_amd64 as Old;
-    use views::fown_struct::V6_12_100_deb12_rt_amd64 as New;
+    use views::fown_struct::V6_12_95_deb12_rt_amd64 as New;
     // 6 fields that both carry alike
     rest::fown_struct!(cx, at, old, new);
     // the file whose owner it is, which 6.12 notes when it allocates the object (6.12
@@ -89,9 +89,9 @@ pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::
 }
 
 /// `k_itimer`, 280 bytes.
-pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_1_0_47_rt_amd64, new: &mut views::k_itimer::V6_12_100_deb12_rt_amd64) {
+pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_1_0_47_rt_amd64, new: &mut views::k_itimer::V6_12_95_deb12_rt_amd64) {
     use views::k_itimer::V6_1_0_47_rt_amd64 as Old;
-    use views::k_itimer::V6_12_100_deb12_rt_amd64 as New;
+    use views::k_itimer::V6_12_95_deb12_rt_amd64 as New;
     // 16 fields that both carry alike
     rest::k_itimer!(cx, at, old, new);
     // a link of the ring becomes one of the chain: the same next, null at the end, and pprev is
@@ -108,17 +108,17 @@ pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_1_0
 }
 
 /// `maple_tree`, 48 bytes.
-pub fn maple_tree(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6_1_0_47_rt_amd64, new: &mut views::maple_tree::V6_12_100_deb12_rt_amd64) {
+pub fn maple_tree(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6_1_0_47_rt_amd64, new: &mut views::maple_tree::V6_12_95_deb12_rt_amd64) {
     use views::maple_tree::V6_1_0_47_rt_amd64 as Old;
-    use views::maple_tree::V6_12_100_deb12_rt_amd64 as New;
+    use views::maple_tree::V6_12_95_deb12_rt_amd64 as New;
     // 3 fields that both carry alike
     rest::maple_tree!(cx, at, old, new);
 }
 
 /// `mm_context_t`, 136 bytes.
-pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t::V6_1_0_47_rt_amd64, new: &mut views::mm_context_t::V6_12_100_deb12_rt_amd64) {
+pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t::V6_1_0_47_rt_amd64, new: &mut views::mm_context_t::V6_12_95_deb12_rt_amd64) {
     use views::mm_context_t::V6_1_0_47_rt_amd64 as Old;
-    use views::mm_context_t::V6_12_100_deb12_rt_amd64 as New;
+    use views::mm_context_t::V6_12_95_deb12_rt_amd64 as New;
     // 11 fields that both carry alike
     rest::mm_context_t!(cx, at, old, new);
     // MM_CONTEXT_FORCE_TAGGED_SVA: nothing that a program of 6.1 can have asked for (6.12
@@ -227,9 +227,9 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
 }
 
 /// `pid`, 144 bytes, now 160.
-pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_1_0_47_rt_amd64, new: &mut views::pid::V6_12_100_deb12_rt_amd64) {
+pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_1_0_47_rt_amd64, new: &mut views::pid::V6_12_95_deb12_rt_amd64) {
     use views::pid::V6_1_0_47_rt_amd64 as Old;
-    use views::pid::V6_12_100_deb12_rt_amd64 as New;
+    use views::pid::V6_12_95_deb12_rt_amd64 as New;
     // 8 fields that both carry alike
     rest::pid!(cx, at, old, new);
     // dentry of the pidfs inode, found again when a pidfd is opened
@@ -239,9 +239,9 @@ pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_1_0_47_rt_amd
 }
 
 /// `signal_struct`, 1176 bytes, now 1160.
-pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_struct::V6_1_0_47_rt_amd64, new: &mut views::signal_struct::V6_12_100_deb12_rt_amd64) {
+pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_struct::V6_1_0_47_rt_amd64, new: &mut views::signal_struct::V6_12_95_deb12_rt_amd64) {
     use views::signal_struct::V6_1_0_47_rt_amd64 as Old;
-    use views::signal_struct::V6_12_100_deb12_rt_amd64 as New;
+    use views::signal_struct::V6_12_95_deb12_rt_amd64 as New;
     // 64 fields that both carry alike
     rest::signal_struct!(cx, at, old, new);
     // a ring in 6.1, a chain that ends in null in 6.12; both put the newest timer first, so the
@@ -262,9 +262,9 @@ pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_stru
 }
 
 /// `task_struct`, 9792 bytes.
-pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_1_0_50_rt_amd64, new: &mut views::task_struct::V6_12_100_deb12_rt_amd64) {
+pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_1_0_50_rt_amd64, new: &mut views::task_struct::V6_12_95_deb12_rt_amd64) {
     use views::task_struct::V6_1_0_50_rt_amd64 as Old;
-    use views::task_struct::V6_12_100_deb12_rt_amd64 as New;
+    use views::task_struct::V6_12_95_deb12_rt_amd64 as New;
     // 230 fields that both carry alike
     rest::task_struct!(cx, at, old, new);
     self::thread_info(
@@ -496,9 +496,9 @@ pub fn thread_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_info::
 }
 
 /// `vm_area_struct`, 152 bytes, now 168.
-pub fn vm_area_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_struct::V6_1_0_47_amd64, new: &mut views::vm_area_struct::V6_12_100_deb12_rt_amd64) {
+pub fn vm_area_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_struct::V6_1_0_47_amd64, new: &mut views::vm_area_struct::V6_12_95_deb12_rt_amd64) {
     use views::vm_area_struct::V6_1_0_47_amd64 as Old;
-    use views::vm_area_struct::V6_12_100_deb12_rt_amd64 as New;
+    use views::vm_area_struct::V6_12_95_deb12_rt_amd64 as New;
     // 15 fields that both carry alike
     rest::vm_area_struct!(cx, at, old, new);
     // VM_ALLOW_ANY_UNCACHED, VM_DROPPABLE, VM_SEALED, VM_SHADOW_STACK: nothing that a program

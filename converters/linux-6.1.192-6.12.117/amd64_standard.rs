@@ -16,9 +16,9 @@ use kconv_runtime::prelude::*;
 mod rest;
 
 /// `cred`, 176 bytes, now 184.
-pub fn cred(cx: &mut Context<'_>, at: &At<'_>, old: &views::cred::V6_1_0_47_amd64, new: &mut views::cred::V6_12_100_deb12_amd64) {
+pub fn cred(cx: &mut Context<'_>, at: &At<'_>, old: &views::cred::V6_1_0_47_amd64, new: &mut views::cred::V6_12_95_deb12_amd64) {
     use views::cred::V6_1_0_47_amd64 as Old;
-    use views::cred::V6_12_100_deb12_amd64 as New;
+    use views::cred::V6_12_95_deb12_amd64 as New;
     // 21 fields that both carry alike
     rest::cred!(cx, at, old, new);
     // two words of 32 bits become one of 64: capability n is bit n & 31 of word n >> 5 in 6.1,
@@ -57,9 +57,9 @@ pub fn cred(cx: &mut Context<'_>, at: &At<'_>, old: &views::cred::V6_1_0_47_amd6
 }
 
 /// `file`, 232 bytes, now 184.
-pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_1_0_47_amd64, new: &mut views::file::V6_12_100_deb12_amd64) {
+pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_1_0_47_amd64, new: &mut views::file::V6_12_95_deb12_amd64) {
     use views::file::V6_1_0_47_amd64 as Old;
-    use views::file::V6_12_100_deb12_amd64 as New;
+    use views::file::V6_12_95_deb12_amd64 as New;
     // 17 fields that both carry alike
     rest::file!(cx, at, old, new);
     // FMODE_BACKING, FMODE_CAN_ATOMIC_WRITE, FMODE_WRITE_RESTRICTED: open computes them from
@@ -99,9 +99,9 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_1_0_47_amd6
 }
 
 /// `fown_struct`, 32 bytes, now 40.
-pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V6_1_0_47_amd64, new: &mut views::fown_struct::V6_12_100_deb12_amd64) {
+pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V6_1_0_47_amd64, new: &mut views::fown_struct::V6_12_95_deb12_amd64) {
     use views::fown_struct::V6_1_0_47_amd64 as Old;
-    use views::fown_struct::V6_12_100_deb12_amd64 as New;
+    use views::fown_struct::V6_12_95_deb12_amd64 as New;
     // 6 fields that both carry alike
     rest::fown_struct!(cx, at, old, new);
     // the file whose owner it is, which 6.12 notes when it allocates the object (6.12
@@ -188,18 +188,18 @@ pub fn fpu_state_perm(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu_state_
 }
 
 /// `group_info`, 8 bytes.
-pub fn group_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::group_info::V6_1_0_47_amd64, new: &mut views::group_info::V6_12_100_deb12_amd64) {
+pub fn group_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::group_info::V6_1_0_47_amd64, new: &mut views::group_info::V6_12_95_deb12_amd64) {
     use views::group_info::V6_1_0_47_amd64 as Old;
-    use views::group_info::V6_12_100_deb12_amd64 as New;
+    use views::group_info::V6_12_95_deb12_amd64 as New;
     new.usage.refs.counter = old.usage.counter;
     new.ngroups = old.ngroups;
     // gid: ngroups elements at the end, each by `kgid_t`
 }
 
 /// `k_itimer`, 256 bytes.
-pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_1_0_47_amd64, new: &mut views::k_itimer::V6_12_100_deb12_amd64) {
+pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_1_0_47_amd64, new: &mut views::k_itimer::V6_12_95_deb12_amd64) {
     use views::k_itimer::V6_1_0_47_amd64 as Old;
-    use views::k_itimer::V6_12_100_deb12_amd64 as New;
+    use views::k_itimer::V6_12_95_deb12_amd64 as New;
     // 16 fields that both carry alike
     rest::k_itimer!(cx, at, old, new);
     // a link of the ring becomes one of the chain: the same next, null at the end, and pprev is
@@ -216,9 +216,9 @@ pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_1_0
 }
 
 /// `maple_tree`, 24 bytes, now 16.
-pub fn maple_tree(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6_1_0_47_amd64, new: &mut views::maple_tree::V6_12_100_deb12_amd64) {
+pub fn maple_tree(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6_1_0_47_amd64, new: &mut views::maple_tree::V6_12_95_deb12_amd64) {
     use views::maple_tree::V6_1_0_47_amd64 as Old;
-    use views::maple_tree::V6_12_100_deb12_amd64 as New;
+    use views::maple_tree::V6_12_95_deb12_amd64 as New;
     // 3 fields that both carry alike
     rest::maple_tree!(cx, at, old, new);
 }
@@ -238,9 +238,9 @@ pub fn mempolicy(cx: &mut Context<'_>, at: &At<'_>, old: &views::mempolicy::V6_1
 }
 
 /// `mm_context_t`, 136 bytes.
-pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t::V6_1_0_47_amd64, new: &mut views::mm_context_t::V6_12_100_deb12_amd64) {
+pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t::V6_1_0_47_amd64, new: &mut views::mm_context_t::V6_12_95_deb12_amd64) {
     use views::mm_context_t::V6_1_0_47_amd64 as Old;
-    use views::mm_context_t::V6_12_100_deb12_amd64 as New;
+    use views::mm_context_t::V6_12_95_deb12_amd64 as New;
     // 11 fields that both carry alike
     rest::mm_context_t!(cx, at, old, new);
     // MM_CONTEXT_FORCE_TAGGED_SVA: nothing that a program of 6.1 can have asked for (6.12
@@ -349,18 +349,18 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
 }
 
 /// `nsproxy`, 72 bytes.
-pub fn nsproxy(cx: &mut Context<'_>, at: &At<'_>, old: &views::nsproxy::V6_1_0_47_amd64, new: &mut views::nsproxy::V6_12_100_deb12_amd64) {
+pub fn nsproxy(cx: &mut Context<'_>, at: &At<'_>, old: &views::nsproxy::V6_1_0_47_amd64, new: &mut views::nsproxy::V6_12_95_deb12_amd64) {
     use views::nsproxy::V6_1_0_47_amd64 as Old;
-    use views::nsproxy::V6_12_100_deb12_amd64 as New;
+    use views::nsproxy::V6_12_95_deb12_amd64 as New;
     // 8 fields that both carry alike
     rest::nsproxy!(cx, at, old, new);
     new.count.refs.counter = old.count.counter;
 }
 
 /// `pid`, 96 bytes, now 112.
-pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_1_0_47_amd64, new: &mut views::pid::V6_12_100_deb12_amd64) {
+pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_1_0_47_amd64, new: &mut views::pid::V6_12_95_deb12_amd64) {
     use views::pid::V6_1_0_47_amd64 as Old;
-    use views::pid::V6_12_100_deb12_amd64 as New;
+    use views::pid::V6_12_95_deb12_amd64 as New;
     // 8 fields that both carry alike
     rest::pid!(cx, at, old, new);
     // dentry of the pidfs inode, found again when a pidfd is opened
@@ -370,9 +370,9 @@ pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_1_0_47_amd64,
 }
 
 /// `pt_regs`, 168 bytes.
-pub fn pt_regs(cx: &mut Context<'_>, at: &At<'_>, old: &views::pt_regs::V6_1_0_47_amd64, new: &mut views::pt_regs::V6_12_100_deb12_amd64) {
+pub fn pt_regs(cx: &mut Context<'_>, at: &At<'_>, old: &views::pt_regs::V6_1_0_47_amd64, new: &mut views::pt_regs::V6_12_95_deb12_amd64) {
     use views::pt_regs::V6_1_0_47_amd64 as Old;
-    use views::pt_regs::V6_12_100_deb12_amd64 as New;
+    use views::pt_regs::V6_12_95_deb12_amd64 as New;
     // 19 fields that both carry alike
     rest::pt_regs!(cx, at, old, new);
     // the CPU pushes the selector zero-extended to 64 bits; the upper bits mean something under
@@ -415,9 +415,9 @@ pub fn restart_block(cx: &mut Context<'_>, at: &At<'_>, old: &views::restart_blo
 }
 
 /// `sched_avg`, 64 bytes.
-pub fn sched_avg(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_avg::V6_1_0_47_amd64, new: &mut views::sched_avg::V6_12_100_deb12_amd64) {
+pub fn sched_avg(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_avg::V6_1_0_47_amd64, new: &mut views::sched_avg::V6_12_95_deb12_amd64) {
     use views::sched_avg::V6_1_0_47_amd64 as Old;
-    use views::sched_avg::V6_12_100_deb12_amd64 as New;
+    use views::sched_avg::V6_12_95_deb12_amd64 as New;
     // 8 fields that both carry alike
     rest::sched_avg!(cx, at, old, new);
     // load of the last milliseconds as this machine saw it, decaying from a stamp of its run
@@ -436,9 +436,9 @@ pub fn sched_avg(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_avg::V6_1
 }
 
 /// `sched_dl_entity`, 224 bytes, now 240.
-pub fn sched_dl_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_dl_entity::V6_1_0_47_amd64, new: &mut views::sched_dl_entity::V6_12_100_deb12_amd64) {
+pub fn sched_dl_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_dl_entity::V6_1_0_47_amd64, new: &mut views::sched_dl_entity::V6_12_95_deb12_amd64) {
     use views::sched_dl_entity::V6_1_0_47_amd64 as Old;
-    use views::sched_dl_entity::V6_12_100_deb12_amd64 as New;
+    use views::sched_dl_entity::V6_12_95_deb12_amd64 as New;
     // 19 fields that both carry alike
     rest::sched_dl_entity!(cx, at, old, new);
     // 0 in every task; 1 in the deadline server of a run queue alone (6.12
@@ -455,9 +455,9 @@ pub fn sched_dl_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_dl_
 }
 
 /// `sched_entity`, 256 bytes.
-pub fn sched_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_entity::V6_1_0_47_amd64, new: &mut views::sched_entity::V6_12_100_deb12_amd64) {
+pub fn sched_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_entity::V6_1_0_47_amd64, new: &mut views::sched_entity::V6_12_95_deb12_amd64) {
     use views::sched_entity::V6_1_0_47_amd64 as Old;
-    use views::sched_entity::V6_12_100_deb12_amd64 as New;
+    use views::sched_entity::V6_12_95_deb12_amd64 as New;
     // 14 fields that both carry alike
     rest::sched_entity!(cx, at, old, new);
     // virtual deadline in the virtual time of one run queue
@@ -485,18 +485,18 @@ pub fn sched_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_entity
 }
 
 /// `sched_statistics`, 256 bytes.
-pub fn sched_statistics(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_statistics::V6_1_0_47_amd64, new: &mut views::sched_statistics::V6_12_100_deb12_amd64) {
+pub fn sched_statistics(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_statistics::V6_1_0_47_amd64, new: &mut views::sched_statistics::V6_12_95_deb12_amd64) {
     use views::sched_statistics::V6_1_0_47_amd64 as Old;
-    use views::sched_statistics::V6_12_100_deb12_amd64 as New;
+    use views::sched_statistics::V6_12_95_deb12_amd64 as New;
     // 27 fields that both carry alike
     rest::sched_statistics!(cx, at, old, new);
     new.exec_max = cx.narrow(&at!(at.exec_max), old.exec_max);
 }
 
 /// `signal_struct`, 1112 bytes, now 1104.
-pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_struct::V6_1_0_47_amd64, new: &mut views::signal_struct::V6_12_100_deb12_amd64) {
+pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_struct::V6_1_0_47_amd64, new: &mut views::signal_struct::V6_12_95_deb12_amd64) {
     use views::signal_struct::V6_1_0_47_amd64 as Old;
-    use views::signal_struct::V6_12_100_deb12_amd64 as New;
+    use views::signal_struct::V6_12_95_deb12_amd64 as New;
     // 65 fields that both carry alike
     rest::signal_struct!(cx, at, old, new);
     // a ring in 6.1, a chain that ends in null in 6.12; both put the newest timer first, so the
@@ -510,9 +510,9 @@ pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_stru
 }
 
 /// `task_delay_info`, 128 bytes, now 144.
-pub fn task_delay_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_delay_info::V6_1_0_47_amd64, new: &mut views::task_delay_info::V6_12_100_deb12_amd64) {
+pub fn task_delay_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_delay_info::V6_1_0_47_amd64, new: &mut views::task_delay_info::V6_12_95_deb12_amd64) {
     use views::task_delay_info::V6_1_0_47_amd64 as Old;
-    use views::task_delay_info::V6_12_100_deb12_amd64 as New;
+    use views::task_delay_info::V6_12_95_deb12_amd64 as New;
     // 19 fields that both carry alike
     rest::task_delay_info!(cx, at, old, new);
     // 0: time taken by interrupts, which 6.1 did not measure; a new task starts there too (6.12
@@ -522,9 +522,9 @@ pub fn task_delay_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_dela
 }
 
 /// `task_struct`, 9792 bytes.
-pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_1_0_50_amd64, new: &mut views::task_struct::V6_12_100_deb12_amd64) {
+pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_1_0_50_amd64, new: &mut views::task_struct::V6_12_95_deb12_amd64) {
     use views::task_struct::V6_1_0_50_amd64 as Old;
-    use views::task_struct::V6_12_100_deb12_amd64 as New;
+    use views::task_struct::V6_12_95_deb12_amd64 as New;
     // 244 fields that both carry alike
     rest::task_struct!(cx, at, old, new);
     // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
@@ -717,9 +717,9 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
 }
 
 /// `thread_struct`, 4416 bytes.
-pub fn thread_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_struct::V6_1_0_47_amd64, new: &mut views::thread_struct::V6_12_100_deb12_amd64) {
+pub fn thread_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_struct::V6_1_0_47_amd64, new: &mut views::thread_struct::V6_12_95_deb12_amd64) {
     use views::thread_struct::V6_1_0_47_amd64 as Old;
-    use views::thread_struct::V6_12_100_deb12_amd64 as New;
+    use views::thread_struct::V6_12_95_deb12_amd64 as New;
     // 19 fields that both carry alike
     rest::thread_struct!(cx, at, old, new);
     // what arch_prctl enabled, ARCH_SHSTK_SHSTK and ARCH_SHSTK_WRSS
@@ -741,9 +741,9 @@ pub fn user_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_struct::
 }
 
 /// `vm_area_struct`, 152 bytes, now 176.
-pub fn vm_area_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_struct::V6_1_0_47_amd64, new: &mut views::vm_area_struct::V6_12_100_deb12_amd64) {
+pub fn vm_area_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_struct::V6_1_0_47_amd64, new: &mut views::vm_area_struct::V6_12_95_deb12_amd64) {
     use views::vm_area_struct::V6_1_0_47_amd64 as Old;
-    use views::vm_area_struct::V6_12_100_deb12_amd64 as New;
+    use views::vm_area_struct::V6_12_95_deb12_amd64 as New;
     // 15 fields that both carry alike
     rest::vm_area_struct!(cx, at, old, new);
     // VM_ALLOW_ANY_UNCACHED, VM_DROPPABLE, VM_SEALED, VM_SHADOW_STACK: nothing that a program

@@ -36,8 +36,8 @@ pub use super::amd64_standard::{
 };
 
 /// `file`, 216 bytes, now 296.
-pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_12_100_deb12_rt_amd64, new: &mut views::file::V6_1_0_47_rt_amd64) {
-    use views::file::V6_12_100_deb12_rt_amd64 as Old;
+pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_12_95_deb12_rt_amd64, new: &mut views::file::V6_1_0_47_rt_amd64) {
+    use views::file::V6_12_95_deb12_rt_amd64 as Old;
     use views::file::V6_1_0_47_rt_amd64 as New;
     // 17 fields that both carry alike
     rest::file!(cx, at, old, new);
@@ -48,10 +48,10 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_12_100_deb1
     // do_dentry_open); FMODE_NONOTIFY: no events of fsnotify: alone it means the same in both
     // (include/linux/fs.h); FMODE_NONOTIFY_PERM: no permission events, and together with
     // FMODE_NONOTIFY no events before content is read (6.12 include/linux/fs.h:
-    // FMODE_FSNOTIFY_MASK); 6.1 asks the inode each time, and must not take the two for
-    // FMODE_NONOTIFY alone, which is no events at all (6.1 include/linux/fsnotify.h:
-    // fsnotify_file); FMODE_NOREUSE: a hint of posix_fadvise that 6.1 does not have (6.12
-    // mm/fadvise.c: generic_fadvise)
+    // FMODE_FSNOTIFY_MASK); 6.1, and 6.12 before 6.12.105, ask the inode each time, and must
+    // not take the two for FMODE_NONOTIFY alone, which is no events at all
+    // (include/linux/fsnotify.h: fsnotify_file, 6.1 and 6.12.95); FMODE_NOREUSE: a hint of
+    // posix_fadvise that 6.1 does not have (6.12 mm/fadvise.c: generic_fadvise)
     new.f_mode = cx
         .flags(
             &at!(at.f_mode),
@@ -74,8 +74,8 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_12_100_deb1
 }
 
 /// `fown_struct`, 80 bytes, now 72.
-pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V6_12_100_deb12_rt_amd64, new: &mut views::fown_struct::V6_1_0_47_rt_amd64) {
-    use views::fown_struct::V6_12_100_deb12_rt_amd64 as Old;
+pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V6_12_95_deb12_rt_amd64, new: &mut views::fown_struct::V6_1_0_47_rt_amd64) {
+    use views::fown_struct::V6_12_95_deb12_rt_amd64 as Old;
     use views::fown_struct::V6_1_0_47_rt_amd64 as New;
     // 6 fields that both carry alike
     rest::fown_struct!(cx, at, old, new);
@@ -85,8 +85,8 @@ pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::
 }
 
 /// `k_itimer`, 280 bytes.
-pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_12_100_deb12_rt_amd64, new: &mut views::k_itimer::V6_1_0_47_rt_amd64) {
-    use views::k_itimer::V6_12_100_deb12_rt_amd64 as Old;
+pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_12_95_deb12_rt_amd64, new: &mut views::k_itimer::V6_1_0_47_rt_amd64) {
+    use views::k_itimer::V6_12_95_deb12_rt_amd64 as Old;
     use views::k_itimer::V6_1_0_47_rt_amd64 as New;
     // 16 fields that both carry alike
     rest::k_itimer!(cx, at, old, new);
@@ -99,23 +99,23 @@ pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_12_
         &old.it_signal,
         [
             core::mem::offset_of!(
-                views::signal_struct::V6_12_100_deb12_rt_amd64, posix_timers
+                views::signal_struct::V6_12_95_deb12_rt_amd64, posix_timers
             ),
         ],
     );
 }
 
 /// `maple_tree`, 48 bytes.
-pub fn maple_tree(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6_12_100_deb12_rt_amd64, new: &mut views::maple_tree::V6_1_0_47_rt_amd64) {
-    use views::maple_tree::V6_12_100_deb12_rt_amd64 as Old;
+pub fn maple_tree(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6_12_95_deb12_rt_amd64, new: &mut views::maple_tree::V6_1_0_47_rt_amd64) {
+    use views::maple_tree::V6_12_95_deb12_rt_amd64 as Old;
     use views::maple_tree::V6_1_0_47_rt_amd64 as New;
     // 3 fields that both carry alike
     rest::maple_tree!(cx, at, old, new);
 }
 
 /// `mm_context_t`, 136 bytes.
-pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t::V6_12_100_deb12_rt_amd64, new: &mut views::mm_context_t::V6_1_0_47_rt_amd64) {
-    use views::mm_context_t::V6_12_100_deb12_rt_amd64 as Old;
+pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t::V6_12_95_deb12_rt_amd64, new: &mut views::mm_context_t::V6_1_0_47_rt_amd64) {
+    use views::mm_context_t::V6_12_95_deb12_rt_amd64 as Old;
     use views::mm_context_t::V6_1_0_47_rt_amd64 as New;
     // 11 fields that both carry alike
     rest::mm_context_t!(cx, at, old, new);
@@ -243,8 +243,8 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
 }
 
 /// `pid`, 160 bytes, now 144.
-pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_12_100_deb12_rt_amd64, new: &mut views::pid::V6_1_0_47_rt_amd64) {
-    use views::pid::V6_12_100_deb12_rt_amd64 as Old;
+pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_12_95_deb12_rt_amd64, new: &mut views::pid::V6_1_0_47_rt_amd64) {
+    use views::pid::V6_12_95_deb12_rt_amd64 as Old;
     use views::pid::V6_1_0_47_rt_amd64 as New;
     // 8 fields that both carry alike
     rest::pid!(cx, at, old, new);
@@ -263,8 +263,8 @@ pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_12_100_deb12_
 }
 
 /// `signal_struct`, 1160 bytes, now 1176.
-pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_struct::V6_12_100_deb12_rt_amd64, new: &mut views::signal_struct::V6_1_0_47_rt_amd64) {
-    use views::signal_struct::V6_12_100_deb12_rt_amd64 as Old;
+pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_struct::V6_12_95_deb12_rt_amd64, new: &mut views::signal_struct::V6_1_0_47_rt_amd64) {
+    use views::signal_struct::V6_12_95_deb12_rt_amd64 as Old;
     use views::signal_struct::V6_1_0_47_rt_amd64 as New;
     // 64 fields that both carry alike
     rest::signal_struct!(cx, at, old, new);
@@ -274,7 +274,7 @@ pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_stru
         cx,
         &at!(at.posix_timers),
         &old.posix_timers,
-        [core::mem::offset_of!(views::k_itimer::V6_12_100_deb12_rt_amd64, list)],
+        [core::mem::offset_of!(views::k_itimer::V6_12_95_deb12_rt_amd64, list)],
     );
     // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
     // its parent's
@@ -282,8 +282,8 @@ pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_stru
 }
 
 /// `task_struct`, 9792 bytes.
-pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_12_100_deb12_rt_amd64, new: &mut views::task_struct::V6_1_0_50_rt_amd64) {
-    use views::task_struct::V6_12_100_deb12_rt_amd64 as Old;
+pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_12_95_deb12_rt_amd64, new: &mut views::task_struct::V6_1_0_50_rt_amd64) {
+    use views::task_struct::V6_12_95_deb12_rt_amd64 as Old;
     use views::task_struct::V6_1_0_50_rt_amd64 as New;
     // 228 fields that both carry alike
     rest::task_struct!(cx, at, old, new);
@@ -327,7 +327,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         &old.mm_cid_active,
         [
             core::mem::offset_of!(
-                views::task_struct::V6_12_100_deb12_rt_amd64, mm_cid_active
+                views::task_struct::V6_12_95_deb12_rt_amd64, mm_cid_active
             ),
         ],
     );
@@ -353,10 +353,10 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         &old.group_leader,
         [
             core::mem::offset_of!(
-                views::task_struct::V6_12_100_deb12_rt_amd64, thread_node
+                views::task_struct::V6_12_95_deb12_rt_amd64, thread_node
             ),
             core::mem::offset_of!(
-                views::signal_struct::V6_12_100_deb12_rt_amd64, thread_head
+                views::signal_struct::V6_12_95_deb12_rt_amd64, thread_head
             ),
             core::mem::offset_of!(views::task_struct::V6_1_0_50_rt_amd64, thread_group),
         ],
@@ -374,7 +374,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         &at!(at.rseq),
         &old.rseq,
         &old.rseq_len,
-        [core::mem::offset_of!(views::task_struct::V6_12_100_deb12_rt_amd64, rseq_len)],
+        [core::mem::offset_of!(views::task_struct::V6_12_95_deb12_rt_amd64, rseq_len)],
     );
     // fill of ret_stack, which is not carried
     new.curr_ret_stack = I32::new(-1);
@@ -582,8 +582,8 @@ pub fn thread_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_info::
 }
 
 /// `vm_area_struct`, 168 bytes, now 152.
-pub fn vm_area_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_struct::V6_12_100_deb12_rt_amd64, new: &mut views::vm_area_struct::V6_1_0_47_amd64) {
-    use views::vm_area_struct::V6_12_100_deb12_rt_amd64 as Old;
+pub fn vm_area_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_struct::V6_12_95_deb12_rt_amd64, new: &mut views::vm_area_struct::V6_1_0_47_amd64) {
+    use views::vm_area_struct::V6_12_95_deb12_rt_amd64 as Old;
     use views::vm_area_struct::V6_1_0_47_amd64 as New;
     // 15 fields that both carry alike
     rest::vm_area_struct!(cx, at, old, new);

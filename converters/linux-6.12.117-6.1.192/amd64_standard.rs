@@ -16,8 +16,8 @@ use kconv_runtime::prelude::*;
 mod rest;
 
 /// `cred`, 184 bytes, now 176.
-pub fn cred(cx: &mut Context<'_>, at: &At<'_>, old: &views::cred::V6_12_100_deb12_amd64, new: &mut views::cred::V6_1_0_47_amd64) {
-    use views::cred::V6_12_100_deb12_amd64 as Old;
+pub fn cred(cx: &mut Context<'_>, at: &At<'_>, old: &views::cred::V6_12_95_deb12_amd64, new: &mut views::cred::V6_1_0_47_amd64) {
+    use views::cred::V6_12_95_deb12_amd64 as Old;
     use views::cred::V6_1_0_47_amd64 as New;
     // 21 fields that both carry alike
     rest::cred!(cx, at, old, new);
@@ -57,8 +57,8 @@ pub fn cred(cx: &mut Context<'_>, at: &At<'_>, old: &views::cred::V6_12_100_deb1
 }
 
 /// `file`, 184 bytes, now 232.
-pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_12_100_deb12_amd64, new: &mut views::file::V6_1_0_47_amd64) {
-    use views::file::V6_12_100_deb12_amd64 as Old;
+pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_12_95_deb12_amd64, new: &mut views::file::V6_1_0_47_amd64) {
+    use views::file::V6_12_95_deb12_amd64 as Old;
     use views::file::V6_1_0_47_amd64 as New;
     // 17 fields that both carry alike
     rest::file!(cx, at, old, new);
@@ -69,10 +69,10 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_12_100_deb1
     // do_dentry_open); FMODE_NONOTIFY: no events of fsnotify: alone it means the same in both
     // (include/linux/fs.h); FMODE_NONOTIFY_PERM: no permission events, and together with
     // FMODE_NONOTIFY no events before content is read (6.12 include/linux/fs.h:
-    // FMODE_FSNOTIFY_MASK); 6.1 asks the inode each time, and must not take the two for
-    // FMODE_NONOTIFY alone, which is no events at all (6.1 include/linux/fsnotify.h:
-    // fsnotify_file); FMODE_NOREUSE: a hint of posix_fadvise that 6.1 does not have (6.12
-    // mm/fadvise.c: generic_fadvise)
+    // FMODE_FSNOTIFY_MASK); 6.1, and 6.12 before 6.12.105, ask the inode each time, and must
+    // not take the two for FMODE_NONOTIFY alone, which is no events at all
+    // (include/linux/fsnotify.h: fsnotify_file, 6.1 and 6.12.95); FMODE_NOREUSE: a hint of
+    // posix_fadvise that 6.1 does not have (6.12 mm/fadvise.c: generic_fadvise)
     new.f_mode = cx
         .flags(
             &at!(at.f_mode),
@@ -95,8 +95,8 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_12_100_deb1
 }
 
 /// `fown_struct`, 40 bytes, now 32.
-pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V6_12_100_deb12_amd64, new: &mut views::fown_struct::V6_1_0_47_amd64) {
-    use views::fown_struct::V6_12_100_deb12_amd64 as Old;
+pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V6_12_95_deb12_amd64, new: &mut views::fown_struct::V6_1_0_47_amd64) {
+    use views::fown_struct::V6_12_95_deb12_amd64 as Old;
     use views::fown_struct::V6_1_0_47_amd64 as New;
     // 6 fields that both carry alike
     rest::fown_struct!(cx, at, old, new);
@@ -204,8 +204,8 @@ pub fn fpu_state_perm(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu_state_
 }
 
 /// `group_info`, 8 bytes.
-pub fn group_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::group_info::V6_12_100_deb12_amd64, new: &mut views::group_info::V6_1_0_47_amd64) {
-    use views::group_info::V6_12_100_deb12_amd64 as Old;
+pub fn group_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::group_info::V6_12_95_deb12_amd64, new: &mut views::group_info::V6_1_0_47_amd64) {
+    use views::group_info::V6_12_95_deb12_amd64 as Old;
     use views::group_info::V6_1_0_47_amd64 as New;
     new.usage.counter = old.usage.refs.counter;
     new.ngroups = old.ngroups;
@@ -213,8 +213,8 @@ pub fn group_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::group_info::V6
 }
 
 /// `k_itimer`, 256 bytes.
-pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_12_100_deb12_amd64, new: &mut views::k_itimer::V6_1_0_47_amd64) {
-    use views::k_itimer::V6_12_100_deb12_amd64 as Old;
+pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_12_95_deb12_amd64, new: &mut views::k_itimer::V6_1_0_47_amd64) {
+    use views::k_itimer::V6_12_95_deb12_amd64 as Old;
     use views::k_itimer::V6_1_0_47_amd64 as New;
     // 16 fields that both carry alike
     rest::k_itimer!(cx, at, old, new);
@@ -227,15 +227,15 @@ pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_12_
         &old.it_signal,
         [
             core::mem::offset_of!(
-                views::signal_struct::V6_12_100_deb12_amd64, posix_timers
+                views::signal_struct::V6_12_95_deb12_amd64, posix_timers
             ),
         ],
     );
 }
 
 /// `maple_tree`, 16 bytes, now 24.
-pub fn maple_tree(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6_12_100_deb12_amd64, new: &mut views::maple_tree::V6_1_0_47_amd64) {
-    use views::maple_tree::V6_12_100_deb12_amd64 as Old;
+pub fn maple_tree(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6_12_95_deb12_amd64, new: &mut views::maple_tree::V6_1_0_47_amd64) {
+    use views::maple_tree::V6_12_95_deb12_amd64 as Old;
     use views::maple_tree::V6_1_0_47_amd64 as New;
     // 3 fields that both carry alike
     rest::maple_tree!(cx, at, old, new);
@@ -256,8 +256,8 @@ pub fn mempolicy(cx: &mut Context<'_>, at: &At<'_>, old: &views::mempolicy::V6_1
 }
 
 /// `mm_context_t`, 136 bytes.
-pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t::V6_12_100_deb12_amd64, new: &mut views::mm_context_t::V6_1_0_47_amd64) {
-    use views::mm_context_t::V6_12_100_deb12_amd64 as Old;
+pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t::V6_12_95_deb12_amd64, new: &mut views::mm_context_t::V6_1_0_47_amd64) {
+    use views::mm_context_t::V6_12_95_deb12_amd64 as Old;
     use views::mm_context_t::V6_1_0_47_amd64 as New;
     // 11 fields that both carry alike
     rest::mm_context_t!(cx, at, old, new);
@@ -385,8 +385,8 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
 }
 
 /// `nsproxy`, 72 bytes.
-pub fn nsproxy(cx: &mut Context<'_>, at: &At<'_>, old: &views::nsproxy::V6_12_100_deb12_amd64, new: &mut views::nsproxy::V6_1_0_47_amd64) {
-    use views::nsproxy::V6_12_100_deb12_amd64 as Old;
+pub fn nsproxy(cx: &mut Context<'_>, at: &At<'_>, old: &views::nsproxy::V6_12_95_deb12_amd64, new: &mut views::nsproxy::V6_1_0_47_amd64) {
+    use views::nsproxy::V6_12_95_deb12_amd64 as Old;
     use views::nsproxy::V6_1_0_47_amd64 as New;
     // 8 fields that both carry alike
     rest::nsproxy!(cx, at, old, new);
@@ -394,8 +394,8 @@ pub fn nsproxy(cx: &mut Context<'_>, at: &At<'_>, old: &views::nsproxy::V6_12_10
 }
 
 /// `pid`, 112 bytes, now 96.
-pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_12_100_deb12_amd64, new: &mut views::pid::V6_1_0_47_amd64) {
-    use views::pid::V6_12_100_deb12_amd64 as Old;
+pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_12_95_deb12_amd64, new: &mut views::pid::V6_1_0_47_amd64) {
+    use views::pid::V6_12_95_deb12_amd64 as Old;
     use views::pid::V6_1_0_47_amd64 as New;
     // 8 fields that both carry alike
     rest::pid!(cx, at, old, new);
@@ -414,8 +414,8 @@ pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_12_100_deb12_
 }
 
 /// `pt_regs`, 168 bytes.
-pub fn pt_regs(cx: &mut Context<'_>, at: &At<'_>, old: &views::pt_regs::V6_12_100_deb12_amd64, new: &mut views::pt_regs::V6_1_0_47_amd64) {
-    use views::pt_regs::V6_12_100_deb12_amd64 as Old;
+pub fn pt_regs(cx: &mut Context<'_>, at: &At<'_>, old: &views::pt_regs::V6_12_95_deb12_amd64, new: &mut views::pt_regs::V6_1_0_47_amd64) {
+    use views::pt_regs::V6_12_95_deb12_amd64 as Old;
     use views::pt_regs::V6_1_0_47_amd64 as New;
     // 19 fields that both carry alike
     rest::pt_regs!(cx, at, old, new);
@@ -459,8 +459,8 @@ pub fn restart_block(cx: &mut Context<'_>, at: &At<'_>, old: &views::restart_blo
 }
 
 /// `sched_avg`, 64 bytes.
-pub fn sched_avg(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_avg::V6_12_100_deb12_amd64, new: &mut views::sched_avg::V6_1_0_47_amd64) {
-    use views::sched_avg::V6_12_100_deb12_amd64 as Old;
+pub fn sched_avg(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_avg::V6_12_95_deb12_amd64, new: &mut views::sched_avg::V6_1_0_47_amd64) {
+    use views::sched_avg::V6_12_95_deb12_amd64 as Old;
     use views::sched_avg::V6_1_0_47_amd64 as New;
     // 8 fields that both carry alike
     rest::sched_avg!(cx, at, old, new);
@@ -476,8 +476,8 @@ pub fn sched_avg(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_avg::V6_1
 }
 
 /// `sched_dl_entity`, 240 bytes, now 224.
-pub fn sched_dl_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_dl_entity::V6_12_100_deb12_amd64, new: &mut views::sched_dl_entity::V6_1_0_47_amd64) {
-    use views::sched_dl_entity::V6_12_100_deb12_amd64 as Old;
+pub fn sched_dl_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_dl_entity::V6_12_95_deb12_amd64, new: &mut views::sched_dl_entity::V6_1_0_47_amd64) {
+    use views::sched_dl_entity::V6_12_95_deb12_amd64 as Old;
     use views::sched_dl_entity::V6_1_0_47_amd64 as New;
     // 19 fields that both carry alike
     rest::sched_dl_entity!(cx, at, old, new);
@@ -525,8 +525,8 @@ pub fn sched_dl_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_dl_
 }
 
 /// `sched_entity`, 256 bytes.
-pub fn sched_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_entity::V6_12_100_deb12_amd64, new: &mut views::sched_entity::V6_1_0_47_amd64) {
-    use views::sched_entity::V6_12_100_deb12_amd64 as Old;
+pub fn sched_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_entity::V6_12_95_deb12_amd64, new: &mut views::sched_entity::V6_1_0_47_amd64) {
+    use views::sched_entity::V6_12_95_deb12_amd64 as Old;
     use views::sched_entity::V6_1_0_47_amd64 as New;
     // 14 fields that both carry alike
     rest::sched_entity!(cx, at, old, new);
@@ -582,8 +582,8 @@ pub fn sched_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_entity
 }
 
 /// `sched_statistics`, 256 bytes.
-pub fn sched_statistics(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_statistics::V6_12_100_deb12_amd64, new: &mut views::sched_statistics::V6_1_0_47_amd64) {
-    use views::sched_statistics::V6_12_100_deb12_amd64 as Old;
+pub fn sched_statistics(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_statistics::V6_12_95_deb12_amd64, new: &mut views::sched_statistics::V6_1_0_47_amd64) {
+    use views::sched_statistics::V6_12_95_deb12_amd64 as Old;
     use views::sched_statistics::V6_1_0_47_amd64 as New;
     // 27 fields that both carry alike
     rest::sched_statistics!(cx, at, old, new);
@@ -591,8 +591,8 @@ pub fn sched_statistics(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_st
 }
 
 /// `signal_struct`, 1104 bytes, now 1112.
-pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_struct::V6_12_100_deb12_amd64, new: &mut views::signal_struct::V6_1_0_47_amd64) {
-    use views::signal_struct::V6_12_100_deb12_amd64 as Old;
+pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_struct::V6_12_95_deb12_amd64, new: &mut views::signal_struct::V6_1_0_47_amd64) {
+    use views::signal_struct::V6_12_95_deb12_amd64 as Old;
     use views::signal_struct::V6_1_0_47_amd64 as New;
     // 65 fields that both carry alike
     rest::signal_struct!(cx, at, old, new);
@@ -602,13 +602,13 @@ pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_stru
         cx,
         &at!(at.posix_timers),
         &old.posix_timers,
-        [core::mem::offset_of!(views::k_itimer::V6_12_100_deb12_amd64, list)],
+        [core::mem::offset_of!(views::k_itimer::V6_12_95_deb12_amd64, list)],
     );
 }
 
 /// `task_delay_info`, 144 bytes, now 128.
-pub fn task_delay_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_delay_info::V6_12_100_deb12_amd64, new: &mut views::task_delay_info::V6_1_0_47_amd64) {
-    use views::task_delay_info::V6_12_100_deb12_amd64 as Old;
+pub fn task_delay_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_delay_info::V6_12_95_deb12_amd64, new: &mut views::task_delay_info::V6_1_0_47_amd64) {
+    use views::task_delay_info::V6_12_95_deb12_amd64 as Old;
     use views::task_delay_info::V6_1_0_47_amd64 as New;
     // 19 fields that both carry alike
     rest::task_delay_info!(cx, at, old, new);
@@ -627,8 +627,8 @@ pub fn task_delay_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_dela
 }
 
 /// `task_struct`, 9792 bytes.
-pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_12_100_deb12_amd64, new: &mut views::task_struct::V6_1_0_50_amd64) {
-    use views::task_struct::V6_12_100_deb12_amd64 as Old;
+pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_12_95_deb12_amd64, new: &mut views::task_struct::V6_1_0_50_amd64) {
+    use views::task_struct::V6_12_95_deb12_amd64 as Old;
     use views::task_struct::V6_1_0_50_amd64 as New;
     // 242 fields that both carry alike
     rest::task_struct!(cx, at, old, new);
@@ -666,7 +666,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         &old.mm_cid_active,
         [
             core::mem::offset_of!(
-                views::task_struct::V6_12_100_deb12_amd64, mm_cid_active
+                views::task_struct::V6_12_95_deb12_amd64, mm_cid_active
             ),
         ],
     );
@@ -692,10 +692,10 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         &old.group_leader,
         [
             core::mem::offset_of!(
-                views::task_struct::V6_12_100_deb12_amd64, thread_node
+                views::task_struct::V6_12_95_deb12_amd64, thread_node
             ),
             core::mem::offset_of!(
-                views::signal_struct::V6_12_100_deb12_amd64, thread_head
+                views::signal_struct::V6_12_95_deb12_amd64, thread_head
             ),
             core::mem::offset_of!(views::task_struct::V6_1_0_50_amd64, thread_group),
         ],
@@ -713,7 +713,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         &at!(at.rseq),
         &old.rseq,
         &old.rseq_len,
-        [core::mem::offset_of!(views::task_struct::V6_12_100_deb12_amd64, rseq_len)],
+        [core::mem::offset_of!(views::task_struct::V6_12_95_deb12_amd64, rseq_len)],
     );
     // fill of ret_stack, which is not carried
     new.curr_ret_stack = I32::new(-1);
@@ -877,8 +877,8 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
 }
 
 /// `thread_struct`, 4416 bytes.
-pub fn thread_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_struct::V6_12_100_deb12_amd64, new: &mut views::thread_struct::V6_1_0_47_amd64) {
-    use views::thread_struct::V6_12_100_deb12_amd64 as Old;
+pub fn thread_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_struct::V6_12_95_deb12_amd64, new: &mut views::thread_struct::V6_1_0_47_amd64) {
+    use views::thread_struct::V6_12_95_deb12_amd64 as Old;
     use views::thread_struct::V6_1_0_47_amd64 as New;
     // 19 fields that both carry alike
     rest::thread_struct!(cx, at, old, new);
@@ -903,8 +903,8 @@ pub fn user_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_struct::
 }
 
 /// `vm_area_struct`, 176 bytes, now 152.
-pub fn vm_area_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_struct::V6_12_100_deb12_amd64, new: &mut views::vm_area_struct::V6_1_0_47_amd64) {
-    use views::vm_area_struct::V6_12_100_deb12_amd64 as Old;
+pub fn vm_area_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_struct::V6_12_95_deb12_amd64, new: &mut views::vm_area_struct::V6_1_0_47_amd64) {
+    use views::vm_area_struct::V6_12_95_deb12_amd64 as Old;
     use views::vm_area_struct::V6_1_0_47_amd64 as New;
     // 15 fields that both carry alike
     rest::vm_area_struct!(cx, at, old, new);

@@ -15,9 +15,9 @@ use kconv_runtime::prelude::*;
 mod rest;
 
 /// `file`, 184 bytes, now 216.
-pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_12_100_deb12_amd64, new: &mut views::file::V6_12_100_deb12_rt_amd64) {
-    use views::file::V6_12_100_deb12_amd64 as Old;
-    use views::file::V6_12_100_deb12_rt_amd64 as New;
+pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_12_95_deb12_amd64, new: &mut views::file::V6_12_95_deb12_rt_amd64) {
+    use views::file::V6_12_95_deb12_amd64 as Old;
+    use views::file::V6_12_95_deb12_rt_amd64 as New;
     // 17 fields that both carry alike
     rest::file!(cx, at, old, new);
     // nobody holds a lock of a frozen task
@@ -54,9 +54,9 @@ pub fn files_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::files_struct
 }
 
 /// `fown_struct`, 40 bytes, now 80.
-pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V6_12_100_deb12_amd64, new: &mut views::fown_struct::V6_12_100_deb12_rt_amd64) {
-    use views::fown_struct::V6_12_100_deb12_amd64 as Old;
-    use views::fown_struct::V6_12_100_deb12_rt_amd64 as New;
+pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V6_12_95_deb12_amd64, new: &mut views::fown_struct::V6_12_95_deb12_rt_amd64) {
+    use views::fown_struct::V6_12_95_deb12_amd64 as Old;
+    use views::fown_struct::V6_12_95_deb12_rt_amd64 as New;
     // 6 fields that both carry alike
     rest::fown_struct!(cx, at, old, new);
     // as spinlock_t
@@ -88,9 +88,9 @@ pub fn io_context(cx: &mut Context<'_>, at: &At<'_>, old: &views::io_context::V6
 }
 
 /// `k_itimer`, 256 bytes, now 280.
-pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_12_100_deb12_amd64, new: &mut views::k_itimer::V6_12_100_deb12_rt_amd64) {
-    use views::k_itimer::V6_12_100_deb12_amd64 as Old;
-    use views::k_itimer::V6_12_100_deb12_rt_amd64 as New;
+pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_12_95_deb12_amd64, new: &mut views::k_itimer::V6_12_95_deb12_rt_amd64) {
+    use views::k_itimer::V6_12_95_deb12_amd64 as Old;
+    use views::k_itimer::V6_12_95_deb12_rt_amd64 as New;
     // 17 fields that both carry alike
     rest::k_itimer!(cx, at, old, new);
     // nobody holds a lock of a frozen task
@@ -98,9 +98,9 @@ pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_12_
 }
 
 /// `maple_tree`, 16 bytes, now 48.
-pub fn maple_tree(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6_12_100_deb12_amd64, new: &mut views::maple_tree::V6_12_100_deb12_rt_amd64) {
-    use views::maple_tree::V6_12_100_deb12_amd64 as Old;
-    use views::maple_tree::V6_12_100_deb12_rt_amd64 as New;
+pub fn maple_tree(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6_12_95_deb12_amd64, new: &mut views::maple_tree::V6_12_95_deb12_rt_amd64) {
+    use views::maple_tree::V6_12_95_deb12_amd64 as Old;
+    use views::maple_tree::V6_12_95_deb12_rt_amd64 as New;
     // nobody holds a lock of a frozen task
     self::spinlock_t(cx, &at!(at.ma_lock), &old.ma_lock, &mut new.ma_lock);
     // MM_MT_FLAGS
@@ -111,9 +111,9 @@ pub fn maple_tree(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6
 }
 
 /// `mm_context_t`, 136 bytes.
-pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t::V6_12_100_deb12_amd64, new: &mut views::mm_context_t::V6_12_100_deb12_rt_amd64) {
-    use views::mm_context_t::V6_12_100_deb12_amd64 as Old;
-    use views::mm_context_t::V6_12_100_deb12_rt_amd64 as New;
+pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t::V6_12_95_deb12_amd64, new: &mut views::mm_context_t::V6_12_95_deb12_rt_amd64) {
+    use views::mm_context_t::V6_12_95_deb12_amd64 as Old;
+    use views::mm_context_t::V6_12_95_deb12_rt_amd64 as New;
     // 10 fields that both carry alike
     rest::mm_context_t!(cx, at, old, new);
     // count 0 is unlocked
@@ -231,9 +231,9 @@ pub fn mutex(cx: &mut Context<'_>, at: &At<'_>, old: &views::mutex::V6_1_0_47_am
 }
 
 /// `pid`, 112 bytes, now 160.
-pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_12_100_deb12_amd64, new: &mut views::pid::V6_12_100_deb12_rt_amd64) {
-    use views::pid::V6_12_100_deb12_amd64 as Old;
-    use views::pid::V6_12_100_deb12_rt_amd64 as New;
+pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_12_95_deb12_amd64, new: &mut views::pid::V6_12_95_deb12_rt_amd64) {
+    use views::pid::V6_12_95_deb12_amd64 as Old;
+    use views::pid::V6_12_95_deb12_rt_amd64 as New;
     // 8 fields that both carry alike
     rest::pid!(cx, at, old, new);
     // nobody holds a lock of a frozen task
@@ -393,9 +393,9 @@ pub fn sighand_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::sighand_st
 }
 
 /// `signal_struct`, 1104 bytes, now 1160.
-pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_struct::V6_12_100_deb12_amd64, new: &mut views::signal_struct::V6_12_100_deb12_rt_amd64) {
-    use views::signal_struct::V6_12_100_deb12_amd64 as Old;
-    use views::signal_struct::V6_12_100_deb12_rt_amd64 as New;
+pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_struct::V6_12_95_deb12_amd64, new: &mut views::signal_struct::V6_12_95_deb12_rt_amd64) {
+    use views::signal_struct::V6_12_95_deb12_amd64 as Old;
+    use views::signal_struct::V6_12_95_deb12_rt_amd64 as New;
     // 61 fields that both carry alike
     rest::signal_struct!(cx, at, old, new);
     // waiters queue with entries on their kernel stacks
@@ -454,9 +454,9 @@ pub fn spinlock_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::spinlock::V6_1
 }
 
 /// `task_struct`, 9792 bytes.
-pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_12_100_deb12_amd64, new: &mut views::task_struct::V6_12_100_deb12_rt_amd64) {
-    use views::task_struct::V6_12_100_deb12_amd64 as Old;
-    use views::task_struct::V6_12_100_deb12_rt_amd64 as New;
+pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_12_95_deb12_amd64, new: &mut views::task_struct::V6_12_95_deb12_rt_amd64) {
+    use views::task_struct::V6_12_95_deb12_amd64 as Old;
+    use views::task_struct::V6_12_95_deb12_rt_amd64 as New;
     // 254 fields that both carry alike
     rest::task_struct!(cx, at, old, new);
     self::thread_info(
@@ -629,9 +629,9 @@ pub fn thread_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_info::
 }
 
 /// `vm_area_struct`, 176 bytes, now 168.
-pub fn vm_area_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_struct::V6_12_100_deb12_amd64, new: &mut views::vm_area_struct::V6_12_100_deb12_rt_amd64) {
-    use views::vm_area_struct::V6_12_100_deb12_amd64 as Old;
-    use views::vm_area_struct::V6_12_100_deb12_rt_amd64 as New;
+pub fn vm_area_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_struct::V6_12_95_deb12_amd64, new: &mut views::vm_area_struct::V6_12_95_deb12_rt_amd64) {
+    use views::vm_area_struct::V6_12_95_deb12_amd64 as Old;
+    use views::vm_area_struct::V6_12_95_deb12_rt_amd64 as New;
     // 19 fields that both carry alike
     rest::vm_area_struct!(cx, at, old, new);
     // which tasks of this boot used the area, for NUMA balancing

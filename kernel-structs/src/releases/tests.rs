@@ -16,7 +16,7 @@ fn builtin() -> Registry {
 fn every_stored_layout_is_what_the_table_says() {
     let registry = builtin();
     let ids: Vec<LayoutId> = registry.layouts().map(|entry| entry.id.clone()).collect();
-    assert_eq!(ids.len(), 23);
+    assert_eq!(ids.len(), 25);
     for id in ids {
         let entry = registry.layout_entry(&id).unwrap();
         let map = registry.state_map(&entry.family).unwrap();
@@ -237,6 +237,30 @@ fn of_builds_of_one_version_and_layout_the_newest_is_meant() {
         .release("6.1.192", Some("standard"), None)
         .unwrap_err();
     insta::assert_snapshot!(error, @"`6.1.192` can be any of 6.1.0-55-amd64, 6.1.0-56-amd64");
+}
+
+/// What 6.12.105 renumbered has the types of before: the kernels' own code tells the two apart, and
+/// a layout that took its constants of a later kernel would not.
+#[test]
+fn bits_of_f_mode_have_other_numbers_since_6_12_105() {
+    let registry = builtin();
+    let bit = |release: &str, flavour: &str, name: &str| {
+        let release = registry.release(release, Some(flavour), None).unwrap();
+        let layout = registry.layout(&release.layout).unwrap();
+        layout.constant(name)
+    };
+    for flavour in ["standard", "cloud", "rt"] {
+        for before in ["6.12.95", "6.12.96", "6.12.100", "6.12.101"] {
+            assert_eq!(bit(before, flavour, "FMODE_BACKING"), Some(1 << 25));
+            assert_eq!(bit(before, flavour, "FMODE_NONOTIFY"), Some(1 << 26));
+            assert_eq!(bit(before, flavour, "FMODE_NONOTIFY_PERM"), None);
+        }
+        for after in ["6.12.105", "6.12.107", "6.12.113", "6.12.118"] {
+            assert_eq!(bit(after, flavour, "FMODE_BACKING"), Some(1 << 24));
+            assert_eq!(bit(after, flavour, "FMODE_NONOTIFY"), Some(1 << 25));
+            assert_eq!(bit(after, flavour, "FMODE_NONOTIFY_PERM"), Some(1 << 26));
+        }
+    }
 }
 
 /// A command that was killed leaves the file of a layout that is in no table yet.

@@ -169,10 +169,10 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_1_0_47_rt_amd64)),
 };
 
-/// 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_12_100_deb12_amd64, new: &mut views::file::V6_12_100_deb12_amd64) {
-    use views::file::V6_12_100_deb12_amd64 as Old;
-    use views::file::V6_12_100_deb12_amd64 as New;
+/// 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_12_95_deb12_amd64, new: &mut views::file::V6_12_95_deb12_amd64) {
+    use views::file::V6_12_95_deb12_amd64 as Old;
+    use views::file::V6_12_95_deb12_amd64 as New;
     always!(cx, at, old, new);
     // nobody holds a lock of a frozen task
     super::spinlock_t::v6_1_0_47_amd64(
@@ -193,8 +193,8 @@ pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fil
     new.f_owner = cx.follow(&at!(at.f_owner), old.f_owner);
 }
 
-/// `file`, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
+/// `file`, 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "file",
         from_size: 184,
@@ -208,13 +208,13 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         ]],
         ..TypeRules::PLAIN
     },
-    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_100_deb12_amd64)),
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_amd64)),
 };
 
-/// 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
-pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_12_100_deb12_rt_amd64, new: &mut views::file::V6_12_100_deb12_rt_amd64) {
-    use views::file::V6_12_100_deb12_rt_amd64 as Old;
-    use views::file::V6_12_100_deb12_rt_amd64 as New;
+/// 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_12_95_deb12_rt_amd64, new: &mut views::file::V6_12_95_deb12_rt_amd64) {
+    use views::file::V6_12_95_deb12_rt_amd64 as Old;
+    use views::file::V6_12_95_deb12_rt_amd64 as New;
     always!(cx, at, old, new);
     // nobody holds a lock of a frozen task
     super::spinlock_t::v6_1_0_47_rt_amd64(
@@ -236,8 +236,8 @@ pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::
     new.f_owner = cx.follow(&at!(at.f_owner), old.f_owner);
 }
 
-/// `file`, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
-pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
+/// `file`, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "file",
         from_size: 216,
@@ -253,5 +253,5 @@ pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         ]],
         ..TypeRules::PLAIN
     },
-    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_100_deb12_rt_amd64)),
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_rt_amd64)),
 };

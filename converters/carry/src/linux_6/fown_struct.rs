@@ -88,10 +88,10 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_1_0_47_rt_amd64)),
 };
 
-/// 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V6_12_100_deb12_amd64, new: &mut views::fown_struct::V6_12_100_deb12_amd64) {
-    use views::fown_struct::V6_12_100_deb12_amd64 as Old;
-    use views::fown_struct::V6_12_100_deb12_amd64 as New;
+/// 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V6_12_95_deb12_amd64, new: &mut views::fown_struct::V6_12_95_deb12_amd64) {
+    use views::fown_struct::V6_12_95_deb12_amd64 as Old;
+    use views::fown_struct::V6_12_95_deb12_amd64 as New;
     always!(cx, at, old, new);
     // the file it belongs to
     new.file = cx.within_required(&at!(at.file), old.file);
@@ -104,8 +104,8 @@ pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fow
     );
 }
 
-/// `fown_struct`, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
+/// `fown_struct`, 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "fown_struct",
         from_size: 40,
@@ -117,13 +117,13 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         ]],
         ..TypeRules::PLAIN
     },
-    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_100_deb12_amd64)),
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_amd64)),
 };
 
-/// 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
-pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V6_12_100_deb12_rt_amd64, new: &mut views::fown_struct::V6_12_100_deb12_rt_amd64) {
-    use views::fown_struct::V6_12_100_deb12_rt_amd64 as Old;
-    use views::fown_struct::V6_12_100_deb12_rt_amd64 as New;
+/// 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V6_12_95_deb12_rt_amd64, new: &mut views::fown_struct::V6_12_95_deb12_rt_amd64) {
+    use views::fown_struct::V6_12_95_deb12_rt_amd64 as Old;
+    use views::fown_struct::V6_12_95_deb12_rt_amd64 as New;
     always!(cx, at, old, new);
     // the file it belongs to
     new.file = cx.within_required(&at!(at.file), old.file);
@@ -136,8 +136,8 @@ pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::
     );
 }
 
-/// `fown_struct`, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
-pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
+/// `fown_struct`, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "fown_struct",
         from_size: 80,
@@ -150,5 +150,5 @@ pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         ]],
         ..TypeRules::PLAIN
     },
-    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_100_deb12_rt_amd64)),
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_rt_amd64)),
 };

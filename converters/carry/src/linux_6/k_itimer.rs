@@ -158,10 +158,10 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_1_0_47_rt_amd64)),
 };
 
-/// 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_12_100_deb12_amd64, new: &mut views::k_itimer::V6_12_100_deb12_amd64) {
-    use views::k_itimer::V6_12_100_deb12_amd64 as Old;
-    use views::k_itimer::V6_12_100_deb12_amd64 as New;
+/// 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_12_95_deb12_amd64, new: &mut views::k_itimer::V6_12_95_deb12_amd64) {
+    use views::k_itimer::V6_12_95_deb12_amd64 as Old;
+    use views::k_itimer::V6_12_95_deb12_amd64 as New;
     always!(cx, at, old, new);
     with_it_lock!(cx, at, old, new);
     // place among the timers of the process
@@ -170,8 +170,8 @@ pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_i
         .within_required(&at!(at.list.pprev), old.list.pprev);
 }
 
-/// `k_itimer`, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
+/// `k_itimer`, 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "k_itimer",
         from_size: 256,
@@ -184,13 +184,13 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         ]],
         ..TypeRules::PLAIN
     },
-    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_100_deb12_amd64)),
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_amd64)),
 };
 
-/// 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
-pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_12_100_deb12_rt_amd64, new: &mut views::k_itimer::V6_12_100_deb12_rt_amd64) {
-    use views::k_itimer::V6_12_100_deb12_rt_amd64 as Old;
-    use views::k_itimer::V6_12_100_deb12_rt_amd64 as New;
+/// 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_12_95_deb12_rt_amd64, new: &mut views::k_itimer::V6_12_95_deb12_rt_amd64) {
+    use views::k_itimer::V6_12_95_deb12_rt_amd64 as Old;
+    use views::k_itimer::V6_12_95_deb12_rt_amd64 as New;
     always!(cx, at, old, new);
     // place among the timers of the process
     new.list.next = cx.within_required(&at!(at.list.next), old.list.next);
@@ -206,8 +206,8 @@ pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::
     new._pad_84 = [0; 4];
 }
 
-/// `k_itimer`, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
-pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
+/// `k_itimer`, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "k_itimer",
         from_size: 280,
@@ -222,5 +222,5 @@ pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         ]],
         ..TypeRules::PLAIN
     },
-    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_100_deb12_rt_amd64)),
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_rt_amd64)),
 };

@@ -83,10 +83,10 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
     convert: None,
 };
 
-/// 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6_12_100_deb12_amd64, new: &mut views::maple_tree::V6_12_100_deb12_amd64) {
-    use views::maple_tree::V6_12_100_deb12_amd64 as Old;
-    use views::maple_tree::V6_12_100_deb12_amd64 as New;
+/// 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6_12_95_deb12_amd64, new: &mut views::maple_tree::V6_12_95_deb12_amd64) {
+    use views::maple_tree::V6_12_95_deb12_amd64 as Old;
+    use views::maple_tree::V6_12_95_deb12_amd64 as New;
     // nobody holds a lock of a frozen task
     super::spinlock_t::v6_1_0_47_amd64(
         cx,
@@ -100,8 +100,8 @@ pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::map
     new.ma_root = cx.reset(&at!(at.ma_root), old.ma_root, 0);
 }
 
-/// `maple_tree`, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
+/// `maple_tree`, 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "maple_tree",
         from_size: 16,
@@ -117,10 +117,10 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
     convert: None,
 };
 
-/// 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
-pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6_12_100_deb12_rt_amd64, new: &mut views::maple_tree::V6_12_100_deb12_rt_amd64) {
-    use views::maple_tree::V6_12_100_deb12_rt_amd64 as Old;
-    use views::maple_tree::V6_12_100_deb12_rt_amd64 as New;
+/// 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6_12_95_deb12_rt_amd64, new: &mut views::maple_tree::V6_12_95_deb12_rt_amd64) {
+    use views::maple_tree::V6_12_95_deb12_rt_amd64 as Old;
+    use views::maple_tree::V6_12_95_deb12_rt_amd64 as New;
     // nobody holds a lock of a frozen task
     super::spinlock_t::v6_1_0_47_rt_amd64(
         cx,
@@ -135,8 +135,8 @@ pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::
     new.ma_root = cx.reset(&at!(at.ma_root), old.ma_root, 0);
 }
 
-/// `maple_tree`, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
-pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
+/// `maple_tree`, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "maple_tree",
         from_size: 48,

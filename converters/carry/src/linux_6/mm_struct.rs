@@ -398,14 +398,14 @@ pub static WITH_PCPU_CID: [FieldRule; 7] = [
 #[macro_export]
 macro_rules! __linux_6_mm_struct_with_mm_mt_2 {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        $crate::linux_6::maple_tree::v6_12_100_deb12_amd64(
+        $crate::linux_6::maple_tree::v6_12_95_deb12_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.mm_mt),
             &$old.mm_mt,
             &mut $new.mm_mt,
         );
         $new._pad_228 = [0; 4];
-        $crate::linux_6::mm_context_t::v6_12_100_deb12_amd64(
+        $crate::linux_6::mm_context_t::v6_12_95_deb12_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.context),
             &$old.context,
@@ -425,7 +425,7 @@ pub static WITH_MM_MT_2: [FieldRule; 3] = [
 #[macro_export]
 macro_rules! __linux_6_mm_struct_with_mm_mt_3 {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        $crate::linux_6::maple_tree::v6_12_100_deb12_rt_amd64(
+        $crate::linux_6::maple_tree::v6_12_95_deb12_rt_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.mm_mt),
             &$old.mm_mt,
@@ -433,7 +433,7 @@ macro_rules! __linux_6_mm_struct_with_mm_mt_3 {
         );
         $new._pad_196 = [0; 4];
         $new._pad_292 = [0; 4];
-        $crate::linux_6::mm_context_t::v6_12_100_deb12_rt_amd64(
+        $crate::linux_6::mm_context_t::v6_12_95_deb12_rt_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.context),
             &$old.context,
@@ -602,10 +602,10 @@ pub static V6_1_0_55_RT_AMD64: TypeConverter = TypeConverter {
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_1_0_55_rt_amd64)),
 };
 
-/// 6.12.100+deb12-amd64.
-pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_12_100_deb12_amd64, new: &mut views::mm_struct::V6_12_100_deb12_amd64) {
-    use views::mm_struct::V6_12_100_deb12_amd64 as Old;
-    use views::mm_struct::V6_12_100_deb12_amd64 as New;
+/// 6.12.95+deb12-amd64, 6.12.105+deb13-amd64.
+pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_12_95_deb12_amd64, new: &mut views::mm_struct::V6_12_95_deb12_amd64) {
+    use views::mm_struct::V6_12_95_deb12_amd64 as Old;
+    use views::mm_struct::V6_12_95_deb12_amd64 as New;
     always!(cx, at, old, new);
     with_page_table_lock!(cx, at, old, new);
     with_pcpu_cid!(cx, at, old, new);
@@ -617,8 +617,8 @@ pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_
     new._pad_1320 = [0; 24];
 }
 
-/// `mm_struct`, 6.12.100+deb12-amd64.
-pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
+/// `mm_struct`, 6.12.95+deb12-amd64, 6.12.105+deb13-amd64.
+pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "mm_struct",
         from_size: 1344,
@@ -634,13 +634,13 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         ]],
         ..TypeRules::PLAIN
     },
-    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_100_deb12_amd64)),
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_amd64)),
 };
 
-/// 6.12.100+deb12-rt-amd64.
-pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_12_100_deb12_rt_amd64, new: &mut views::mm_struct::V6_12_100_deb12_rt_amd64) {
-    use views::mm_struct::V6_12_100_deb12_rt_amd64 as Old;
-    use views::mm_struct::V6_12_100_deb12_rt_amd64 as New;
+/// 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64.
+pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_12_95_deb12_rt_amd64, new: &mut views::mm_struct::V6_12_95_deb12_rt_amd64) {
+    use views::mm_struct::V6_12_95_deb12_rt_amd64 as Old;
+    use views::mm_struct::V6_12_95_deb12_rt_amd64 as New;
     always!(cx, at, old, new);
     with_mmap_lock!(cx, at, old, new);
     with_pcpu_cid!(cx, at, old, new);
@@ -651,8 +651,8 @@ pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::
     new._pad_1432 = [0; 40];
 }
 
-/// `mm_struct`, 6.12.100+deb12-rt-amd64.
-pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
+/// `mm_struct`, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64.
+pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "mm_struct",
         from_size: 1472,
@@ -667,7 +667,7 @@ pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         ]],
         ..TypeRules::PLAIN
     },
-    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_100_deb12_rt_amd64)),
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_rt_amd64)),
 };
 
 /// 6.12.117+deb12-amd64.

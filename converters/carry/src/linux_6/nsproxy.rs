@@ -70,17 +70,17 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_1_0_47_amd64)),
 };
 
-/// 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
-pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::nsproxy::V6_12_100_deb12_amd64, new: &mut views::nsproxy::V6_12_100_deb12_amd64) {
-    use views::nsproxy::V6_12_100_deb12_amd64 as Old;
-    use views::nsproxy::V6_12_100_deb12_amd64 as New;
+/// 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-amd64, 6.12.105+deb13-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
+pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::nsproxy::V6_12_95_deb12_amd64, new: &mut views::nsproxy::V6_12_95_deb12_amd64) {
+    use views::nsproxy::V6_12_95_deb12_amd64 as Old;
+    use views::nsproxy::V6_12_95_deb12_amd64 as New;
     always!(cx, at, old, new);
     // how many references the old kernel held, kept for readers of the image
     new.count = old.count;
 }
 
-/// `nsproxy`, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
-pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
+/// `nsproxy`, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-amd64, 6.12.105+deb13-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
+pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "nsproxy",
         from_size: 72,
@@ -92,5 +92,5 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         ]],
         ..TypeRules::PLAIN
     },
-    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_100_deb12_amd64)),
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_amd64)),
 };

@@ -140,10 +140,10 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_1_0_47_rt_amd64)),
 };
 
-/// 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_12_100_deb12_amd64, new: &mut views::pid::V6_12_100_deb12_amd64) {
-    use views::pid::V6_12_100_deb12_amd64 as Old;
-    use views::pid::V6_12_100_deb12_amd64 as New;
+/// 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_12_95_deb12_amd64, new: &mut views::pid::V6_12_95_deb12_amd64) {
+    use views::pid::V6_12_95_deb12_amd64 as Old;
+    use views::pid::V6_12_95_deb12_amd64 as New;
     always!(cx, at, old, new);
     with_lock!(cx, at, old, new);
     // dentry of the pidfs inode, found again when a pidfd is opened
@@ -152,8 +152,8 @@ pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid
     new.ino = cx.reset(&at!(at.ino), old.ino, 0);
 }
 
-/// `pid`, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
+/// `pid`, 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "pid",
         from_size: 112,
@@ -167,13 +167,13 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         ]],
         ..TypeRules::PLAIN
     },
-    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_100_deb12_amd64)),
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_amd64)),
 };
 
-/// 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
-pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_12_100_deb12_rt_amd64, new: &mut views::pid::V6_12_100_deb12_rt_amd64) {
-    use views::pid::V6_12_100_deb12_rt_amd64 as Old;
-    use views::pid::V6_12_100_deb12_rt_amd64 as New;
+/// 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_12_95_deb12_rt_amd64, new: &mut views::pid::V6_12_95_deb12_rt_amd64) {
+    use views::pid::V6_12_95_deb12_rt_amd64 as Old;
+    use views::pid::V6_12_95_deb12_rt_amd64 as New;
     always!(cx, at, old, new);
     // nobody holds a lock of a frozen task
     super::spinlock_t::v6_1_0_47_rt_amd64(
@@ -195,8 +195,8 @@ pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::
     );
 }
 
-/// `pid`, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
-pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
+/// `pid`, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "pid",
         from_size: 160,
@@ -212,5 +212,5 @@ pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         ]],
         ..TypeRules::PLAIN
     },
-    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_100_deb12_rt_amd64)),
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_rt_amd64)),
 };

@@ -53,11 +53,12 @@ pub mod file {
     pub const FMODE_WRITE_IOCTL_2: &str = "say what the file's operations can do, and are f_op->fop_flags or nothing in 6.12; open computes them from the inode (include/linux/fs.h; fs/open.c: do_dentry_open)";
     pub const FMODE_WRITE_RESTRICTED: &str = "open computes them from the inode, and backing files are the kernel's own (6.12 include/linux/fs.h; 6.12 fs/open.c: do_dentry_open)";
     pub const FMODE_WRITE_RESTRICTED_2: &str = "open and backing files set them again (6.12 include/linux/fs.h; 6.12 fs/open.c: do_dentry_open)";
+    pub const FMODE_BACKING: &str = "a file that a file system opened below itself: the same in both. Since 6.12.105 it has the bit below, for that of FMODE_NONOTIFY_PERM (include/linux/fs.h, 6.12.95 and 6.12.107; fs/file_table.c: alloc_empty_backing_file)";
     pub const FMODE_NOREUSE: &str = "a hint that posix_fadvise could not give under 6.1 (6.12 mm/fadvise.c: generic_fadvise)";
     pub const FMODE_NOREUSE_2: &str = "a hint of posix_fadvise that 6.1 does not have (6.12 mm/fadvise.c: generic_fadvise)";
     pub const FMODE_NONOTIFY: &str = "no events of fsnotify: alone it means the same in both (include/linux/fs.h)";
     pub const FMODE_NONOTIFY_PERM: &str = "which events are wanted is computed at open, by whether anybody watches (6.12 fs/notify/fsnotify.c: file_set_fsnotify_mode)";
-    pub const FMODE_NONOTIFY_PERM_2: &str = "no permission events, and together with FMODE_NONOTIFY no events before content is read (6.12 include/linux/fs.h: FMODE_FSNOTIFY_MASK); 6.1 asks the inode each time, and must not take the two for FMODE_NONOTIFY alone, which is no events at all (6.1 include/linux/fsnotify.h: fsnotify_file)";
+    pub const FMODE_NONOTIFY_PERM_2: &str = "no permission events, and together with FMODE_NONOTIFY no events before content is read (6.12 include/linux/fs.h: FMODE_FSNOTIFY_MASK); 6.1, and 6.12 before 6.12.105, ask the inode each time, and must not take the two for FMODE_NONOTIFY alone, which is no events at all (include/linux/fsnotify.h: fsnotify_file, 6.1 and 6.12.95)";
 }
 
 pub mod file_pointer {

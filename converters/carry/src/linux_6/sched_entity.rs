@@ -107,10 +107,10 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
     convert: None,
 };
 
-/// 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
-pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_entity::V6_12_100_deb12_amd64, new: &mut views::sched_entity::V6_12_100_deb12_amd64) {
-    use views::sched_entity::V6_12_100_deb12_amd64 as Old;
-    use views::sched_entity::V6_12_100_deb12_amd64 as New;
+/// 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-amd64, 6.12.105+deb13-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
+pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_entity::V6_12_95_deb12_amd64, new: &mut views::sched_entity::V6_12_95_deb12_amd64) {
+    use views::sched_entity::V6_12_95_deb12_amd64 as Old;
+    use views::sched_entity::V6_12_95_deb12_amd64 as New;
     always!(cx, at, old, new);
     // virtual deadline in the virtual time of one run queue
     new.deadline = cx.reset(&at!(at.deadline), old.deadline, 0);
@@ -134,7 +134,7 @@ pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sch
     new._pad_184 = [0; 8];
     // load of the last milliseconds as this machine saw it, decaying from a stamp of its run
     // queue clock
-    super::sched_avg::v6_12_100_deb12_amd64(
+    super::sched_avg::v6_12_95_deb12_amd64(
         cx,
         &at!(at.avg),
         &old.avg,
@@ -142,8 +142,8 @@ pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sch
     );
 }
 
-/// `sched_entity`, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
-pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
+/// `sched_entity`, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-amd64, 6.12.105+deb13-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
+pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "sched_entity",
         from_size: 256,

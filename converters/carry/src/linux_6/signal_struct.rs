@@ -398,10 +398,10 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_1_0_47_rt_amd64)),
 };
 
-/// 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_struct::V6_12_100_deb12_amd64, new: &mut views::signal_struct::V6_12_100_deb12_amd64) {
-    use views::signal_struct::V6_12_100_deb12_amd64 as Old;
-    use views::signal_struct::V6_12_100_deb12_amd64 as New;
+/// 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_struct::V6_12_95_deb12_amd64, new: &mut views::signal_struct::V6_12_95_deb12_amd64) {
+    use views::signal_struct::V6_12_95_deb12_amd64 as Old;
+    use views::signal_struct::V6_12_95_deb12_amd64 as New;
     new.is_child_subreaper_bits = [0; 1];
     always!(cx, at, old, new);
     with_wait_chldexit!(cx, at, old, new);
@@ -419,8 +419,8 @@ pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sig
     new._pad_1022 = [0; 2];
 }
 
-/// `signal_struct`, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
+/// `signal_struct`, 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "signal_struct",
         from_size: 1104,
@@ -439,13 +439,13 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         ]],
         ..TypeRules::PLAIN
     },
-    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_100_deb12_amd64)),
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_amd64)),
 };
 
-/// 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
-pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_struct::V6_12_100_deb12_rt_amd64, new: &mut views::signal_struct::V6_12_100_deb12_rt_amd64) {
-    use views::signal_struct::V6_12_100_deb12_rt_amd64 as Old;
-    use views::signal_struct::V6_12_100_deb12_rt_amd64 as New;
+/// 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_struct::V6_12_95_deb12_rt_amd64, new: &mut views::signal_struct::V6_12_95_deb12_rt_amd64) {
+    use views::signal_struct::V6_12_95_deb12_rt_amd64 as Old;
+    use views::signal_struct::V6_12_95_deb12_rt_amd64 as New;
     new.is_child_subreaper_bits = [0; 1];
     always!(cx, at, old, new);
     with_stats_lock!(cx, at, old, new);
@@ -460,8 +460,8 @@ pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::
     new._pad_1078 = [0; 2];
 }
 
-/// `signal_struct`, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
-pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
+/// `signal_struct`, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "signal_struct",
         from_size: 1160,
@@ -479,5 +479,5 @@ pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         ]],
         ..TypeRules::PLAIN
     },
-    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_100_deb12_rt_amd64)),
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_rt_amd64)),
 };

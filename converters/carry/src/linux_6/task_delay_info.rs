@@ -96,18 +96,18 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_1_0_47_amd64)),
 };
 
-/// 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
-pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_delay_info::V6_12_100_deb12_amd64, new: &mut views::task_delay_info::V6_12_100_deb12_amd64) {
-    use views::task_delay_info::V6_12_100_deb12_amd64 as Old;
-    use views::task_delay_info::V6_12_100_deb12_amd64 as New;
+/// 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-amd64, 6.12.105+deb13-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
+pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_delay_info::V6_12_95_deb12_amd64, new: &mut views::task_delay_info::V6_12_95_deb12_amd64) {
+    use views::task_delay_info::V6_12_95_deb12_amd64 as Old;
+    use views::task_delay_info::V6_12_95_deb12_amd64 as New;
     always!(cx, at, old, new);
     new.irq_delay = old.irq_delay;
     new.irq_count = old.irq_count;
     new._pad_140 = [0; 4];
 }
 
-/// `task_delay_info`, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
-pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
+/// `task_delay_info`, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-amd64, 6.12.105+deb13-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
+pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "task_delay_info",
         from_size: 144,
@@ -121,5 +121,5 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         ]],
         ..TypeRules::PLAIN
     },
-    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_100_deb12_amd64)),
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_amd64)),
 };

@@ -1243,13 +1243,13 @@ pub static WITH_ALLOC_LOCK: [FieldRule; 6] = [
 #[macro_export]
 macro_rules! __linux_6_task_struct_with_dl {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        $crate::linux_6::sched_entity::v6_12_100_deb12_amd64(
+        $crate::linux_6::sched_entity::v6_12_95_deb12_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.se),
             &$old.se,
             &mut $new.se,
         );
-        $crate::linux_6::sched_dl_entity::v6_12_100_deb12_amd64(
+        $crate::linux_6::sched_dl_entity::v6_12_95_deb12_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.dl),
             &$old.dl,
@@ -1258,7 +1258,7 @@ macro_rules! __linux_6_task_struct_with_dl {
         // deadline server the running task was picked by
         $new.dl_server = $cx.reset(&$crate::linux_6::runtime::at!($at.dl_server), $old.dl_server, 0);
         $new._pad_696 = [0; 8];
-        $crate::linux_6::sched_statistics::v6_12_100_deb12_amd64(
+        $crate::linux_6::sched_statistics::v6_12_95_deb12_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.stats),
             &$old.stats,
@@ -1334,7 +1334,7 @@ macro_rules! __linux_6_task_struct_with_dl {
         // networking BPF program under way, on the kernel stack
         $new.bpf_net_context = $cx
             .reset_strict(&$crate::linux_6::runtime::at!($at.bpf_net_context), $old.bpf_net_context, 0);
-        $crate::linux_6::thread_struct::v6_12_100_deb12_amd64(
+        $crate::linux_6::thread_struct::v6_12_95_deb12_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.thread),
             &$old.thread,
@@ -2044,10 +2044,10 @@ pub static V6_1_0_50_RT_AMD64: TypeConverter = TypeConverter {
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_1_0_50_rt_amd64)),
 };
 
-/// 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_12_100_deb12_amd64, new: &mut views::task_struct::V6_12_100_deb12_amd64) {
-    use views::task_struct::V6_12_100_deb12_amd64 as Old;
-    use views::task_struct::V6_12_100_deb12_amd64 as New;
+/// 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_12_95_deb12_amd64, new: &mut views::task_struct::V6_12_95_deb12_amd64) {
+    use views::task_struct::V6_12_95_deb12_amd64 as Old;
+    use views::task_struct::V6_12_95_deb12_amd64 as New;
     new.sched_reset_on_fork_bits = [0; 1];
     new.sched_remote_wakeup_bits = [0; 2];
     new.mce_ripv_bits = [0; 8];
@@ -2078,8 +2078,8 @@ pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::tas
     new._pad_5344 = [0; 32];
 }
 
-/// `task_struct`, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
+/// `task_struct`, 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "task_struct",
         from_size: 9792,
@@ -2109,13 +2109,13 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         ]],
         ..TypeRules::PLAIN
     },
-    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_100_deb12_amd64)),
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_amd64)),
 };
 
-/// 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
-pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_12_100_deb12_rt_amd64, new: &mut views::task_struct::V6_12_100_deb12_rt_amd64) {
-    use views::task_struct::V6_12_100_deb12_rt_amd64 as Old;
-    use views::task_struct::V6_12_100_deb12_rt_amd64 as New;
+/// 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_12_95_deb12_rt_amd64, new: &mut views::task_struct::V6_12_95_deb12_rt_amd64) {
+    use views::task_struct::V6_12_95_deb12_rt_amd64 as Old;
+    use views::task_struct::V6_12_95_deb12_rt_amd64 as New;
     new.sched_reset_on_fork_bits = [0; 1];
     new.sched_remote_wakeup_bits = [0; 2];
     new.mce_ripv_bits = [0; 8];
@@ -2135,7 +2135,7 @@ pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::
     new.jobctl = old.jobctl;
     new.set_user_dumpable(old.user_dumpable());
     // how deep the task is in sending packets, under PREEMPT_RT
-    super::netdev_xmit::v6_12_100_deb12_rt_amd64(
+    super::netdev_xmit::v6_12_95_deb12_rt_amd64(
         cx,
         &at!(at.net_xmit),
         &old.net_xmit,
@@ -2158,8 +2158,8 @@ pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::
     new._pad_5320 = [0; 56];
 }
 
-/// `task_struct`, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
-pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
+/// `task_struct`, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "task_struct",
         from_size: 9792,
@@ -2195,5 +2195,5 @@ pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         ]],
         ..TypeRules::PLAIN
     },
-    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_100_deb12_rt_amd64)),
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_rt_amd64)),
 };

@@ -40,8 +40,8 @@ view! {
 }
 
 view! {
-    /// 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
-    pub struct V6_12_100_deb12_amd64[184] {
+    /// 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-amd64, 6.12.105+deb13-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
+    pub struct V6_12_95_deb12_amd64[184] {
         0 usage: super::atomic64_t::V6_1_0_47_amd64,
         8 uid: super::kuid_t::V6_1_0_47_amd64,
         12 gid: super::kgid_t::V6_1_0_47_amd64,
@@ -53,11 +53,11 @@ view! {
         36 fsgid: super::kgid_t::V6_1_0_47_amd64,
         40 securebits: U32,
         44 _pad_44: [u8; 4],
-        48 cap_inheritable: super::kernel_cap_t::V6_12_100_deb12_amd64,
-        56 cap_permitted: super::kernel_cap_t::V6_12_100_deb12_amd64,
-        64 cap_effective: super::kernel_cap_t::V6_12_100_deb12_amd64,
-        72 cap_bset: super::kernel_cap_t::V6_12_100_deb12_amd64,
-        80 cap_ambient: super::kernel_cap_t::V6_12_100_deb12_amd64,
+        48 cap_inheritable: super::kernel_cap_t::V6_12_95_deb12_amd64,
+        56 cap_permitted: super::kernel_cap_t::V6_12_95_deb12_amd64,
+        64 cap_effective: super::kernel_cap_t::V6_12_95_deb12_amd64,
+        72 cap_bset: super::kernel_cap_t::V6_12_95_deb12_amd64,
+        80 cap_ambient: super::kernel_cap_t::V6_12_95_deb12_amd64,
         88 jit_keyring: u8,
         89 _pad_89: [u8; 7],
         96 session_keyring: U64,

@@ -61,8 +61,8 @@ view! {
 }
 
 view! {
-    /// 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-    pub struct V6_12_100_deb12_amd64[184] {
+    /// 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+    pub struct V6_12_95_deb12_amd64[184] {
         0 f_count: super::atomic64_t::V6_1_0_47_amd64,
         8 f_lock: super::spinlock::V6_1_0_47_amd64,
         12 f_mode: U32,
@@ -86,8 +86,8 @@ view! {
 }
 
 view! {
-    /// 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
-    pub struct V6_12_100_deb12_rt_amd64[216] {
+    /// 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+    pub struct V6_12_95_deb12_rt_amd64[216] {
         0 f_count: super::atomic64_t::V6_1_0_47_amd64,
         8 f_lock: super::spinlock::V6_1_0_47_rt_amd64,
         40 f_mode: U32,

@@ -292,11 +292,11 @@ view! {
 }
 
 view! {
-    /// 6.12.100+deb12-amd64.
-    pub struct V6_12_100_deb12_amd64[1344] {
+    /// 6.12.95+deb12-amd64, 6.12.105+deb13-amd64.
+    pub struct V6_12_95_deb12_amd64[1344] {
         0 mm_count: super::atomic_t::V6_1_0_47_amd64,
         4 _pad_4: [u8; 60],
-        64 mm_mt: super::maple_tree::V6_12_100_deb12_amd64,
+        64 mm_mt: super::maple_tree::V6_12_95_deb12_amd64,
         80 mmap_base: U64,
         88 mmap_legacy_base: U64,
         96 mmap_compat_base: U64,
@@ -339,7 +339,7 @@ view! {
         400 saved_auxv: [U64; 52],
         816 rss_stat: [super::percpu_counter::V6_1_0_47_amd64; 4],
         976 binfmt: U64,
-        984 context: super::mm_context_t::V6_12_100_deb12_amd64,
+        984 context: super::mm_context_t::V6_12_95_deb12_amd64,
         1120 flags: U64,
         1128 ioctx_lock: super::spinlock::V6_1_0_47_amd64,
         1132 _pad_1132: [u8; 4],
@@ -368,11 +368,11 @@ view! {
 }
 
 view! {
-    /// 6.12.100+deb12-rt-amd64.
-    pub struct V6_12_100_deb12_rt_amd64[1472] {
+    /// 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64.
+    pub struct V6_12_95_deb12_rt_amd64[1472] {
         0 mm_count: super::atomic_t::V6_1_0_47_amd64,
         4 _pad_4: [u8; 60],
-        64 mm_mt: super::maple_tree::V6_12_100_deb12_rt_amd64,
+        64 mm_mt: super::maple_tree::V6_12_95_deb12_rt_amd64,
         112 mmap_base: U64,
         120 mmap_legacy_base: U64,
         128 mmap_compat_base: U64,
@@ -417,7 +417,7 @@ view! {
         496 saved_auxv: [U64; 52],
         912 rss_stat: [super::percpu_counter::V6_1_0_47_amd64; 4],
         1072 binfmt: U64,
-        1080 context: super::mm_context_t::V6_12_100_deb12_rt_amd64,
+        1080 context: super::mm_context_t::V6_12_95_deb12_rt_amd64,
         1216 flags: U64,
         1224 ioctx_lock: super::spinlock::V6_1_0_47_rt_amd64,
         1256 ioctx_table: U64,
@@ -446,7 +446,7 @@ view! {
     pub struct V6_12_117_deb12_amd64[1344] {
         0 mm_count: super::atomic_t::V6_1_0_47_amd64,
         4 _pad_4: [u8; 60],
-        64 mm_mt: super::maple_tree::V6_12_100_deb12_amd64,
+        64 mm_mt: super::maple_tree::V6_12_95_deb12_amd64,
         80 mmap_base: U64,
         88 mmap_legacy_base: U64,
         96 mmap_compat_base: U64,
@@ -490,7 +490,7 @@ view! {
         408 saved_auxv: [U64; 52],
         824 rss_stat: [super::percpu_counter::V6_1_0_47_amd64; 4],
         984 binfmt: U64,
-        992 context: super::mm_context_t::V6_12_100_deb12_amd64,
+        992 context: super::mm_context_t::V6_12_95_deb12_amd64,
         1128 flags: U64,
         1136 ioctx_lock: super::spinlock::V6_1_0_47_amd64,
         1140 _pad_1140: [u8; 4],
@@ -523,7 +523,7 @@ view! {
     pub struct V6_12_115_deb12_rt_amd64[1472] {
         0 mm_count: super::atomic_t::V6_1_0_47_amd64,
         4 _pad_4: [u8; 60],
-        64 mm_mt: super::maple_tree::V6_12_100_deb12_rt_amd64,
+        64 mm_mt: super::maple_tree::V6_12_95_deb12_rt_amd64,
         112 mmap_base: U64,
         120 mmap_legacy_base: U64,
         128 mmap_compat_base: U64,
@@ -569,7 +569,7 @@ view! {
         504 saved_auxv: [U64; 52],
         920 rss_stat: [super::percpu_counter::V6_1_0_47_amd64; 4],
         1080 binfmt: U64,
-        1088 context: super::mm_context_t::V6_12_100_deb12_rt_amd64,
+        1088 context: super::mm_context_t::V6_12_95_deb12_rt_amd64,
         1224 flags: U64,
         1232 ioctx_lock: super::spinlock::V6_1_0_47_rt_amd64,
         1264 ioctx_table: U64,

@@ -33,8 +33,8 @@ bit_fields! { V6_1_0_47_amd64 {
 } }
 
 view! {
-    /// 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
-    pub struct V6_12_100_deb12_amd64[240] {
+    /// 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-amd64, 6.12.105+deb13-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
+    pub struct V6_12_95_deb12_amd64[240] {
         0 rb_node: super::rb_node::V6_1_0_47_amd64,
         24 dl_runtime: U64,
         32 dl_deadline: U64,
@@ -54,7 +54,7 @@ view! {
     }
 }
 
-bit_fields! { V6_12_100_deb12_amd64 {
+bit_fields! { V6_12_95_deb12_amd64 {
     dl_throttled set_dl_throttled: dl_throttled_bits 0 1 false,
     dl_yielded set_dl_yielded: dl_throttled_bits 1 1 false,
     dl_non_contending set_dl_non_contending: dl_throttled_bits 2 1 false,

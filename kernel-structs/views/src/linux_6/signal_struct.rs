@@ -168,8 +168,8 @@ bit_fields! { V6_1_0_47_rt_amd64 {
 } }
 
 view! {
-    /// 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-    pub struct V6_12_100_deb12_amd64[1104] {
+    /// 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+    pub struct V6_12_95_deb12_amd64[1104] {
         0 sigcnt: super::refcount_struct::V6_1_0_47_amd64,
         4 live: super::atomic_t::V6_1_0_47_amd64,
         8 nr_threads: I32,
@@ -243,14 +243,14 @@ view! {
     }
 }
 
-bit_fields! { V6_12_100_deb12_amd64 {
+bit_fields! { V6_12_95_deb12_amd64 {
     is_child_subreaper set_is_child_subreaper: is_child_subreaper_bits 0 1 false,
     has_child_subreaper set_has_child_subreaper: is_child_subreaper_bits 1 1 false,
 } }
 
 view! {
-    /// 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
-    pub struct V6_12_100_deb12_rt_amd64[1160] {
+    /// 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+    pub struct V6_12_95_deb12_rt_amd64[1160] {
         0 sigcnt: super::refcount_struct::V6_1_0_47_amd64,
         4 live: super::atomic_t::V6_1_0_47_amd64,
         8 nr_threads: I32,
@@ -323,7 +323,7 @@ view! {
     }
 }
 
-bit_fields! { V6_12_100_deb12_rt_amd64 {
+bit_fields! { V6_12_95_deb12_rt_amd64 {
     is_child_subreaper set_is_child_subreaper: is_child_subreaper_bits 0 1 false,
     has_child_subreaper set_has_child_subreaper: is_child_subreaper_bits 1 1 false,
 } }

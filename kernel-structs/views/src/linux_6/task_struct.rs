@@ -2526,8 +2526,8 @@ bit_fields! { V6_1_0_50_rt_amd64 {
 } }
 
 view! {
-    /// 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-    pub struct V6_12_100_deb12_amd64[9792] {
+    /// 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+    pub struct V6_12_95_deb12_amd64[9792] {
         0 thread_info: super::thread_info::V6_1_0_47_amd64,
         24 __state: U32,
         28 saved_state: U32,
@@ -2549,14 +2549,14 @@ view! {
         116 normal_prio: I32,
         120 rt_priority: U32,
         124 _pad_124: [u8; 4],
-        128 se: super::sched_entity::V6_12_100_deb12_amd64,
+        128 se: super::sched_entity::V6_12_95_deb12_amd64,
         384 rt: super::sched_rt_entity::V6_1_0_47_amd64,
-        432 dl: super::sched_dl_entity::V6_12_100_deb12_amd64,
+        432 dl: super::sched_dl_entity::V6_12_95_deb12_amd64,
         672 dl_server: U64,
         680 sched_class: U64,
         688 sched_task_group: U64,
         696 _pad_696: [u8; 8],
-        704 stats: super::sched_statistics::V6_12_100_deb12_amd64,
+        704 stats: super::sched_statistics::V6_12_95_deb12_amd64,
         960 preempt_notifiers: super::hlist_head::V6_1_0_47_amd64,
         968 btrace_seq: U32,
         972 policy: U32,
@@ -2790,11 +2790,11 @@ view! {
         5320 rethooks: super::llist_head::V6_1_0_47_amd64,
         5328 l1d_flush_kill: super::callback_head::V6_1_0_47_amd64,
         5344 _pad_5344: [u8; 32],
-        5376 thread: super::thread_struct::V6_12_100_deb12_amd64,
+        5376 thread: super::thread_struct::V6_12_95_deb12_amd64,
     }
 }
 
-bit_fields! { V6_12_100_deb12_amd64 {
+bit_fields! { V6_12_95_deb12_amd64 {
     sched_reset_on_fork set_sched_reset_on_fork: sched_reset_on_fork_bits 0 1 false,
     sched_contributes_to_load set_sched_contributes_to_load: sched_reset_on_fork_bits 1 1 false,
     sched_migrated set_sched_migrated: sched_reset_on_fork_bits 2 1 false,
@@ -2820,8 +2820,8 @@ bit_fields! { V6_12_100_deb12_amd64 {
 } }
 
 view! {
-    /// 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
-    pub struct V6_12_100_deb12_rt_amd64[9792] {
+    /// 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+    pub struct V6_12_95_deb12_rt_amd64[9792] {
         0 thread_info: super::thread_info::V6_1_0_47_amd64,
         24 __state: U32,
         28 saved_state: U32,
@@ -2843,14 +2843,14 @@ view! {
         116 normal_prio: I32,
         120 rt_priority: U32,
         124 _pad_124: [u8; 4],
-        128 se: super::sched_entity::V6_12_100_deb12_amd64,
+        128 se: super::sched_entity::V6_12_95_deb12_amd64,
         384 rt: super::sched_rt_entity::V6_1_0_47_amd64,
-        432 dl: super::sched_dl_entity::V6_12_100_deb12_amd64,
+        432 dl: super::sched_dl_entity::V6_12_95_deb12_amd64,
         672 dl_server: U64,
         680 sched_class: U64,
         688 sched_task_group: U64,
         696 _pad_696: [u8; 8],
-        704 stats: super::sched_statistics::V6_12_100_deb12_amd64,
+        704 stats: super::sched_statistics::V6_12_95_deb12_amd64,
         960 preempt_notifiers: super::hlist_head::V6_1_0_47_amd64,
         968 btrace_seq: U32,
         972 policy: U32,
@@ -2902,7 +2902,7 @@ view! {
         2357 _pad_2357: [u8; 3],
         2360 sched_remote_wakeup_bits: [u8; 2],
         2362 _pad_2362: [u8; 6],
-        2368 net_xmit: super::netdev_xmit::V6_12_100_deb12_rt_amd64,
+        2368 net_xmit: super::netdev_xmit::V6_12_95_deb12_rt_amd64,
         2408 atomic_flags: U64,
         2416 restart_block: super::restart_block::V6_1_0_47_amd64,
         2472 pid: I32,
@@ -3075,11 +3075,11 @@ view! {
         5296 rethooks: super::llist_head::V6_1_0_47_amd64,
         5304 l1d_flush_kill: super::callback_head::V6_1_0_47_amd64,
         5320 _pad_5320: [u8; 56],
-        5376 thread: super::thread_struct::V6_12_100_deb12_amd64,
+        5376 thread: super::thread_struct::V6_12_95_deb12_amd64,
     }
 }
 
-bit_fields! { V6_12_100_deb12_rt_amd64 {
+bit_fields! { V6_12_95_deb12_rt_amd64 {
     sched_reset_on_fork set_sched_reset_on_fork: sched_reset_on_fork_bits 0 1 false,
     sched_contributes_to_load set_sched_contributes_to_load: sched_reset_on_fork_bits 1 1 false,
     sched_migrated set_sched_migrated: sched_reset_on_fork_bits 2 1 false,

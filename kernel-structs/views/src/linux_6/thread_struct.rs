@@ -37,8 +37,8 @@ bit_fields! { V6_1_0_47_amd64 {
 } }
 
 view! {
-    /// 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
-    pub struct V6_12_100_deb12_amd64[4416] {
+    /// 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-amd64, 6.12.105+deb13-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
+    pub struct V6_12_95_deb12_amd64[4416] {
         0 tls_array: [super::desc_struct::V6_1_0_47_amd64; 3],
         24 sp: U64,
         32 es: U16,
@@ -60,12 +60,12 @@ view! {
         148 pkru: U32,
         152 features: U64,
         160 features_locked: U64,
-        168 shstk: super::thread_shstk::V6_12_100_deb12_amd64,
+        168 shstk: super::thread_shstk::V6_12_95_deb12_amd64,
         184 _pad_184: [u8; 8],
         192 fpu: super::fpu::V6_1_0_47_amd64,
     }
 }
 
-bit_fields! { V6_12_100_deb12_amd64 {
+bit_fields! { V6_12_95_deb12_amd64 {
     iopl_warn set_iopl_warn: iopl_warn_bits 0 1 false,
 } }

@@ -39,8 +39,8 @@ view! {
 }
 
 view! {
-    /// 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64.
-    pub struct V6_12_100_deb12_amd64[128] {
+    /// 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-amd64, 6.12.105+deb13-rt-amd64.
+    pub struct V6_12_95_deb12_amd64[128] {
         0 __count: super::refcount_struct::V6_1_0_47_amd64,
         4 _pad_4: [u8; 4],
         8 epoll_watches: super::percpu_counter::V6_1_0_47_amd64,
@@ -50,7 +50,7 @@ view! {
         80 uid: super::kuid_t::V6_1_0_47_amd64,
         84 _pad_84: [u8; 4],
         88 locked_vm: super::atomic64_t::V6_1_0_47_amd64,
-        96 ratelimit: super::ratelimit_state::V6_12_100_deb12_amd64,
+        96 ratelimit: super::ratelimit_state::V6_12_95_deb12_amd64,
     }
 }
 
@@ -67,6 +67,6 @@ view! {
         84 _pad_84: [u8; 4],
         88 locked_vm: super::atomic64_t::V6_1_0_47_amd64,
         96 perf_mlock: super::atomic64_t::V6_1_0_47_amd64,
-        104 ratelimit: super::ratelimit_state::V6_12_100_deb12_amd64,
+        104 ratelimit: super::ratelimit_state::V6_12_95_deb12_amd64,
     }
 }
