@@ -263,6 +263,27 @@ fn bits_of_f_mode_have_other_numbers_since_6_12_105() {
     }
 }
 
+/// An image says the name and the fingerprint of its kernel's layout, and a thaw and a converter ask
+/// for both.
+#[test]
+fn layouts_keep_the_names_under_which_images_were_written() {
+    let registry = builtin();
+    // The first kernel that had it when it was stored turned out to have other constants.
+    for (id, begins, first) in [
+        ("6.12.100+deb12-amd64", "a06622f0", "6.12.105+deb13-amd64"),
+        (
+            "6.12.100+deb12-rt-amd64",
+            "4279680c",
+            "6.12.105+deb13-rt-amd64",
+        ),
+    ] {
+        let id = LayoutId(id.to_owned());
+        let entry = registry.layout_entry(&id).unwrap();
+        assert!(entry.fingerprint.to_string().starts_with(begins));
+        assert_eq!(registry.releases_of(&id).next().unwrap().name, first);
+    }
+}
+
 /// A command that was killed leaves the file of a layout that is in no table yet.
 #[test]
 fn a_file_that_no_layout_has_is_told_and_does_no_harm() {

@@ -122,9 +122,11 @@ fn extract(deb: &Path, folder: &Path) -> Result<(), Error> {
     let mut tar = Command::new("tar");
     tar.args(["-x", "--wildcards", "-C"])
         .arg(folder)
-        .args(["./boot/vmlinuz-*", "./lib/modules/*/modules.builtin"])
-        .args(FOLDERS.map(|below| format!("./lib/modules/*/kernel/{below}")))
-        .args(["ext4", "jbd2", "mbcache.ko*"].map(|fs| format!("./lib/modules/*/kernel/fs/{fs}")));
+        // Debian has them below lib up to bookworm, and below usr/lib from trixie on.
+        .arg("--transform=s,^[.]/usr/lib/,./lib/,")
+        .args(["./boot/vmlinuz-*", "*/lib/modules/*/modules.builtin"])
+        .args(FOLDERS.map(|below| format!("*/lib/modules/*/kernel/{below}")))
+        .args(["ext4", "jbd2", "mbcache.ko*"].map(|fs| format!("*/lib/modules/*/kernel/fs/{fs}")));
     if let Some(stream) = package.stdout.take() {
         tar.stdin(stream);
     }

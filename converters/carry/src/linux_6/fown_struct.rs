@@ -88,7 +88,7 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_1_0_47_rt_amd64)),
 };
 
-/// 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+/// 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
 pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V6_12_95_deb12_amd64, new: &mut views::fown_struct::V6_12_95_deb12_amd64) {
     use views::fown_struct::V6_12_95_deb12_amd64 as Old;
     use views::fown_struct::V6_12_95_deb12_amd64 as New;
@@ -104,7 +104,7 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown
     );
 }
 
-/// `fown_struct`, 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+/// `fown_struct`, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
 pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "fown_struct",
@@ -120,7 +120,7 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_amd64)),
 };
 
-/// 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+/// 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
 pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V6_12_95_deb12_rt_amd64, new: &mut views::fown_struct::V6_12_95_deb12_rt_amd64) {
     use views::fown_struct::V6_12_95_deb12_rt_amd64 as Old;
     use views::fown_struct::V6_12_95_deb12_rt_amd64 as New;
@@ -136,7 +136,7 @@ pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::f
     );
 }
 
-/// `fown_struct`, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+/// `fown_struct`, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
 pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "fown_struct",

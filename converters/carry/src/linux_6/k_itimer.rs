@@ -158,7 +158,7 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_1_0_47_rt_amd64)),
 };
 
-/// 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+/// 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
 pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_12_95_deb12_amd64, new: &mut views::k_itimer::V6_12_95_deb12_amd64) {
     use views::k_itimer::V6_12_95_deb12_amd64 as Old;
     use views::k_itimer::V6_12_95_deb12_amd64 as New;
@@ -170,7 +170,7 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_it
         .within_required(&at!(at.list.pprev), old.list.pprev);
 }
 
-/// `k_itimer`, 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+/// `k_itimer`, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
 pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "k_itimer",
@@ -187,7 +187,7 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_amd64)),
 };
 
-/// 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+/// 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
 pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_12_95_deb12_rt_amd64, new: &mut views::k_itimer::V6_12_95_deb12_rt_amd64) {
     use views::k_itimer::V6_12_95_deb12_rt_amd64 as Old;
     use views::k_itimer::V6_12_95_deb12_rt_amd64 as New;
@@ -206,7 +206,7 @@ pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::k
     new._pad_84 = [0; 4];
 }
 
-/// `k_itimer`, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+/// `k_itimer`, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
 pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "k_itimer",

@@ -1635,8 +1635,8 @@ pub mod v6_12_95_deb12_rt_amd64 {
     ];
 }
 
-/// 6.12.105+deb13-amd64.
-pub mod v6_12_105_deb13_amd64 {
+/// 6.12.100+deb12-amd64.
+pub mod v6_12_100_deb12_amd64 {
     use super::super as types;
     use kconv_runtime::prelude::*;
 
@@ -1655,7 +1655,7 @@ pub mod v6_12_105_deb13_amd64 {
     pub static CONVERTER: Converter = IDENTITY;
 
     const NODE: Node = Node {
-        layout: "6.12.105+deb13-amd64",
+        layout: "6.12.100+deb12-amd64",
         release: "6.12.105+deb13-amd64",
         fingerprint: Fingerprint::from_hex("a06622f0c98684875ef02ce2019fbf7b44789f99e7ea88b1d32753d465c7a7d5"),
     };
@@ -1751,8 +1751,8 @@ pub mod v6_12_105_deb13_amd64 {
     ];
 }
 
-/// 6.12.105+deb13-rt-amd64.
-pub mod v6_12_105_deb13_rt_amd64 {
+/// 6.12.100+deb12-rt-amd64.
+pub mod v6_12_100_deb12_rt_amd64 {
     use super::super as types;
     use kconv_runtime::prelude::*;
 
@@ -1771,7 +1771,7 @@ pub mod v6_12_105_deb13_rt_amd64 {
     pub static CONVERTER: Converter = IDENTITY;
 
     const NODE: Node = Node {
-        layout: "6.12.105+deb13-rt-amd64",
+        layout: "6.12.100+deb12-rt-amd64",
         release: "6.12.105+deb13-rt-amd64",
         fingerprint: Fingerprint::from_hex("4279680c3b75d774ad2c91af15a30025356e87fa6110a9e5fe62a246947c7bd1"),
     };
@@ -2119,8 +2119,8 @@ pub static ALL: &[&Converter] = &[
     &v6_1_0_55_rt_amd64::CONVERTER,
     &v6_12_95_deb12_amd64::CONVERTER,
     &v6_12_95_deb12_rt_amd64::CONVERTER,
-    &v6_12_105_deb13_amd64::CONVERTER,
-    &v6_12_105_deb13_rt_amd64::CONVERTER,
+    &v6_12_100_deb12_amd64::CONVERTER,
+    &v6_12_100_deb12_rt_amd64::CONVERTER,
     &v6_12_117_deb12_amd64::CONVERTER,
     &v6_12_115_deb12_rt_amd64::CONVERTER,
 ];

@@ -134,7 +134,7 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
     convert: None,
 };
 
-/// 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+/// 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
 pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t::V6_12_95_deb12_amd64, new: &mut views::mm_context_t::V6_12_95_deb12_amd64) {
     use views::mm_context_t::V6_12_95_deb12_amd64 as Old;
     use views::mm_context_t::V6_12_95_deb12_amd64 as New;
@@ -156,7 +156,7 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_c
     );
 }
 
-/// `mm_context_t`, 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+/// `mm_context_t`, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
 pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "mm_context_t",
@@ -173,7 +173,7 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     convert: None,
 };
 
-/// 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+/// 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
 pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t::V6_12_95_deb12_rt_amd64, new: &mut views::mm_context_t::V6_12_95_deb12_rt_amd64) {
     use views::mm_context_t::V6_12_95_deb12_rt_amd64 as Old;
     use views::mm_context_t::V6_12_95_deb12_rt_amd64 as New;
@@ -195,7 +195,7 @@ pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::m
     );
 }
 
-/// `mm_context_t`, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+/// `mm_context_t`, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
 pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "mm_context_t",

@@ -602,7 +602,7 @@ pub static V6_1_0_55_RT_AMD64: TypeConverter = TypeConverter {
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_1_0_55_rt_amd64)),
 };
 
-/// 6.12.95+deb12-amd64, 6.12.105+deb13-amd64.
+/// 6.12.95+deb12-amd64, 6.12.100+deb12-amd64.
 pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_12_95_deb12_amd64, new: &mut views::mm_struct::V6_12_95_deb12_amd64) {
     use views::mm_struct::V6_12_95_deb12_amd64 as Old;
     use views::mm_struct::V6_12_95_deb12_amd64 as New;
@@ -617,7 +617,7 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_s
     new._pad_1320 = [0; 24];
 }
 
-/// `mm_struct`, 6.12.95+deb12-amd64, 6.12.105+deb13-amd64.
+/// `mm_struct`, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64.
 pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "mm_struct",
@@ -637,7 +637,7 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_amd64)),
 };
 
-/// 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64.
+/// 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64.
 pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_12_95_deb12_rt_amd64, new: &mut views::mm_struct::V6_12_95_deb12_rt_amd64) {
     use views::mm_struct::V6_12_95_deb12_rt_amd64 as Old;
     use views::mm_struct::V6_12_95_deb12_rt_amd64 as New;
@@ -651,7 +651,7 @@ pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::m
     new._pad_1432 = [0; 40];
 }
 
-/// `mm_struct`, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64.
+/// `mm_struct`, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64.
 pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "mm_struct",

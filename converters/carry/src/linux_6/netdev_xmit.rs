@@ -7,7 +7,7 @@ use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 use kernel_structs_views::linux_6 as views;
 
-/// 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+/// 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
 pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::netdev_xmit::V6_12_95_deb12_rt_amd64, new: &mut views::netdev_xmit::V6_12_95_deb12_rt_amd64) {
     use views::netdev_xmit::V6_12_95_deb12_rt_amd64 as Old;
     use views::netdev_xmit::V6_12_95_deb12_rt_amd64 as New;
@@ -28,7 +28,7 @@ pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::n
     );
 }
 
-/// `netdev_xmit`, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+/// `netdev_xmit`, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
 pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "netdev_xmit",

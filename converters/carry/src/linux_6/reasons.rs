@@ -53,7 +53,7 @@ pub mod file {
     pub const FMODE_WRITE_IOCTL_2: &str = "say what the file's operations can do, and are f_op->fop_flags or nothing in 6.12; open computes them from the inode (include/linux/fs.h; fs/open.c: do_dentry_open)";
     pub const FMODE_WRITE_RESTRICTED: &str = "open computes them from the inode, and backing files are the kernel's own (6.12 include/linux/fs.h; 6.12 fs/open.c: do_dentry_open)";
     pub const FMODE_WRITE_RESTRICTED_2: &str = "open and backing files set them again (6.12 include/linux/fs.h; 6.12 fs/open.c: do_dentry_open)";
-    pub const FMODE_BACKING: &str = "a file that a file system opened below itself: the same in both. Since 6.12.105 it has the bit below, for that of FMODE_NONOTIFY_PERM (include/linux/fs.h, 6.12.95 and 6.12.107; fs/file_table.c: alloc_empty_backing_file)";
+    pub const FMODE_BACKING: &str = "a file that a file system opened below itself: the same in both. 6.12.105 moved it and FMODE_NONOTIFY down by a bit, and FMODE_NONOTIFY_PERM has the one that FMODE_NONOTIFY had (include/linux/fs.h, 6.12.95 and 6.12.107; fs/file_table.c: alloc_empty_backing_file)";
     pub const FMODE_NOREUSE: &str = "a hint that posix_fadvise could not give under 6.1 (6.12 mm/fadvise.c: generic_fadvise)";
     pub const FMODE_NOREUSE_2: &str = "a hint of posix_fadvise that 6.1 does not have (6.12 mm/fadvise.c: generic_fadvise)";
     pub const FMODE_NONOTIFY: &str = "no events of fsnotify: alone it means the same in both (include/linux/fs.h)";

@@ -2044,7 +2044,7 @@ pub static V6_1_0_50_RT_AMD64: TypeConverter = TypeConverter {
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_1_0_50_rt_amd64)),
 };
 
-/// 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+/// 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
 pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_12_95_deb12_amd64, new: &mut views::task_struct::V6_12_95_deb12_amd64) {
     use views::task_struct::V6_12_95_deb12_amd64 as Old;
     use views::task_struct::V6_12_95_deb12_amd64 as New;
@@ -2078,7 +2078,7 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task
     new._pad_5344 = [0; 32];
 }
 
-/// `task_struct`, 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+/// `task_struct`, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
 pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "task_struct",
@@ -2112,7 +2112,7 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_amd64)),
 };
 
-/// 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+/// 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
 pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_12_95_deb12_rt_amd64, new: &mut views::task_struct::V6_12_95_deb12_rt_amd64) {
     use views::task_struct::V6_12_95_deb12_rt_amd64 as Old;
     use views::task_struct::V6_12_95_deb12_rt_amd64 as New;
@@ -2158,7 +2158,7 @@ pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::t
     new._pad_5320 = [0; 56];
 }
 
-/// `task_struct`, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+/// `task_struct`, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
 pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "task_struct",

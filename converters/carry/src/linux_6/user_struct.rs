@@ -124,14 +124,14 @@ pub static V6_1_0_55_AMD64: TypeConverter = TypeConverter {
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_1_0_55_amd64)),
 };
 
-/// 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-amd64, 6.12.105+deb13-rt-amd64.
+/// 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64.
 pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_struct::V6_12_95_deb12_amd64, new: &mut views::user_struct::V6_12_95_deb12_amd64) {
     use views::user_struct::V6_12_95_deb12_amd64 as Old;
     use views::user_struct::V6_12_95_deb12_amd64 as New;
     always!(cx, at, old, new);
 }
 
-/// `user_struct`, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-amd64, 6.12.105+deb13-rt-amd64.
+/// `user_struct`, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64.
 pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "user_struct",

@@ -126,7 +126,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_1_0_47_amd64)),
 };
 
-/// 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+/// 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
 pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_struct::V6_12_95_deb12_amd64, new: &mut views::vm_area_struct::V6_12_95_deb12_amd64) {
     use views::vm_area_struct::V6_12_95_deb12_amd64 as Old;
     use views::vm_area_struct::V6_12_95_deb12_amd64 as New;
@@ -137,7 +137,7 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_a
     new.numab_state = cx.reset(&at!(at.numab_state), old.numab_state, 0);
 }
 
-/// `vm_area_struct`, 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+/// `vm_area_struct`, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
 pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "vm_area_struct",
@@ -154,7 +154,7 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_amd64)),
 };
 
-/// 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+/// 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
 pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_struct::V6_12_95_deb12_rt_amd64, new: &mut views::vm_area_struct::V6_12_95_deb12_rt_amd64) {
     use views::vm_area_struct::V6_12_95_deb12_rt_amd64 as Old;
     use views::vm_area_struct::V6_12_95_deb12_rt_amd64 as New;
@@ -163,7 +163,7 @@ pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::v
     new.vm_flags = old.vm_flags;
 }
 
-/// `vm_area_struct`, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+/// `vm_area_struct`, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
 pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "vm_area_struct",

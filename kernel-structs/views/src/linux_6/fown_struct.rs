@@ -30,7 +30,7 @@ view! {
 }
 
 view! {
-    /// 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+    /// 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
     pub struct V6_12_95_deb12_amd64[40] {
         0 file: U64,
         8 lock: super::rwlock_t::V6_1_0_47_amd64,
@@ -43,7 +43,7 @@ view! {
 }
 
 view! {
-    /// 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+    /// 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
     pub struct V6_12_95_deb12_rt_amd64[80] {
         0 file: U64,
         8 lock: super::rwlock_t::V6_1_0_47_rt_amd64,

@@ -1652,8 +1652,8 @@ pub mod v6_12_95_deb12_rt_amd64 {
     pub use crate::linux_6::xarray::V6_1_0_47_rt_amd64 as xarray;
 }
 
-/// 6.12.105+deb13-amd64.
-pub mod v6_12_105_deb13_amd64 {
+/// 6.12.100+deb12-amd64.
+pub mod v6_12_100_deb12_amd64 {
     pub use crate::linux_6::__call_single_node::V6_1_0_47_amd64 as __call_single_node;
     pub use crate::linux_6::arch_tlbflush_unmap_batch::V6_1_0_47_amd64 as arch_tlbflush_unmap_batch;
     pub use crate::linux_6::atomic64_t::V6_1_0_47_amd64 as atomic64_t;
@@ -1768,8 +1768,8 @@ pub mod v6_12_105_deb13_amd64 {
     pub use crate::linux_6::xarray::V6_1_0_47_amd64 as xarray;
 }
 
-/// 6.12.105+deb13-rt-amd64.
-pub mod v6_12_105_deb13_rt_amd64 {
+/// 6.12.100+deb12-rt-amd64.
+pub mod v6_12_100_deb12_rt_amd64 {
     pub use crate::linux_6::__call_single_node::V6_1_0_47_amd64 as __call_single_node;
     pub use crate::linux_6::arch_tlbflush_unmap_batch::V6_1_0_47_amd64 as arch_tlbflush_unmap_batch;
     pub use crate::linux_6::atomic64_t::V6_1_0_47_amd64 as atomic64_t;

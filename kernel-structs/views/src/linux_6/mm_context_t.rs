@@ -44,7 +44,7 @@ view! {
 }
 
 view! {
-    /// 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+    /// 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
     pub struct V6_12_95_deb12_amd64[136] {
         0 ctx_id: U64,
         8 tlb_gen: super::atomic64_t::V6_1_0_47_amd64,
@@ -62,7 +62,7 @@ view! {
 }
 
 view! {
-    /// 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+    /// 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
     pub struct V6_12_95_deb12_rt_amd64[136] {
         0 ctx_id: U64,
         8 tlb_gen: super::atomic64_t::V6_1_0_47_amd64,

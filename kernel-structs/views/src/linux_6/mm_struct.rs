@@ -292,7 +292,7 @@ view! {
 }
 
 view! {
-    /// 6.12.95+deb12-amd64, 6.12.105+deb13-amd64.
+    /// 6.12.95+deb12-amd64, 6.12.100+deb12-amd64.
     pub struct V6_12_95_deb12_amd64[1344] {
         0 mm_count: super::atomic_t::V6_1_0_47_amd64,
         4 _pad_4: [u8; 60],
@@ -368,7 +368,7 @@ view! {
 }
 
 view! {
-    /// 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64.
+    /// 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64.
     pub struct V6_12_95_deb12_rt_amd64[1472] {
         0 mm_count: super::atomic_t::V6_1_0_47_amd64,
         4 _pad_4: [u8; 60],

@@ -33,7 +33,7 @@ bit_fields! { V6_1_0_47_amd64 {
 } }
 
 view! {
-    /// 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-amd64, 6.12.105+deb13-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
+    /// 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
     pub struct V6_12_95_deb12_amd64[240] {
         0 rb_node: super::rb_node::V6_1_0_47_amd64,
         24 dl_runtime: U64,

@@ -30,7 +30,7 @@ view! {
 }
 
 view! {
-    /// 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.105+deb13-amd64, 6.12.105+deb13-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
+    /// 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
     pub struct V6_12_95_deb12_amd64[256] {
         0 load: super::load_weight::V6_1_0_47_amd64,
         16 run_node: super::rb_node::V6_1_0_47_amd64,

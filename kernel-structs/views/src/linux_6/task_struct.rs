@@ -2526,7 +2526,7 @@ bit_fields! { V6_1_0_50_rt_amd64 {
 } }
 
 view! {
-    /// 6.12.95+deb12-amd64, 6.12.105+deb13-amd64, 6.12.117+deb12-amd64.
+    /// 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
     pub struct V6_12_95_deb12_amd64[9792] {
         0 thread_info: super::thread_info::V6_1_0_47_amd64,
         24 __state: U32,
@@ -2820,7 +2820,7 @@ bit_fields! { V6_12_95_deb12_amd64 {
 } }
 
 view! {
-    /// 6.12.95+deb12-rt-amd64, 6.12.105+deb13-rt-amd64, 6.12.115+deb12-rt-amd64.
+    /// 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
     pub struct V6_12_95_deb12_rt_amd64[9792] {
         0 thread_info: super::thread_info::V6_1_0_47_amd64,
         24 __state: U32,
