@@ -169,9 +169,8 @@ fn extract(release: &str, debs: &[Wanted], folder: &Path) -> Result<(), Error> {
         let vmlinuz = boot.join(format!("vmlinuz-{release}"));
         std::fs::rename(&beside, &vmlinuz).map_err(Error::file(&beside))?;
     }
-    let Some((deb, _)) = debs.last() else {
-        return Ok(());
-    };
+    // That with the modules is the last.
+    let deb = debs.last().map_or(folder, |(deb, _)| deb);
     let all = folder.join("lib/modules");
     let order = load_order(&modules_in(&all)?, &built_in(&all)?, deb)?;
     let modules = folder.join("modules");
