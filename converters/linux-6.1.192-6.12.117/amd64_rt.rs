@@ -146,9 +146,10 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
     // of 6.1 can have asked for: 6.12 sets them for a shadow stack (6.12
     // arch/x86/kernel/shstk.c: alloc_shstk), for MAP_DROPPABLE (6.12 mm/mmap.c: do_mmap), for
     // mseal (6.12 mm/mseal.c: set_vma_sealed) and for memory of a device in a guest (6.12
-    // include/linux/mm.h: VM_ALLOW_ANY_UNCACHED); VM_UFFD_MINOR: bit 37 in 6.1, which is
-    // VM_SHADOW_STACK in 6.12, and 38 there: uncorrected, an area watched by userfaultfd would
-    // become a shadow stack (include/linux/mm.h)
+    // include/linux/mm.h: VM_ALLOW_ANY_UNCACHED); VM_UFFD_MINOR: bits 38 and 63 in 6.12, and 41
+    // and 42 in 7.2. VM_UFFD_MINOR is bit 37 in 6.1, which is VM_SHADOW_STACK in 6.12, and 38
+    // there: uncorrected, an area watched by userfaultfd would become a shadow stack
+    // (include/linux/mm.h)
     new.def_flags = cx
         .flags(
             &at!(at.def_flags),
@@ -505,9 +506,10 @@ pub fn vm_area_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_st
     // of 6.1 can have asked for: 6.12 sets them for a shadow stack (6.12
     // arch/x86/kernel/shstk.c: alloc_shstk), for MAP_DROPPABLE (6.12 mm/mmap.c: do_mmap), for
     // mseal (6.12 mm/mseal.c: set_vma_sealed) and for memory of a device in a guest (6.12
-    // include/linux/mm.h: VM_ALLOW_ANY_UNCACHED); VM_UFFD_MINOR: bit 37 in 6.1, which is
-    // VM_SHADOW_STACK in 6.12, and 38 there: uncorrected, an area watched by userfaultfd would
-    // become a shadow stack (include/linux/mm.h)
+    // include/linux/mm.h: VM_ALLOW_ANY_UNCACHED); VM_UFFD_MINOR: bits 38 and 63 in 6.12, and 41
+    // and 42 in 7.2. VM_UFFD_MINOR is bit 37 in 6.1, which is VM_SHADOW_STACK in 6.12, and 38
+    // there: uncorrected, an area watched by userfaultfd would become a shadow stack
+    // (include/linux/mm.h)
     new.vm_flags = cx
         .flags(
             &at!(at.vm_flags),

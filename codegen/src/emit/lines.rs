@@ -636,6 +636,7 @@ fn scalar_rule(
                     Meaning::Follow => "follow",
                     Meaning::Within => "within",
                     Meaning::WithinRequired => "within_required",
+                    Meaning::LinkRequired => "link_required",
                     Meaning::Stack => "stack",
                     Meaning::Symbol => "symbol",
                     Meaning::Resource => "resource",

@@ -12,7 +12,7 @@ use super::decision::{Decision, Part};
 use super::finding::{FlagChange, Why};
 use super::meanings::{Constants, changed};
 use super::{Action, Argument, CalledFlag, Flags, Reason};
-use crate::ctype::Field;
+use crate::ctype::{self, Field};
 use crate::overrides::{FlagDecision, FlagFate};
 use kconv_rules::{RuleKind, Source};
 use kernel_structs::layout::FieldPath;
@@ -350,9 +350,16 @@ impl<'a> Planner<'a> {
             Some((member, flag)) => (member, Some(flag)),
             None => (name, None),
         };
-        let path = FieldPath::parse(member).map_err(|error| error.to_string())?;
-        if !self.has_member(Which::Old, owner, member) {
-            return Err(format!("the old type has no member {member}"));
+        let mut path = FieldPath::parse(member).map_err(|error| error.to_string())?;
+        let layout = self.layout(Which::Old);
+        let mut types = owner.names[Which::Old as usize].iter();
+        let found = types.find_map(|name| layout.lookup(layout.find(name)?, &path));
+        let found = found.ok_or_else(|| format!("the old type has no member {member}"))?;
+        // A flag is one of the number that a structure is a wrapper around.
+        let inside = flag.and_then(|_| ctype::wrapped_number(layout, found.ty));
+        if let Some((inside, _)) = inside {
+            let steps = path.steps().iter().chain(inside.steps());
+            path = steps.cloned().collect::<Vec<_>>().into();
         }
         let names = &owner.names[Which::Old as usize];
         let mask = |flag: &str| match self.meanings(Which::Old).of(names, member) {

@@ -11,6 +11,7 @@ use kconv_runtime::prelude::*;
 macro_rules! file {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::file::always!($cx, $at, $old, $new);
+        $new.f_count = $old.f_count;
         // nobody holds a lock of a frozen task
         carry::spinlock_t::v6_1_0_47_rt_amd64(
             $cx,
@@ -41,6 +42,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 8), Span::new(16, 16, 28), Span::new(48, 48, 64), Span::new(120, 120, 96)],
             padding: &[Bits::new(96, 32), Bits::new(352, 32), Bits::new(928, 32)],
             groups: &[&carry::file::ALWAYS, &[
+                RuleKind::Carry.of("f_count"),
                 RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(carry::reasons::mutex::WHOLE),

@@ -3,6 +3,8 @@
 //! Two processes compute on Debian's oldest 6.1 kernel. `kconv upgrade` freezes them, converts
 //! their image and starts the newest 6.12 kernel; `kconv retry` brings them back there, and they
 //! finish. What they print has to be what they print when nobody interrupts them.
+//!
+//! Two arguments, names of packages as `linux-image-7.2.12+deb13-amd64`, are the kernels instead.
 #![forbid(unsafe_code)]
 
 use kconv_guests::{Error, Guest, Initramfs, Kernel, Machine, static_kconv};
@@ -31,7 +33,12 @@ fn main() -> ExitCode {
 
 /// Whether the programs came to the right results.
 fn journey() -> Result<bool, Box<dyn std::error::Error>> {
-    let (oldest, newest) = (Kernel::oldest("6.1")?, Kernel::newest("6.12")?);
+    let named: Vec<String> = std::env::args().skip(1).collect();
+    let (oldest, newest) = match named.as_slice() {
+        [] => (Kernel::oldest("6.1")?, Kernel::newest("6.12")?),
+        [from, to] => (Kernel::named(from)?, Kernel::named(to)?),
+        _ => return Err("give two packages, from and to, or none".into()),
+    };
     let mut initramfs = Initramfs::new()?;
     initramfs.add("/bin/kconv", &static_kconv()?, 0o755)?;
     let folder = tempfile::tempdir()?;

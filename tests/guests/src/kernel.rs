@@ -80,10 +80,10 @@ impl Kernel {
         (DRIVERS, FOLDERS).hash(&mut list);
         let extracted = cache.join(format!("{package}.{:x}", list.finish()));
         if !extracted.exists() {
-            let deb = kconv_archive::package(package)?;
+            let debs = packages(package)?;
             // Whole or not at all: another test may be at the same.
             let folder = tempfile::tempdir_in(&cache).map_err(Error::file(&cache))?;
-            extract(&deb, folder.path())?;
+            extract(release, &debs, folder.path())?;
             if let Err(source) = std::fs::rename(folder.path(), &extracted)
                 && !extracted.exists()
             {
@@ -106,9 +106,77 @@ impl Kernel {
     }
 }
 
-/// Takes the kernel and the drivers out of a package: `boot/vmlinuz-RELEASE`, `modules/*.ko`, and
+/// A package, and what of it is wanted: patterns of names, all of which it has.
+type Wanted = (PathBuf, Vec<String>);
+
+/// The packages that a kernel lies in. Up to 6.18 it is one; since then `linux-image-…` is empty, and kernel, table of
+/// modules and modules have a package each.
+fn packages(package: &str) -> Result<Vec<Wanted>, Error> {
+    let drivers = FOLDERS.map(|below| format!("*/lib/modules/*/kernel/{below}"));
+    let file_systems = ["ext4", "jbd2", "mbcache.ko*"];
+    let file_systems = file_systems.map(|fs| format!("*/lib/modules/*/kernel/fs/{fs}"));
+    let modules = drivers.into_iter().chain(file_systems).collect::<Vec<_>>();
+    let built_in = String::from("*/lib/modules/*/modules.builtin");
+    let image = kconv_archive::package(package)?;
+    let rest = package.strip_prefix("linux-image-").unwrap_or(package);
+    let binary = format!("linux-binary-{rest}");
+    if !depends_on(&image, &binary)? {
+        let all = ["./boot/vmlinuz-*".to_owned(), built_in];
+        return Ok(vec![(image, all.into_iter().chain(modules).collect())]);
+    }
+    let other = |kind: &str| kconv_archive::package(&format!("linux-{kind}-{rest}"));
+    Ok(vec![
+        (other("binary")?, vec!["*/vmlinuz*".to_owned()]),
+        (other("base")?, vec![built_in]),
+        (other("modules")?, modules),
+    ])
+}
+
+/// Whether a package says that it depends on the package `other`.
+fn depends_on(deb: &Path, other: &str) -> Result<bool, Error> {
+    let mut fields = Command::new("dpkg-deb");
+    fields.arg("--field").arg(deb).arg("Depends");
+    let output = fields.output().map_err(Error::file("dpkg-deb"))?;
+    let depends = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok(depends
+        .split([',', '|'])
+        .any(|package| package.split_whitespace().next() == Some(other)))
+}
+
+/// Takes the kernel and the drivers out of its packages: `boot/vmlinuz-RELEASE`, `modules/*.ko`, and
 /// `load` with the names of the modules in order.
-fn extract(deb: &Path, folder: &Path) -> Result<(), Error> {
+fn extract(release: &str, debs: &[Wanted], folder: &Path) -> Result<(), Error> {
+    for (deb, wanted) in debs {
+        unpack(deb, wanted, folder)?;
+    }
+    // Since 7.2 the kernel lies beside its modules.
+    let beside = folder.join(format!("lib/modules/{release}/vmlinuz"));
+    if beside.exists() {
+        let boot = folder.join("boot");
+        std::fs::create_dir_all(&boot).map_err(Error::file(&boot))?;
+        let vmlinuz = boot.join(format!("vmlinuz-{release}"));
+        std::fs::rename(&beside, &vmlinuz).map_err(Error::file(&beside))?;
+    }
+    let Some((deb, _)) = debs.last() else {
+        return Ok(());
+    };
+    let all = folder.join("lib/modules");
+    let order = load_order(&modules_in(&all)?, &built_in(&all)?, deb)?;
+    let modules = folder.join("modules");
+    std::fs::create_dir(&modules).map_err(Error::file(&modules))?;
+    let mut load = String::new();
+    for (name, bytes) in order {
+        let file = format!("{name}.ko");
+        std::fs::write(modules.join(&file), bytes).map_err(Error::file(&modules))?;
+        load.push_str(&file);
+        load.push('\n');
+    }
+    std::fs::write(folder.join("load"), load).map_err(Error::file(folder))?;
+    std::fs::remove_dir_all(folder.join("lib")).map_err(Error::file(folder))
+}
+
+/// Takes what is wanted out of a package.
+fn unpack(deb: &Path, wanted: &[String], folder: &Path) -> Result<(), Error> {
     let mut package = Command::new("dpkg-deb")
         .arg("--fsys-tarfile")
         .arg(deb)
@@ -124,9 +192,7 @@ fn extract(deb: &Path, folder: &Path) -> Result<(), Error> {
         .arg(folder)
         // Debian has them below lib up to bookworm, and below usr/lib from trixie on.
         .arg("--transform=s,^[.]/usr/lib/,./lib/,")
-        .args(["./boot/vmlinuz-*", "*/lib/modules/*/modules.builtin"])
-        .args(FOLDERS.map(|below| format!("*/lib/modules/*/kernel/{below}")))
-        .args(["ext4", "jbd2", "mbcache.ko*"].map(|fs| format!("*/lib/modules/*/kernel/fs/{fs}")));
+        .args(wanted);
     if let Some(stream) = package.stdout.take() {
         tar.stdin(stream);
     }
@@ -141,19 +207,7 @@ fn extract(deb: &Path, folder: &Path) -> Result<(), Error> {
             ),
         });
     }
-    let all = folder.join("lib/modules");
-    let order = load_order(&modules_in(&all)?, &built_in(&all)?, deb)?;
-    let modules = folder.join("modules");
-    std::fs::create_dir(&modules).map_err(Error::file(&modules))?;
-    let mut load = String::new();
-    for (name, bytes) in order {
-        let file = format!("{name}.ko");
-        std::fs::write(modules.join(&file), bytes).map_err(Error::file(&modules))?;
-        load.push_str(&file);
-        load.push('\n');
-    }
-    std::fs::write(folder.join("load"), load).map_err(Error::file(folder))?;
-    std::fs::remove_dir_all(folder.join("lib")).map_err(Error::file(folder))
+    Ok(())
 }
 
 /// Name of a module by the name of its file, which may have dashes for underscores.

@@ -50,10 +50,10 @@ pub(super) fn thread(
     let signals = Signals::of(&task)?;
     let scheduling = model::Scheduling::of(&task)?;
     let (xstate, xfeatures) = xstate(xsave, task)?;
-    let rseq = task.unsigned("rseq")?;
+    let rseq = task.unsigned("rseq.usrptr|rseq")?;
     // 6.1 takes no other (kernel/rseq.c: sys_rseq).
     let rseq_length = task
-        .optional("rseq_len")?
+        .optional("rseq.len|rseq_len")?
         .map_or(32, |length| length as u32);
     Ok(Thread {
         tid: identity.tid,
@@ -69,9 +69,13 @@ pub(super) fn thread(
         blocked: signals.blocked_after_call.unwrap_or(signals.blocked),
         pending: to_queue(signals.pending),
         stack: signals.stack,
-        robust_list: task.unsigned("robust_list")?,
+        robust_list: task.unsigned("futex.robust_list|robust_list")?,
         clear_child_tid: task.unsigned("clear_child_tid")?,
-        rseq: (rseq, rseq_length, task.unsigned("rseq_sig")? as u32),
+        rseq: (
+            rseq,
+            rseq_length,
+            task.unsigned("rseq.sig|rseq_sig")? as u32,
+        ),
         scheduling: self::scheduling(&scheduling),
         // Those that were asked for, or else those that it may run on.
         affinity: scheduling.wanted.unwrap_or(scheduling.allowed),

@@ -3,6 +3,8 @@
 use super::{Made, ROOT};
 use crate::refused::refused;
 use crate::walk::{Selection, walk};
+use kernel_structs::layout::FieldPath;
+use kernel_structs::releases::Registry;
 use kernel_structs::state::{Policy, Root, StateMap};
 
 /// The map of Linux 6 with one object of type `ty` to be walked, and nothing that it leads to.
@@ -267,6 +269,36 @@ user_xfeatures = { policy = "refuse", code = "task.amx", what = "it", reason = "
     assert_eq!(finding.place.field, "user_xfeatures");
 }
 
+/// What kernels of 7.x alone have, of each refusal by one field.
+#[test]
+fn what_only_newer_kernels_have_is_refused_there() {
+    let registry = Registry::builtin().unwrap();
+    let release = registry.release("7.2.12+deb13-amd64", None, None);
+    let layout = registry.layout(&release.unwrap().layout).unwrap();
+    let map = registry.state_map("linux-6").unwrap();
+    let refuses = |ty: &str, member: &str| {
+        let rule = map.types[ty].fields.get(member);
+        let code = rule.and_then(|rule| rule.policy.refusal());
+        code.map(|refusal| refusal.code.name().to_owned())
+    };
+    for (ty, member, code) in [
+        ("task_struct", "io_uring_restrict", "task.io-uring"),
+        ("signal_struct", "autoreap", "task.autoreap"),
+        (
+            "signal_struct",
+            "timer_create_restore_ids",
+            "task.timer-numbers",
+        ),
+    ] {
+        assert_eq!(refuses(ty, member).as_deref(), Some(code), "{ty}.{member}");
+        let id = layout.find(ty).unwrap();
+        let path = FieldPath::parse(member).unwrap();
+        assert!(layout.lookup(id, &path).is_some(), "{ty}.{member}");
+    }
+    let guard = layout.constant("VM_MAYBE_GUARD");
+    assert_eq!(guard, Some(1 << 11));
+}
+
 /// Each entry of the map is one that a test above has.
 #[test]
 fn no_refusal_of_the_map_is_without_a_test() {
@@ -275,5 +307,5 @@ fn no_refusal_of_the_map_is_without_a_test() {
         let rules = entry.fields.values().filter(|rule| refuses(&rule.policy));
         rules.count() + entry.refused.len()
     });
-    assert_eq!(entries.sum::<usize>(), 12);
+    assert_eq!(entries.sum::<usize>(), 16);
 }
