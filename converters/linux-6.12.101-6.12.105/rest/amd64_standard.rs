@@ -12,12 +12,15 @@ macro_rules! file {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::file::always!($cx, $at, $old, $new);
         // nobody holds a lock of a frozen task
-        carry::spinlock_t::v6_1_0_47_amd64(
+        carry::spinlock_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.f_lock),
             &$old.f_lock,
             &mut $new.f_lock,
         );
+        // computed from f_flags and the file system when the file is opened
+        $new.f_iocb_flags = $cx
+            .reset(&at!($at.f_iocb_flags), $old.f_iocb_flags, 0);
         // a free mutex has no owner, and nobody spins for it
         carry::mutex::v6_1_0_47_amd64(
             $cx,
@@ -27,6 +30,8 @@ macro_rules! file {
         );
         // who gets signals of the file
         $new.f_owner = $cx.follow(&at!($at.f_owner), $old.f_owner);
+        // epoll instances that watch the file
+        $new.f_ep = $cx.reset(&at!($at.f_ep), $old.f_ep, 0);
     };
 }
 pub(super) use file;
@@ -40,8 +45,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 8), Span::new(12, 12, 76), Span::new(92, 92, 92)],
             groups: &[&carry::file::ALWAYS, &[
                 RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
+                RuleKind::Reset.of("f_iocb_flags").by_map(carry::reasons::file::F_IOCB_FLAGS),
                 RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
                 RuleKind::Follow.of("f_owner").by_map(carry::reasons::file::F_OWNER),
+                RuleKind::Reset.of("f_ep").by_map(carry::reasons::file::F_EP),
                 RuleKind::Flags.of("f_mode").by_override(joined!("FMODE_BACKING: ", carry::reasons::file::FMODE_BACKING, "; FMODE_NONOTIFY: ", carry::reasons::file::FMODE_NONOTIFY, "; FMODE_NONOTIFY_PERM: ", carry::reasons::file::FMODE_NONOTIFY_PERM)),
             ]],
             ..TypeRules::PLAIN

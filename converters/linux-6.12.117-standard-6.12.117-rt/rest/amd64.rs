@@ -13,8 +13,13 @@ macro_rules! file {
         carry::file::always!($cx, $at, $old, $new);
         $new.f_mode = $old.f_mode;
         $new._pad_44 = [0; 4];
+        // computed from f_flags and the file system when the file is opened
+        $new.f_iocb_flags = $cx
+            .reset(&at!($at.f_iocb_flags), $old.f_iocb_flags, 0);
         // who gets signals of the file
         $new.f_owner = $cx.follow(&at!($at.f_owner), $old.f_owner);
+        // epoll instances that watch the file
+        $new.f_ep = $cx.reset(&at!($at.f_ep), $old.f_ep, 0);
     };
 }
 pub(super) use file;
@@ -48,6 +53,7 @@ pub(super) use fs_struct;
 macro_rules! io_context {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::io_context::always!($cx, $at, $old, $new);
+        $new._pad_14 = [0; 2];
     };
 }
 pub(super) use io_context;
@@ -67,6 +73,9 @@ pub(super) use k_itimer;
 macro_rules! mm_context_t {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_context_t::always!($cx, $at, $old, $new);
+        // jiffies of this boot
+        $new.next_trim_cpumask = $cx
+            .reset(&at!($at.next_trim_cpumask), $old.next_trim_cpumask, 0);
         $new.flags = $old.flags;
     };
 }
@@ -75,7 +84,9 @@ pub(super) use mm_context_t;
 macro_rules! mm_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_struct::always!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_mt_ma_root!($cx, $at, $old, $new);
         carry::mm_struct::with_pcpu_cid!($cx, $at, $old, $new);
+        $new.mm_mt._pad_36 = [0; 4];
         $new._pad_196 = [0; 4];
         $new._pad_292 = [0; 4];
         // name of the mm in futex hash keys, drawn when it is first needed
@@ -100,6 +111,7 @@ macro_rules! pid {
         $new.stashed = $cx.reset(&at!($at.stashed), $old.stashed, 0);
         // inode number of the pidfd, unique in one boot
         $new.ino = $cx.reset(&at!($at.ino), $old.ino, 0);
+        // numbers: level + 1 elements at the end, each by `upid`
     };
 }
 pub(super) use pid;
@@ -108,6 +120,7 @@ macro_rules! signal_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.is_child_subreaper_bits = [0; 1];
         carry::signal_struct::always!($cx, $at, $old, $new);
+        carry::signal_struct::with_quick_threads!($cx, $at, $old, $new);
         $new.flags = $old.flags;
         $new._pad_153 = [0; 3];
         // timers of timer_create, linked by k_itimer.list
@@ -129,7 +142,9 @@ macro_rules! task_struct {
         $new.mce_ripv_bits = [0; 8];
         carry::task_struct::always!($cx, $at, $old, $new);
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
-        carry::task_struct::with_dl!($cx, $at, $old, $new);
+        carry::task_struct::with_migration_pending!($cx, $at, $old, $new);
+        carry::task_struct::with_user_cpus_ptr!($cx, $at, $old, $new);
+        carry::task_struct::with_dl_server!($cx, $at, $old, $new);
         $new.__state = $old.__state;
         // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
         // a mutex under PREEMPT_RT, has put that aside
@@ -140,6 +155,7 @@ macro_rules! task_struct {
         $new._pad_124 = [0; 4];
         $new.policy = $old.policy;
         $new._pad_2116 = [0; 4];
+        $new._pad_2148 = [0; 4];
         $new.exit_state = $old.exit_state;
         $new.jobctl = $old.jobctl;
         $new.set_user_dumpable($old.user_dumpable());
@@ -192,7 +208,9 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             groups: &[&carry::file::ALWAYS, &[
                 RuleKind::Carry.of("f_mode"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("f_iocb_flags").by_map(carry::reasons::file::F_IOCB_FLAGS),
                 RuleKind::Follow.of("f_owner").by_map(carry::reasons::file::F_OWNER),
+                RuleKind::Reset.of("f_ep").by_map(carry::reasons::file::F_EP),
                 RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
             ]],
@@ -255,6 +273,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 14), Span::new(28, 80, 4), Span::new(32, 88, 56)],
             padding: &[Bits::new(112, 16), Bits::new(160, 32)],
             groups: &[&carry::io_context::ALWAYS, &[
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("icq_tree").inside("xarray").by_map(carry::reasons::xarray::WHOLE),
             ]],
@@ -281,27 +300,12 @@ pub(super) static CHANGED: &[TypeConverter] = &[
     },
     TypeConverter {
         rules: TypeRules {
-            name: "maple_tree",
-            from_size: 16,
-            to_size: 48,
-            spans: &[Span::new(4, 32, 4), Span::new(8, 40, 8)],
-            groups: &[&[
-                RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
-                RuleKind::Reset.of("ma_flags").by_map(carry::reasons::maple_tree::MA_FLAGS),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("ma_root").by_map(carry::reasons::maple_tree::MA_ROOT),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
             name: "mm_context_t",
             from_size: 136,
             to_size: 136,
             spans: &[Span::new(0, 0, 24), Span::new(64, 64, 16), Span::new(112, 112, 24)],
             groups: &[&carry::mm_context_t::ALWAYS, &[
+                RuleKind::Reset.of("next_trim_cpumask").by_map(carry::reasons::mm_context_t::NEXT_TRIM_CPUMASK),
                 RuleKind::Carry.of("flags"),
                 RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(carry::reasons::rw_semaphore::WHOLE),
                 RuleKind::Reset.of("lock").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
@@ -317,7 +321,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1472,
             spans: &[Span::new(0, 0, 4), Span::new(68, 96, 4), Span::new(72, 104, 92), Span::new(208, 272, 20), Span::new(232, 296, 84), Span::new(320, 416, 504), Span::new(832, 928, 32), Span::new(872, 968, 32), Span::new(912, 1008, 32), Span::new(952, 1048, 64), Span::new(1056, 1152, 16), Span::new(1104, 1200, 32), Span::new(1144, 1264, 40), Span::new(1204, 1304, 8), Span::new(1216, 1312, 8), Span::new(1224, 1336, 104)],
             padding: &[Bits::new(32, 480), Bits::new(1824, 32), Bits::new(6624, 32), Bits::new(6944, 32), Bits::new(7264, 32), Bits::new(7584, 32), Bits::new(9120, 32), Bits::new(9696, 32), Bits::new(10624, 128)],
-            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_PCPU_CID, &[
+            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_MM_MT_MA_ROOT, &carry::mm_struct::WITH_PCPU_CID, &[
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("futex_unique_id.counter").by_map(carry::reasons::mm_struct::FUTEX_UNIQUE_ID),
@@ -325,7 +330,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("flags"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+                RuleKind::Reset.of("mm_mt.ma_lock").inside("spinlock_t").by_map(carry::reasons::mm_struct::MM_MT),
                 RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map(carry::reasons::rw_semaphore::WHOLE),
                 RuleKind::Reset.of("arg_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
@@ -374,6 +379,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             groups: &[&carry::pid::ALWAYS, &[
                 RuleKind::Reset.of("stashed").by_map(carry::reasons::pid::STASHED),
                 RuleKind::Reset.of("ino").by_map(carry::reasons::pid::INO),
+                RuleKind::Array.of("numbers").inside("upid").times(0),
                 RuleKind::Reset.of("lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map(carry::reasons::wait_queue_head_t::WHOLE),
             ]],
@@ -388,8 +394,11 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 56,
             spans: &[Span::new(0, 0, 16), Span::new(48, 48, 4)],
             padding: &[Bits::new(416, 32)],
-            groups: &[&carry::posix_cputimers_work::ALWAYS, &[
+            groups: &[&[
+                RuleKind::Reset.of("work").inside("callback_head").by_map(carry::reasons::posix_cputimers_work::WHOLE),
                 RuleKind::Reset.of("mutex").inside("mutex").by_map(carry::reasons::posix_cputimers_work::WHOLE),
+                RuleKind::Reset.of("scheduled").by_map(carry::reasons::posix_cputimers_work::WHOLE),
+                RuleKind::Padding.of("(padding)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -497,7 +506,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1160,
             spans: &[Span::new(0, 0, 32), Span::new(40, 64, 88), Span::new(132, 156, 72), Span::new(208, 232, 180), Span::new(392, 416, 12), Span::new(408, 432, 8), Span::new(424, 440, 4), Span::new(432, 488, 64), Span::new(504, 560, 436), Span::new(944, 1000, 60), Span::new(1008, 1064, 9), Span::new(1018, 1074, 4), Span::new(1024, 1080, 8)],
             padding: &[Bits::new(288, 32), Bits::new(1026, 30), Bits::new(1632, 32), Bits::new(3104, 32), Bits::new(3232, 32), Bits::new(4000, 32), Bits::new(7520, 32), Bits::new(8032, 32), Bits::new(8136, 8), Bits::new(8176, 16)],
-            groups: &[&carry::signal_struct::ALWAYS, &[
+            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_QUICK_THREADS, &[
                 RuleKind::Carry.of("flags"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Within.of("posix_timers.first").by_map(carry::reasons::signal_struct::POSIX_TIMERS),
@@ -542,7 +551,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 68), Span::new(216, 216, 60), Span::new(280, 280, 32), Span::new(320, 320, 60), Span::new(384, 384, 132), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 48), Span::new(704, 704, 224), Span::new(960, 960, 28), Span::new(992, 992, 1056), Span::new(2056, 2056, 34), Span::new(2092, 2092, 24), Span::new(2120, 2120, 24), Span::new(2152, 2152, 36), Span::new(2192, 2192, 52), Span::new(2248, 2248, 108), Span::new(2368, 2408, 328), Span::new(2704, 2744, 4), Span::new(2712, 2752, 44), Span::new(2760, 2800, 144), Span::new(2936, 2976, 4), Span::new(2944, 2984, 212), Span::new(3160, 3200, 65), Span::new(3232, 3272, 16), Span::new(3256, 3328, 40), Span::new(3296, 3376, 124), Span::new(3424, 3504, 156), Span::new(3580, 3672, 4), Span::new(3584, 3680, 72), Span::new(3688, 3784, 16), Span::new(3736, 3832, 27), Span::new(3764, 3860, 2), Span::new(3888, 3864, 1082), Span::new(4976, 4952, 108), Span::new(5088, 5064, 108), Span::new(5200, 5176, 52), Span::new(5256, 5232, 24), Span::new(5288, 5264, 20), Span::new(5312, 5288, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 36), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
             padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27360, 32), Bits::new(30104, 8), Bits::new(30128, 16), Bits::new(39760, 48), Bits::new(40672, 32), Bits::new(41568, 32), Bits::new(42016, 32), Bits::new(42464, 32), Bits::new(42752, 256), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_DL, &[
+            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_MIGRATION_PENDING, &carry::task_struct::WITH_USER_CPUS_PTR, &carry::task_struct::WITH_DL_SERVER, &[
                 RuleKind::Carry.of("__state"),
                 RuleKind::Reset.of("saved_state").by_map(carry::reasons::task_struct::SAVED_STATE),
                 RuleKind::Carry.of("flags"),
@@ -550,6 +559,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("policy"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("exit_state"),
                 RuleKind::Carry.of("jobctl"),

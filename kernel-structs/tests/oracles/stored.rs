@@ -22,8 +22,9 @@ fn each(of: &str, check: impl Fn(&Layout, &Names, &str)) {
         let map = registry.state_map(&entry.family).unwrap();
         let saved = map.saved_in(&layout).into_iter();
         let saved: Vec<String> = saved.map(String::from).collect();
-        let walked = map.walk.keys().filter(|name| !saved.contains(name));
-        let all = saved.iter().chain(walked).cloned().collect();
+        let walked = map.keep_of(&layout).partial.into_keys();
+        let walked = walked.filter(|name| !saved.contains(name));
+        let all = saved.iter().cloned().chain(walked).collect();
         let names = Names { saved, all };
         let file = scratch(&format!("{of}-{}", entry.file));
         std::fs::write(&file, &files.layouts[&entry.file]).unwrap();

@@ -7,10 +7,10 @@ use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 use kernel_structs_views::linux_6 as views;
 
-/// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::rwlock_t::V6_1_0_47_amd64, new: &mut views::rwlock_t::V6_1_0_47_amd64) {
-    use views::rwlock_t::V6_1_0_47_amd64 as Old;
-    use views::rwlock_t::V6_1_0_47_amd64 as New;
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::rwlock_t::V5_10_0_30_amd64, new: &mut views::rwlock_t::V5_10_0_30_amd64) {
+    use views::rwlock_t::V5_10_0_30_amd64 as Old;
+    use views::rwlock_t::V5_10_0_30_amd64 as New;
     // as spinlock_t
     new.raw_lock.union_cnts.as_mut_bytes().fill(0);
     new.raw_lock.wait_lock.union_val.as_mut_bytes().fill(0);
@@ -26,8 +26,8 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::rwlock_t:
     );
 }
 
-/// `rwlock_t`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
+/// `rwlock_t`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "rwlock_t",
         from_size: 8,
@@ -38,6 +38,59 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
             RuleKind::Reset.of("raw_lock.wait_lock.union_val").by_map(super::reasons::rwlock_t::WHOLE),
             RuleKind::Drop.of("raw_lock.union_cnts").by_map(super::reasons::rwlock_t::WHOLE),
             RuleKind::Drop.of("raw_lock.wait_lock.union_val").by_map(super::reasons::rwlock_t::WHOLE),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
+/// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::rt_rw_lock::V5_10_0_30_rt_amd64, new: &mut views::rt_rw_lock::V5_10_0_30_rt_amd64) {
+    use views::rt_rw_lock::V5_10_0_30_rt_amd64 as Old;
+    use views::rt_rw_lock::V5_10_0_30_rt_amd64 as New;
+    // as spinlock_t
+    super::raw_spinlock_t::v5_10_0_30_amd64(
+        cx,
+        &at!(at.rtmutex.wait_lock),
+        &old.rtmutex.wait_lock,
+        &mut new.rtmutex.wait_lock,
+    );
+    new.rtmutex._pad_4 = [0; 4];
+    // as spinlock_t
+    super::rb_root_cached::v5_10_0_30_amd64(
+        cx,
+        &at!(at.rtmutex.waiters),
+        &old.rtmutex.waiters,
+        &mut new.rtmutex.waiters,
+    );
+    new.rtmutex.owner = cx
+        .reset(&at!(at.rtmutex.owner), old.rtmutex.owner, 0);
+    new.rtmutex.save_state = cx
+        .reset(&at!(at.rtmutex.save_state), old.rtmutex.save_state, 1);
+    new.rtmutex._pad_36 = [0; 4];
+    // as spinlock_t
+    new.readers.counter = cx
+        .reset(&at!(at.readers.counter), old.readers.counter, -2147483648);
+    new._pad_44 = [0; 4];
+}
+
+/// `rwlock_t`, 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "rwlock_t",
+        from_size: 48,
+        to_size: 48,
+        spans: &[Span::new(8, 8, 28), Span::new(40, 40, 4)],
+        padding: &[Bits::new(32, 32), Bits::new(288, 32), Bits::new(352, 32)],
+        groups: &[&[
+            RuleKind::Reset.of("rtmutex.wait_lock").inside("raw_spinlock_t").by_map(super::reasons::rwlock_t::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("rtmutex.waiters").inside("rb_root_cached").by_map(super::reasons::rwlock_t::WHOLE),
+            RuleKind::Reset.of("rtmutex.owner").by_map(super::reasons::rwlock_t::WHOLE),
+            RuleKind::Reset.of("rtmutex.save_state").by_map(super::reasons::rwlock_t::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("readers.counter").by_map(super::reasons::rwlock_t::WHOLE),
+            RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
     },

@@ -37,21 +37,13 @@ macro_rules! __linux_6_thread_struct_always {
         $new.io_bitmap = $cx.follow(&$crate::linux_6::runtime::at!($at.io_bitmap), $old.io_bitmap);
         $new.iopl_emul = $old.iopl_emul;
         $new.set_iopl_warn($old.iopl_warn());
-        $new._pad_145 = [0; 3];
-        $new.pkru = $old.pkru;
-        $crate::linux_6::fpu::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.fpu),
-            &$old.fpu,
-            &mut $new.fpu,
-        );
         // segments of the thread in the GDT, of 8 bytes each, which 32-bit code asks for
         $cx.drop_zero(&$crate::linux_6::runtime::at!($at.tls_array, old), $old.tls_array.as_bytes());
     };
 }
 pub use __linux_6_thread_struct_always as always;
 
-pub static ALWAYS: [FieldRule; 21] = [
+pub static ALWAYS: [FieldRule; 18] = [
     RuleKind::Reset.of("tls_array").by_map(super::reasons::thread_struct::TLS_ARRAY),
     RuleKind::Reset.of("sp").by_map(super::reasons::thread_struct::SP),
     RuleKind::Carry.of("es"),
@@ -69,11 +61,96 @@ pub static ALWAYS: [FieldRule; 21] = [
     RuleKind::Follow.of("io_bitmap").by_map(super::reasons::thread_struct::IO_BITMAP),
     RuleKind::Carry.of("iopl_emul"),
     RuleKind::Carry.of("iopl_warn"),
+    RuleKind::Drop.of("tls_array").by_map(super::reasons::thread_struct::TLS_ARRAY),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_thread_struct_with_pkru {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        $new._pad_145 = [0; 3];
+        $new.pkru = $old.pkru;
+        $crate::linux_6::fpu::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.fpu),
+            &$old.fpu,
+            &mut $new.fpu,
+        );
+    };
+}
+pub use __linux_6_thread_struct_with_pkru as with_pkru;
+
+pub static WITH_PKRU: [FieldRule; 3] = [
     RuleKind::Padding.of("(padding)"),
     RuleKind::Carry.of("pkru"),
     RuleKind::Recurse.of("fpu").inside("fpu"),
-    RuleKind::Drop.of("tls_array").by_map(super::reasons::thread_struct::TLS_ARRAY),
 ];
+
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_struct::V5_10_0_30_amd64, new: &mut views::thread_struct::V5_10_0_30_amd64) {
+    use views::thread_struct::V5_10_0_30_amd64 as Old;
+    use views::thread_struct::V5_10_0_30_amd64 as New;
+    new.iopl_warn_bits = [0; 1];
+    always!(cx, at, old, new);
+    new.set_sig_on_uaccess_err(old.sig_on_uaccess_err());
+    new._pad_145 = [0; 47];
+    super::fpu::v5_10_0_30_amd64(
+        cx,
+        &at!(at.fpu),
+        &old.fpu,
+        &mut new.fpu,
+    );
+}
+
+/// `thread_struct`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "thread_struct",
+        from_size: 4352,
+        to_size: 4352,
+        spans: &[Span::new(24, 24, 120), Span::new(192, 192, 4), Span::new(200, 200, 8), Span::new(256, 256, 4096)],
+        padding: &[Bits::new(1154, 382), Bits::new(1568, 32), Bits::new(1664, 384)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Carry.of("sig_on_uaccess_err"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Recurse.of("fpu").inside("fpu"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
+/// 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_32_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_struct::V5_10_0_32_amd64, new: &mut views::thread_struct::V5_10_0_32_amd64) {
+    use views::thread_struct::V5_10_0_32_amd64 as Old;
+    use views::thread_struct::V5_10_0_32_amd64 as New;
+    new.iopl_warn_bits = [0; 1];
+    always!(cx, at, old, new);
+    new._pad_145 = [0; 47];
+    super::fpu::v5_10_0_30_amd64(
+        cx,
+        &at!(at.fpu),
+        &old.fpu,
+        &mut new.fpu,
+    );
+}
+
+/// `thread_struct`, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_32_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "thread_struct",
+        from_size: 4352,
+        to_size: 4352,
+        spans: &[Span::new(24, 24, 120), Span::new(192, 192, 4), Span::new(200, 200, 8), Span::new(256, 256, 4096)],
+        padding: &[Bits::new(1153, 383), Bits::new(1568, 32), Bits::new(1664, 384)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Recurse.of("fpu").inside("fpu"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
 
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_struct::V6_1_0_47_amd64, new: &mut views::thread_struct::V6_1_0_47_amd64) {
@@ -81,6 +158,7 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_st
     use views::thread_struct::V6_1_0_47_amd64 as New;
     new.iopl_warn_bits = [0; 1];
     always!(cx, at, old, new);
+    with_pkru!(cx, at, old, new);
     new._pad_152 = [0; 40];
 }
 
@@ -92,7 +170,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 4416,
         spans: &[Span::new(24, 24, 120), Span::new(148, 148, 4), Span::new(192, 192, 4), Span::new(200, 200, 88), Span::new(320, 320, 4096)],
         padding: &[Bits::new(1153, 31), Bits::new(1216, 320), Bits::new(1568, 32), Bits::new(2308, 252)],
-        groups: &[&ALWAYS, &[
+        groups: &[&ALWAYS, &WITH_PKRU, &[
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
@@ -106,6 +184,7 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::thre
     use views::thread_struct::V6_12_95_deb12_amd64 as New;
     new.iopl_warn_bits = [0; 1];
     always!(cx, at, old, new);
+    with_pkru!(cx, at, old, new);
     // what arch_prctl enabled, ARCH_SHSTK_SHSTK and ARCH_SHSTK_WRSS
     new.features = cx.reset_strict(&at!(at.features), old.features, 0);
     new.features_locked = old.features_locked;
@@ -121,7 +200,7 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
         to_size: 4416,
         spans: &[Span::new(24, 24, 120), Span::new(148, 148, 36), Span::new(192, 192, 4), Span::new(200, 200, 88), Span::new(320, 320, 4096)],
         padding: &[Bits::new(1153, 31), Bits::new(1472, 64), Bits::new(1568, 32), Bits::new(2308, 252)],
-        groups: &[&ALWAYS, &[
+        groups: &[&ALWAYS, &WITH_PKRU, &[
             RuleKind::Reset.of("features").by_map(super::reasons::thread_struct::FEATURES),
             RuleKind::Carry.of("features_locked"),
             RuleKind::Carry.of("shstk"),

@@ -34,7 +34,12 @@ impl Linux6<'_> {
                 return Ok(whole(&next.0));
             }
         }
-        if task.unsigned("__state")? & STOPPED != 0 {
+        // 5.10 calls it otherwise.
+        let state = match task.optional("__state")? {
+            Some(state) => state,
+            None => task.unsigned("state")?,
+        };
+        if state & STOPPED != 0 {
             return Ok(info(task.unsigned("jobctl")? & STOP_SIGNAL, 0, 0, 0));
         }
         let uid = self.credentials(task)?.users[0];

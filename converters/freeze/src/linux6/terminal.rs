@@ -26,6 +26,11 @@ impl Linux6<'_> {
             Ok(text.and_then(|text| memory.text(text, 64)))
         };
         let index = tty.signed("index")?;
+        // In a structure of their own since 5.16.
+        let [group, session] = match tty.has("ctrl.pgrp") {
+            true => ["ctrl.pgrp", "ctrl.session"],
+            false => ["pgrp", "session"],
+        };
         Ok(Terminal {
             driver: text("driver_name")?,
             driver_prefix: text("name")?,
@@ -36,8 +41,8 @@ impl Linux6<'_> {
                 minor: (driver.signed("minor_start")? + index) as u32,
             },
             index,
-            pgrp: self.pid_number(tty.pointer("ctrl.pgrp")?)?,
-            session: self.pid_number(tty.pointer("ctrl.session")?)?,
+            pgrp: self.pid_number(tty.pointer(group)?)?,
+            session: self.pid_number(tty.pointer(session)?)?,
             rows: tty.unsigned("winsize.ws_row")?,
             columns: tty.unsigned("winsize.ws_col")?,
             termios: Bytes(tty.bytes("termios")?.to_vec()),

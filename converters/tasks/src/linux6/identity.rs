@@ -86,7 +86,12 @@ pub(super) fn identity(
     let signal = task.required("signal")?;
     let common = Common::of(&signal)?;
     let numbers = |kind: usize| numbers(&signal, &format!("pids[{kind}]"));
-    let state = task.unsigned("__state")? | task.unsigned("exit_state")?;
+    // 5.10 calls it otherwise.
+    let running = match task.optional("__state")? {
+        Some(state) => state,
+        None => task.unsigned("state")?,
+    };
+    let state = running | task.unsigned("exit_state")?;
     let (state_name, letter) = state_name(state);
     let ppid = match own.parent {
         Some(parent) => Some(parent.into()),

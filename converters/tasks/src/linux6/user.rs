@@ -69,12 +69,15 @@ pub(super) fn user_state(
         ("cr2", "thread.cr2"),
         ("trap", "thread.trap_nr"),
         ("error_code", "thread.error_code"),
-        ("pkru", "thread.pkru"),
         ("iopl", "thread.iopl_emul"),
         ("dr6", "thread.virtual_dr6"),
         ("dr7", "thread.ptrace_dr7"),
     ] {
         thread.insert(name, hex_at(task, field)?);
+    }
+    // 5.10 has it in the register state alone.
+    if task.has("thread.pkru") {
+        thread.insert("pkru", hex_at(task, "thread.pkru")?);
     }
     // Of shadow stacks, which 6.1 does not know.
     if task.has("thread.features") {
@@ -86,6 +89,8 @@ pub(super) fn user_state(
     // From 6.16 on it lies behind the task (arch/x86/include/asm/processor.h: x86_task_fpu).
     let state = match task.right_behind("fpu")? {
         Some(fpu) => fpu.follow("fpstate")?,
+        // The area alone, which says itself what is in it.
+        None if task.has("thread.fpu.state") => None,
         None => task.follow("thread.fpu.fpstate")?,
     };
     let fpu = match state {

@@ -6,23 +6,48 @@
 use kernel_structs_views::prelude::*;
 
 view! {
+    /// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+    pub struct V5_10_0_30_amd64[200] {
+        0 vm_start: U64,
+        8 vm_end: U64,
+        16 vm_next: U64,
+        24 vm_prev: U64,
+        32 vm_rb: super::rb_node::V5_10_0_30_amd64,
+        56 rb_subtree_gap: U64,
+        64 vm_mm: U64,
+        72 vm_page_prot: super::pgprot::V5_10_0_30_amd64,
+        80 vm_flags: U64,
+        88 shared: super::vm_area_struct__shared::V5_10_0_30_amd64,
+        120 anon_vma_chain: super::list_head::V5_10_0_30_amd64,
+        136 anon_vma: U64,
+        144 vm_ops: U64,
+        152 vm_pgoff: U64,
+        160 vm_file: U64,
+        168 vm_private_data: U64,
+        176 swap_readahead_info: super::atomic64_t::V5_10_0_30_amd64,
+        184 vm_policy: U64,
+        192 vm_userfaultfd_ctx: super::vm_userfaultfd_ctx::V5_10_0_30_amd64,
+    }
+}
+
+view! {
     /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
     pub struct V6_1_0_47_amd64[152] {
         0 vm_start: U64,
         8 vm_end: U64,
         16 vm_mm: U64,
-        24 vm_page_prot: super::pgprot::V6_1_0_47_amd64,
+        24 vm_page_prot: super::pgprot::V5_10_0_30_amd64,
         32 vm_flags: U64,
-        40 shared: super::vm_area_struct__shared::V6_1_0_47_amd64,
-        72 anon_vma_chain: super::list_head::V6_1_0_47_amd64,
+        40 shared: super::vm_area_struct__shared::V5_10_0_30_amd64,
+        72 anon_vma_chain: super::list_head::V5_10_0_30_amd64,
         88 anon_vma: U64,
         96 vm_ops: U64,
         104 vm_pgoff: U64,
         112 vm_file: U64,
         120 vm_private_data: U64,
-        128 swap_readahead_info: super::atomic64_t::V6_1_0_47_amd64,
+        128 swap_readahead_info: super::atomic64_t::V5_10_0_30_amd64,
         136 vm_policy: U64,
-        144 vm_userfaultfd_ctx: super::vm_userfaultfd_ctx::V6_1_0_47_amd64,
+        144 vm_userfaultfd_ctx: super::vm_userfaultfd_ctx::V5_10_0_30_amd64,
     }
 }
 
@@ -32,23 +57,23 @@ view! {
         0 vm_start: U64,
         8 vm_end: U64,
         16 vm_mm: U64,
-        24 vm_page_prot: super::pgprot::V6_1_0_47_amd64,
+        24 vm_page_prot: super::pgprot::V5_10_0_30_amd64,
         32 vm_flags: U64,
         40 detached: u8,
         41 _pad_41: [u8; 3],
         44 vm_lock_seq: U32,
         48 vm_lock: U64,
-        56 shared: super::vm_area_struct__shared::V6_1_0_47_amd64,
-        88 anon_vma_chain: super::list_head::V6_1_0_47_amd64,
+        56 shared: super::vm_area_struct__shared::V5_10_0_30_amd64,
+        88 anon_vma_chain: super::list_head::V5_10_0_30_amd64,
         104 anon_vma: U64,
         112 vm_ops: U64,
         120 vm_pgoff: U64,
         128 vm_file: U64,
         136 vm_private_data: U64,
-        144 swap_readahead_info: super::atomic64_t::V6_1_0_47_amd64,
+        144 swap_readahead_info: super::atomic64_t::V5_10_0_30_amd64,
         152 vm_policy: U64,
         160 numab_state: U64,
-        168 vm_userfaultfd_ctx: super::vm_userfaultfd_ctx::V6_1_0_47_amd64,
+        168 vm_userfaultfd_ctx: super::vm_userfaultfd_ctx::V5_10_0_30_amd64,
     }
 }
 
@@ -58,21 +83,21 @@ view! {
         0 vm_start: U64,
         8 vm_end: U64,
         16 vm_mm: U64,
-        24 vm_page_prot: super::pgprot::V6_1_0_47_amd64,
+        24 vm_page_prot: super::pgprot::V5_10_0_30_amd64,
         32 vm_flags: U64,
         40 detached: u8,
         41 _pad_41: [u8; 3],
         44 vm_lock_seq: U32,
         48 vm_lock: U64,
-        56 shared: super::vm_area_struct__shared::V6_1_0_47_amd64,
-        88 anon_vma_chain: super::list_head::V6_1_0_47_amd64,
+        56 shared: super::vm_area_struct__shared::V5_10_0_30_amd64,
+        88 anon_vma_chain: super::list_head::V5_10_0_30_amd64,
         104 anon_vma: U64,
         112 vm_ops: U64,
         120 vm_pgoff: U64,
         128 vm_file: U64,
         136 vm_private_data: U64,
-        144 swap_readahead_info: super::atomic64_t::V6_1_0_47_amd64,
+        144 swap_readahead_info: super::atomic64_t::V5_10_0_30_amd64,
         152 vm_policy: U64,
-        160 vm_userfaultfd_ctx: super::vm_userfaultfd_ctx::V6_1_0_47_amd64,
+        160 vm_userfaultfd_ctx: super::vm_userfaultfd_ctx::V5_10_0_30_amd64,
     }
 }
