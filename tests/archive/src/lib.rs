@@ -2,8 +2,11 @@
 //! their files.
 //!
 //! Packages are kept in TARGET/kernels, or in the folder that KCONV_KERNELS names; a `.deb` that
-//! is there already is not downloaded.
+//! is there already is not downloaded. What the suites that the machine takes packages from do not have is looked for
+//! in other suites of the same archive.
 #![forbid(unsafe_code)]
+
+mod suites;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -42,6 +45,14 @@ pub enum Error {
         wanted: String,
         /// Number of kernels of the standard flavour that there are.
         offered: usize,
+    },
+    /// The machine takes no packages from Debian's archive.
+    #[error(
+        "apt knows no archive of Debian to ask for packages of {suites}: run `apt-get update`, or see what /etc/apt has"
+    )]
+    NoArchive {
+        /// The suites that were to be asked.
+        suites: String,
     },
     /// A package cannot be had.
     #[error(
@@ -83,6 +94,25 @@ pub fn oldest(series: &str) -> Result<String, Error> {
     found(first, series, offered.len())
 }
 
+/// The kernels of the standard flavour of a series (`7.3`) that other suites of the archive offer today than those that
+/// the machine takes packages from, from the oldest to the newest.
+///
+/// # Errors
+/// That the suites cannot be asked.
+pub fn elsewhere(series: &str) -> Result<Vec<String>, Error> {
+    let offered = names(&mut others("apt-cache")?)?;
+    Ok(in_series(&offered, series).map(str::to_owned).collect())
+}
+
+/// A program of apt that knows the other suites.
+fn others(program: &str) -> Result<Command, Error> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock();
+    let cache = cache()?;
+    suites::update(&cache)?;
+    Ok(suites::command(program, &cache))
+}
+
 /// The newest kernel of the standard flavour of a series that the archive offers today.
 ///
 /// # Errors
@@ -105,10 +135,11 @@ fn found(package: Option<&str>, series: &str, offered: usize) -> Result<String, 
 /// # Errors
 /// That apt-cache cannot be run.
 pub fn offered() -> Result<Vec<String>, Error> {
-    let names = run(
-        Command::new("apt-cache").args(["pkgnames", "linux-image-"]),
-        "apt",
-    )?;
+    names(&mut Command::new("apt-cache"))
+}
+
+fn names(apt_cache: &mut Command) -> Result<Vec<String>, Error> {
+    let names = run(apt_cache.args(["pkgnames", "linux-image-"]), "apt")?;
     let mut packages: Vec<(Vec<u64>, String)> = String::from_utf8_lossy(&names)
         .lines()
         .filter_map(|name| Some((version(name)?, name.to_owned())))
@@ -225,13 +256,18 @@ fn download(cache: &Path, package: &str) -> Result<PathBuf, Error> {
     };
     // Whole or not at all: another test may be at the same.
     let folder = tempfile::tempdir_in(cache).map_err(Error::file(cache))?;
-    let mut apt = Command::new("apt-get");
-    apt.args(["download", "--quiet", package])
-        .current_dir(folder.path());
-    run(&mut apt, "apt").map_err(|error| match error {
-        Error::Host { stderr, .. } => failed(stderr),
-        other => other,
-    })?;
+    let get = |mut apt: Command| {
+        apt.args(["download", "--quiet", package]);
+        run(apt.current_dir(folder.path()), "apt").map_err(|error| match error {
+            Error::Host { stderr, .. } => failed(stderr),
+            other => other,
+        })
+    };
+    let own = get(Command::new("apt-get"));
+    // Where the other suites cannot be had, what the machine's own said is what there is to say.
+    if own.is_err() && others("apt-get").and_then(get).is_err() {
+        own?;
+    }
     let fresh = kept(folder.path(), package)?
         .ok_or_else(|| failed("nothing, and wrote no .deb of this name".to_owned()))?;
     let kept = cache.join(fresh.file_name().unwrap_or_default());

@@ -73,12 +73,7 @@ fn journey() -> Result<bool, Box<dyn std::error::Error>> {
          --report /disk/report.json {}",
         pids.join(" ")
     );
-    guest.start(&upgrade, "/disk/upgrade.log")?;
-    if let Err(error) = guest.arrives(&newest) {
-        // Where nothing started, kconv said why.
-        let said = guest.run("cat /disk/upgrade.log");
-        return Err(format!("{}{error}", said.unwrap_or_default()).into());
-    }
+    guest.leaves(&upgrade, "/disk/upgrade.log", &newest)?;
     mount(&mut guest)?;
     steps.done(&format!("upgraded to {}", guest.release()));
     let told = guest.run("cat /disk/upgrade.log")?;

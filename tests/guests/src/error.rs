@@ -30,6 +30,9 @@ pub enum Error {
     /// A kernel package cannot be had.
     #[error(transparent)]
     Archive(#[from] kconv_archive::Error),
+    /// Which kernels kconv knows cannot be read.
+    #[error(transparent)]
+    Registry(#[from] kernel_structs::releases::RegistryError),
     /// A kernel package does not have what a guest needs.
     #[error("{path}: {problem}")]
     Package {

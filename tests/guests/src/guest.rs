@@ -261,9 +261,13 @@ impl Guest {
     /// # Errors
     /// That it did not end within `limit`; it is killed then, with its process group.
     pub fn attempt(&mut self, command: &str, limit: Duration) -> Result<Output, Error> {
-        let seconds = limit.as_secs().max(1) as u32;
-        let request: [&[u8]; 2] = [&seconds.to_le_bytes(), command.as_bytes()];
+        let request: [&[u8]; 2] = [&seconds(limit), command.as_bytes()];
         let answer = self.ask(b'R', &request, limit + GRACE)?;
+        self.ended(command, limit, &answer)
+    }
+
+    /// How a command ended, by the agent's answer.
+    fn ended(&self, command: &str, limit: Duration, answer: &Frame) -> Result<Output, Error> {
         let broken = || self.console.error("gave a broken answer");
         let (status, rest) = answer.payload.split_first_chunk::<4>().ok_or_else(broken)?;
         let (length, rest) = rest.split_first_chunk::<8>().ok_or_else(broken)?;
@@ -420,10 +424,7 @@ impl Guest {
     /// That it does not come up, or is not the one it should be.
     pub fn go(&mut self, kernel: &Kernel) -> Result<(), Error> {
         let end = Instant::now() + LIMIT;
-        self.channel.send(b'K', &[], end).map_err(|error| {
-            self.console
-                .error(format!("does not take requests: {error}"))
-        })?;
+        self.send(b'K', &[], end)?;
         let frame = self.receive(end, LIMIT, "did not answer")?;
         match frame.letter {
             // The port takes what is written to it, and a machine that is quickly gone takes it with it:
@@ -436,12 +437,30 @@ impl Guest {
         }
     }
 
-    /// Waits for the kernel that a command in the guest goes over into by itself.
+    /// Runs a command that goes over into another kernel by itself, with its output going to a file of the guest.
     ///
     /// # Errors
-    /// That it does not come up, or is not the one it should be.
-    pub fn arrives(&mut self, kernel: &Kernel) -> Result<(), Error> {
-        self.greeted(kernel)
+    /// That the command ended and the machine is where it was, with what the command wrote; that the kernel does not
+    /// come up, or is not the one it should be.
+    pub fn leaves(&mut self, command: &str, output: &str, kernel: &Kernel) -> Result<(), Error> {
+        let line = format!("rm -f {output}; exec {command} >{output} 2>&1 </dev/null");
+        let end = Instant::now() + LIMIT;
+        self.send(b'R', &[&seconds(LIMIT), line.as_bytes()], end)?;
+        let frame = self.receive(end, LIMIT, "did not come up")?;
+        if frame.letter == b'h' {
+            return self.greets(frame, kernel);
+        }
+        let code = self.ended(command, LIMIT, &frame)?.code;
+        Err(Error::Command {
+            command: command.to_owned(),
+            end: format!(
+                "ended with code {code} where it was to start {}",
+                kernel.release
+            ),
+            stdout: self.run(&format!("cat {output}"))?,
+            stderr: String::new(),
+            console: self.console.end(),
+        })
     }
 
     /// Writes the machine's memory to a file of the host, as an ELF core file with the kernel's
@@ -495,12 +514,16 @@ impl Guest {
         Ok(())
     }
 
-    fn ask(&mut self, letter: u8, parts: &[&[u8]], limit: Duration) -> Result<Frame, Error> {
-        let end = Instant::now() + limit;
+    fn send(&mut self, letter: u8, parts: &[&[u8]], end: Instant) -> Result<(), Error> {
         self.channel.send(letter, parts, end).map_err(|error| {
             self.console
                 .error(format!("does not take requests: {error}"))
-        })?;
+        })
+    }
+
+    fn ask(&mut self, letter: u8, parts: &[&[u8]], limit: Duration) -> Result<Frame, Error> {
+        let end = Instant::now() + limit;
+        self.send(letter, parts, end)?;
         let frame = self.receive(end, limit, "did not answer")?;
         match frame.letter {
             b'k' | b'r' => Ok(frame),
@@ -528,6 +551,11 @@ impl Guest {
             self.console.error(format!("{problem} {why}"))
         })
     }
+}
+
+/// A limit as the agent takes it, which does nothing in less than a second.
+fn seconds(limit: Duration) -> [u8; 4] {
+    (limit.as_secs().max(1) as u32).to_le_bytes()
 }
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 //! What was taken out of a package is kept beside it: see [`kconv_archive`].
 
 use crate::Error;
+use kernel_structs::releases::Registry;
 use object::{Object, ObjectSection};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Read;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -69,6 +70,34 @@ impl Kernel {
     /// As for [`Kernel::oldest`].
     pub fn newest(series: &str) -> Result<Kernel, Error> {
         Kernel::named(&kconv_archive::newest(series)?)
+    }
+
+    /// The newest kernel of Linux 7 that the archive offers today, in suites of its own, and that kconv knows; `None`,
+    /// which is said, if it offers none: these kernels come and go.
+    ///
+    /// # Errors
+    /// As for [`Kernel::oldest`], and what is wrong with the registry.
+    pub fn linux_7() -> Result<Option<Kernel>, Error> {
+        let registry = Registry::builtin()?;
+        let offered = kconv_archive::elsewhere("7")?;
+        let is_known = |package: &&String| {
+            let release = package.strip_prefix("linux-image-");
+            registry
+                .releases()
+                .iter()
+                .any(|known| Some(known.name.as_str()) == release)
+        };
+        let Some(newest) = offered.iter().rfind(is_known) else {
+            // What a test prints with `eprintln` is shown only if it fails, and that this cannot be written is
+            // no reason to fail.
+            let _ = writeln!(
+                io::stderr(),
+                "NOT RUN on Linux 7: of what the archive offers ({}) kconv knows nothing",
+                offered.join(", ")
+            );
+            return Ok(None);
+        };
+        Kernel::named(newest).map(Some)
     }
 
     /// The kernel of a package, as `linux-image-6.1.0-47-amd64`.

@@ -117,12 +117,10 @@ fn services_live_through_upgrades_as_services() {
     );
     let left = "ls /var/lib/kconv/queue /run/systemd/system";
     assert!(!guest.run(left).unwrap().contains("writer"));
-    guest
-        .start(&upgrade("new", &format!("--tree {words}")), "/srv/upgrade")
-        .unwrap();
-    if let Err(error) = guest.arrives(&new) {
-        let said = guest.run("cat /srv/upgrade; journalctl -b -n 50");
-        panic!("{}{error}", said.unwrap_or_default());
+    let upgrade_all = upgrade("new", &format!("--tree {words}"));
+    if let Err(error) = guest.leaves(&upgrade_all, "/srv/upgrade", &new) {
+        let said = guest.run("journalctl -b -n 50");
+        panic!("{error}\n{}", said.unwrap_or_default());
     }
     println!("{}", guest.run("cat /srv/upgrade").unwrap());
     before.hold(&mut guest, 0);

@@ -261,11 +261,9 @@ fn upgrade(guest: &mut Guest, name: &str, pid: u32, (kernel, initramfs): (&Kerne
         "kconv upgrade --with-programs --kernel /tmp/vmlinuz --initrd /tmp/initrd \
          --queue /disk/{name} {pid}"
     );
-    guest.start(&upgrade, "/disk/upgrade.log").unwrap();
-    if let Err(error) = guest.arrives(kernel) {
-        let said = guest.run("cat /disk/upgrade.log");
-        panic!("{}{error}", said.unwrap_or_default());
-    }
+    guest
+        .leaves(&upgrade, "/disk/upgrade.log", kernel)
+        .unwrap_or_else(|error| panic!("{error}"));
 }
 
 /// What was patched before the freeze is in no folder any more.

@@ -130,11 +130,9 @@ fn what_waits_is_thawed_on_whichever_kernel_runs() {
     assert_eq!(tried.code, 0, "{tried:?}");
     // The one that was thawed has left with it, and of itself nothing is there.
     assert_eq!(guest.run("ls /disk/queue").unwrap(), "2\n3\n");
-    guest.start(&upgrade, "/disk/upgrade.log").unwrap();
-    if let Err(error) = guest.arrives(&new) {
-        let said = guest.run("cat /disk/upgrade.log");
-        panic!("{}{error}", said.unwrap_or_default());
-    }
+    guest
+        .leaves(&upgrade, "/disk/upgrade.log", &new)
+        .unwrap_or_else(|error| panic!("{error}"));
     mount(&mut guest);
     let log = guest.run("cat /disk/upgrade.log").unwrap();
     println!("{log}");
