@@ -181,7 +181,7 @@ fn check_action(
             let inside = |part: &TypePlan| part.from_size * 8 == from && to == pointer(layouts.1);
             part_fits(plan, ty, part, inside, &mut nested_missing)
         }
-        (Action::Fold { ty: part }, Some(from), Some(to)) => {
+        (Action::Fold { ty: part, .. }, Some(from), Some(to)) => {
             let inside = |part: &TypePlan| part.to_size * 8 == to && from == pointer(layouts.0);
             part_fits(plan, ty, part, inside, &mut nested_missing)
         }
@@ -189,7 +189,7 @@ fn check_action(
             let inside = |part: &TypePlan| part.from_size * 8 == from;
             behind_fits(plan, PartKind::Made, part, inside, &mut nested_missing)
         }
-        (Action::Fold { ty: part }, None, Some(to)) => {
+        (Action::Fold { ty: part, .. }, None, Some(to)) => {
             let inside = |part: &TypePlan| part.to_size * 8 == to;
             behind_fits(plan, PartKind::Folded, part, inside, &mut nested_missing)
         }
@@ -297,7 +297,7 @@ fn becomes(plan: &Plan, ty: &TypePlan, kind: PartKind) -> bool {
     let fields = plan.types.values().flat_map(|owner| &owner.fields);
     let mut parts = fields.filter_map(|field| match &field.action {
         Action::Make { ty } => Some((PartKind::Made, ty)),
-        Action::Fold { ty } => Some((PartKind::Folded, ty)),
+        Action::Fold { ty, .. } => Some((PartKind::Folded, ty)),
         _ => None,
     });
     parts.any(|part| part == (kind, &ty.name))

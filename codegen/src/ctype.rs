@@ -118,6 +118,11 @@ pub fn wrapped_number(layout: &Layout, ty: TypeId) -> Option<(FieldPath, TypeId)
                 path = path.member(&member.name);
                 inner = member.ty;
             }
+            // A set of bits that fits into one word: `mm_flags_t`.
+            Shape::Array { element, count: 1 } if !path.is_empty() => {
+                path = path.element(0);
+                inner = element;
+            }
             Shape::Scalar(scalar) if scalar.kind == ScalarKind::Number && !path.is_empty() => {
                 return Some((path, inner));
             }

@@ -148,6 +148,8 @@ pub enum FlagDirection {
     Disappears,
     /// It has another number.
     Renumbered,
+    /// Any of them, or nothing: it is not carried, whichever of the layouts has it.
+    Reset,
 }
 
 /// What an override does.
@@ -339,6 +341,7 @@ impl fmt::Display for FlagDirection {
             FlagDirection::Appears => "appears",
             FlagDirection::Disappears => "disappears",
             FlagDirection::Renumbered => "renumbered",
+            FlagDirection::Reset => "reset",
         })
     }
 }

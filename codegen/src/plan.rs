@@ -356,6 +356,8 @@ pub enum Action {
     Fold {
         /// Its name in [`Plan::types`].
         ty: String,
+        /// Whether objects of the type exist that are part of no other.
+        alone: bool,
     },
     /// Nothing is written: the pointer has to lead to what the object becomes a part of.
     DropContainer,
@@ -469,6 +471,8 @@ pub enum Meaning {
     Within,
     /// A place in a saved object, which has to be there.
     WithinRequired,
+    /// A link of a list of saved objects, or a head, which has to be there: a member, though it be the first of its object.
+    LinkRequired,
     /// A place on the kernel stack.
     Stack,
     /// A place in the kernel image.

@@ -154,6 +154,7 @@ macro_rules! converter {
                     false => PartKind::Folded,
                 },
                 behind: None,
+                alone: false,
             });
         }
         let types = vec![

@@ -291,8 +291,10 @@ fn an_object_that_is_made_has_a_plan_of_its_own_and_something_it_comes_from() {
         (
             "folded instead",
             |plan| {
-                field(plan.types.get_mut("s").unwrap(), "owner").action =
-                    Action::Fold { ty: "p".to_owned() };
+                field(plan.types.get_mut("s").unwrap(), "owner").action = Action::Fold {
+                    ty: "p".to_owned(),
+                    alone: false,
+                };
             },
             "s.owner: `make`",
         ),

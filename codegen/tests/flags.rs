@@ -6,7 +6,7 @@ mod fixture;
 
 use fixture::Fixture;
 use kconv_codegen::overrides::{ChangeFinding, Changes};
-use kconv_codegen::plan::{Action, FieldPlan, Made, Why};
+use kconv_codegen::plan::{Action, FieldPlan, Flags, Made, Why};
 use kconv_codegen::{coverage, show};
 use kconv_rules::{RuleKind, Source};
 
@@ -142,6 +142,28 @@ fn refused(decisions: &str) -> String {
         .flags(&decisions.replace("@", head))
         .make();
     undecided(&made)
+}
+
+#[test]
+fn a_flag_that_is_reset_is_not_carried_by_any_two_layouts() {
+    let decision = "[[flags]]\nfield = \"s.flags\"\nnames = [\"PF_OWN\"]\nreset = { reason = \"r (fs/a.c: f)\" }\n";
+    let made = |old: &[(&str, i128)], new: &[(&str, i128)]| {
+        let made = fixture(old, new).flags(decision).make();
+        assert_eq!(undecided(&made), "");
+        field(&made, "flags").action.clone()
+    };
+    let flags = |same: u64, dropped: u64| {
+        Action::Flags(Flags {
+            same,
+            dropped,
+            ..Flags::default()
+        })
+    };
+    let [kept, own, moved] = [("PF_KEPT", 1), ("PF_OWN", 4), ("PF_OWN", 8)];
+    assert_eq!(made(&[kept, own], &[kept, own]), flags(1, 4));
+    assert_eq!(made(&[kept, own], &[kept, moved]), flags(1, 4));
+    assert_eq!(made(&[kept, own], &[kept]), flags(1, 4));
+    assert_eq!(made(&[kept], &[kept, own]), flags(1, 0));
 }
 
 #[test]
@@ -496,6 +518,12 @@ fn decisions_about_flags_are_read_strictly() {
         )),
         read(&format!(
             "{field}{names}renumbered = {{ rename = \"PF_B\", reason = \"r (fs/a.c: f)\" }}\n"
+        )),
+        read(&format!(
+            "{field}{names}reset = {{ drop = \"always\", reason = \"r (fs/a.c: f)\" }}\n"
+        )),
+        read(&format!(
+            "{field}{names}reset = {{ reason = \"r (fs/a.c: f)\" }}\nrenumbered = {{ reason = \"r (fs/a.c: f)\" }}\n"
         )),
         read(&format!(
             "{field}{names}appears = {{ from = [\"a\"], reason = \"r (fs/a.c: f)\" }}\n"

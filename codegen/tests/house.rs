@@ -189,8 +189,10 @@ fn a_page_has_the_types_that_differ() {
             let Some(old) = carried.get(ty.name) else {
                 continue;
             };
+            // A structure that got a tag is another shape, and carried by the same rules.
+            let alike = || format!("{:?}", old.rules) == format!("{:?}", ty.rules);
             assert!(
-                std::ptr::eq(*old, ty),
+                std::ptr::eq(*old, ty) || alike(),
                 "{}: {} is not on the page, but carried in two ways",
                 converter.name,
                 ty.name

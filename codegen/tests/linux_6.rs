@@ -47,7 +47,11 @@ fn directions() -> Vec<[&'static Converter; 2]> {
         *back
     };
     let mut directions: Vec<_> = all.iter().map(|there| [*there, back(there)]).collect();
-    for layout in ["6.1.0-47-amd64", "6.12.117+deb12-amd64"] {
+    for layout in [
+        "6.1.0-47-amd64",
+        "6.12.117+deb12-amd64",
+        "7.3.4+deb13-amd64",
+    ] {
         directions.push([kconv_steps::identity(layout).unwrap(); 2]);
     }
     directions
@@ -56,12 +60,14 @@ fn directions() -> Vec<[&'static Converter; 2]> {
 /// The converter from 6.1 to 6.12, and the one back.
 fn between_versions() -> [&'static Converter; 2] {
     let mut all = directions();
-    all.retain(|[there, _]| there.from.layout == "6.1.0-55-amd64" && crosses(there));
+    all.retain(|[there, _]| {
+        there.from.layout == "6.1.0-55-amd64" && there.to.layout.starts_with("6.12.")
+    });
     let [direction] = all.try_into().unwrap();
     direction
 }
 
-/// Whether a converter leads from 6.1 to 6.12, or back.
+/// Whether a converter leads from one series to another.
 fn crosses(converter: &Converter) -> bool {
     let version = |layout: &str| layout.split('.').nth(1).unwrap().to_owned();
     version(converter.from.layout) != version(converter.to.layout)
@@ -75,10 +81,14 @@ fn layout(name: &str) -> &'static Layout {
 fn world(converter: &'static Converter) -> World {
     let mut objects = Vec::new();
     let mut address = 0xffff_8881_0000_0000;
-    for ty in MAP.saved_in(layout(converter.from.layout)) {
+    let layout = layout(converter.from.layout);
+    let size = |ty: &str| u64::from(converter.find(ty).unwrap().from_size);
+    let saved = MAP.saved_in(layout);
+    // What lies right behind another object goes with it: trailing.rs has a conversion of both.
+    for ty in saved.iter().filter(|ty| MAP.behind(layout, ty).is_none()) {
         for _ in 0..2 {
-            objects.push((ty, address, 0));
-            address += u64::from(converter.find(ty).unwrap().from_size).next_multiple_of(64);
+            objects.push((*ty, address, 0));
+            address += size(ty).next_multiple_of(64);
         }
     }
     World::new(converter, &objects).with_symbols(&SYMBOLS)

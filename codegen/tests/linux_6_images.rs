@@ -43,6 +43,7 @@ fn made(layout: &Layout) -> (Made<'_>, Objects) {
         process.registers,
         process.pid,
     ];
+    objects.extend(process.fpu);
     for number in 0..2 {
         let start = 0x1000 * (1 + 4 * number);
         objects.push(process.mapping(&mut made, start, start + 0x2000, 0x73));
@@ -112,6 +113,10 @@ fn timers_of(made: &mut Made<'_>, process: &Process, timers: [At; 2]) {
         made.point(timer, "it_signal", process.signal);
         made.set(timer, "it_id", made.address(timer) >> 12 & 0xff);
         made.owned_by(timer, process.task);
+        // PIDTYPE_TGID, as is SIGEV_SIGNAL's, which 0 is.
+        if made.has("k_itimer", "it_pid_type") {
+            made.set(timer, "it_pid_type", 1);
+        }
     }
     if !made.has("signal_struct", "posix_timers.first") {
         made.list(process.signal, "posix_timers", &timers, "list");
@@ -277,7 +282,7 @@ fn a_direct_conversion_gives_what_its_steps_give_and_so_does_the_way_back() {
             .map(|to| calm(&mut made, &objects, &way(from, to)));
         let cleared: BTreeSet<String> = cleared.flatten().collect();
         // Of some thousand.
-        assert!(cleared.len() < 60, "{cleared:#?}");
+        assert!(cleared.len() < 80, "{cleared:#?}");
         for there in far {
             let chain = way(from, there);
             let before = image(&made, kernel(&chain[0].from));

@@ -419,8 +419,8 @@ const MAP: &str = "kernel-structs/state/linux-6.toml";
 #[test]
 fn fingerprints_are_computed_anew_after_a_change_of_the_map() {
     let project = Project::new();
-    let saved = "[type.sigqueue]\nsaved = true";
-    project.replace(MAP, saved, "[type.sigqueue]\nsaved = false");
+    let saved = "[type.io_bitmap]\nsaved = true";
+    project.replace(MAP, saved, "[type.io_bitmap]\nsaved = false");
     let (code, _, errors) = project.run(&["diff", "6.1.170", "6.1.172"]);
     assert_eq!(code, 2);
     contains_all(&errors, &["state/linux-6.toml", "kconv-gen layout renew"]);
@@ -436,13 +436,13 @@ fn fingerprints_are_computed_anew_after_a_change_of_the_map() {
     assert_eq!(after.1, before.1);
     assert_eq!(project.run(&["diff", "6.1.170", "6.1.172"]).0, 0);
     // And back: it is not told by the file that the type is whole in it.
-    project.replace(MAP, "[type.sigqueue]\nsaved = false", saved);
+    project.replace(MAP, "[type.io_bitmap]\nsaved = false", saved);
     let (code, out, errors) = project.run(&["layout", "renew"]);
     assert_eq!(code, 1, "{out}{errors}");
     contains_all(
         &errors,
         &[
-            "6.1.0-47-amd64: sigqueue is saved now",
+            "6.1.0-47-amd64: io_bitmap is saved now",
             "import 6.1.0-47-amd64 again",
         ],
     );

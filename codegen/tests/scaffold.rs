@@ -139,18 +139,16 @@ fn the_names_of_a_step_mean_its_layouts() {
             .map(|left| (name.to_owned(), left.from.clone(), left.step.clone()));
         detours.extend(between_flavours);
     }
-    // 6.12 has one layout for its standard and its cloud flavour.
+    // From 6.12 on the standard and the cloud flavour have one layout.
+    let to_cloud = "linux-6.1.192-standard-6.1.192-cloud";
+    let from_cloud = "linux-6.1.192-cloud-6.1.192-standard";
     let expected = [
-        (
-            "6.1.192-6.12.117",
-            "6.1.0-56-cloud-amd64",
-            "linux-6.1.192-cloud-6.1.192-standard",
-        ),
-        (
-            "6.12.117-6.1.192",
-            "6.12.117+deb13-cloud-amd64",
-            "linux-6.1.192-standard-6.1.192-cloud",
-        ),
+        ("6.1.192-6.12.117", "6.1.0-56-cloud-amd64", from_cloud),
+        ("6.1.192-7.2.12", "6.1.0-56-cloud-amd64", from_cloud),
+        ("6.1.192-7.3.4", "6.1.0-56-cloud-amd64", from_cloud),
+        ("6.12.117-6.1.192", "6.12.117+deb13-cloud-amd64", to_cloud),
+        ("7.2.12-6.1.192", "7.2.12+deb13-cloud-amd64", to_cloud),
+        ("7.3.4-6.1.192", "7.3.4+deb13-cloud-amd64", to_cloud),
     ];
     let expected = expected
         .map(|(name, from, step)| (name.to_owned(), from.to_owned(), converters.join(step)));
@@ -358,7 +356,7 @@ fn nothing_is_left_to_decide_between_any_two_layouts() {
             }
         }
     }
-    assert_eq!(pairs.len(), 4 * 3 + 18 * 17 + 3 * 2);
+    assert_eq!(pairs.len(), 4 * 3 + 22 * 21 + 3 * 2);
     let selection = Selection {
         from: String::from("any"),
         to: String::from("any other"),

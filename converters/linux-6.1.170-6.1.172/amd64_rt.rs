@@ -18,8 +18,14 @@ mod rest;
 pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_1_0_47_rt_amd64, new: &mut views::task_struct::V6_1_0_48_rt_amd64) {
     use views::task_struct::V6_1_0_47_rt_amd64 as Old;
     use views::task_struct::V6_1_0_48_rt_amd64 as New;
-    // 248 fields that both carry alike
+    // 247 fields that both carry alike
     rest::task_struct!(cx, at, old, new);
+    self::thread_info(
+        cx,
+        &at!(at.thread_info),
+        &old.thread_info,
+        &mut new.thread_info,
+    );
     // written when the mm goes away (kernel/exit.c: exit_mm); until then mm_struct.flags
     // answers, so 0 is what every living task has after fork. A zombie of the older kernel has
     // lost the answer; 0 is the strict one, with which only CAP_SYS_PTRACE may look
@@ -42,6 +48,26 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
             Bits { offset: 19266, len: 1 },
         );
     }
+}
+
+/// `thread_info`, 32 bytes.
+pub fn thread_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_info::V6_1_0_47_rt_amd64, new: &mut views::thread_info::V6_1_0_47_rt_amd64) {
+    use views::thread_info::V6_1_0_47_rt_amd64 as Old;
+    use views::thread_info::V6_1_0_47_rt_amd64 as New;
+    // 4 fields that both carry alike
+    rest::thread_info!(cx, at, old, new);
+    // asks a running task to give way soon; one that is stopped is not asked, and a thawed one
+    // begins anew (7.2 kernel/sched/core.c: resched_curr_lazy)
+    new.flags = cx
+        .flags(
+            &at!(at.flags),
+            old.flags,
+            &Flags {
+                same: 0x2bf3fe3e,
+                dropped: 0x80000,
+                ..Flags::NONE
+            },
+        );
 }
 
 /// What the converter is, for the engine.

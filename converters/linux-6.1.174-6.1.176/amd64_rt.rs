@@ -18,12 +18,38 @@ mod rest;
 pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_1_0_48_rt_amd64, new: &mut views::task_struct::V6_1_0_50_rt_amd64) {
     use views::task_struct::V6_1_0_48_rt_amd64 as Old;
     use views::task_struct::V6_1_0_50_rt_amd64 as New;
-    // 251 fields that both carry alike
+    // 250 fields that both carry alike
     rest::task_struct!(cx, at, old, new);
+    self::thread_info(
+        cx,
+        &at!(at.thread_info),
+        &old.thread_info,
+        &mut new.thread_info,
+    );
     // 0 after fork; drawn anew at each return to user mode. The older kernel has one of each
     // CPU in its place (include/linux/randomize_kstack.h: random_kstack_task_init,
     // choose_random_kstack_offset, 6.1.192 and 6.12)
     new.kstack_offset = U32::new(0);
+}
+
+/// `thread_info`, 32 bytes.
+pub fn thread_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_info::V6_1_0_47_rt_amd64, new: &mut views::thread_info::V6_1_0_47_rt_amd64) {
+    use views::thread_info::V6_1_0_47_rt_amd64 as Old;
+    use views::thread_info::V6_1_0_47_rt_amd64 as New;
+    // 4 fields that both carry alike
+    rest::thread_info!(cx, at, old, new);
+    // asks a running task to give way soon; one that is stopped is not asked, and a thawed one
+    // begins anew (7.2 kernel/sched/core.c: resched_curr_lazy)
+    new.flags = cx
+        .flags(
+            &at!(at.flags),
+            old.flags,
+            &Flags {
+                same: 0x2bf3fe3e,
+                dropped: 0x80000,
+                ..Flags::NONE
+            },
+        );
 }
 
 /// What the converter is, for the engine.

@@ -146,9 +146,10 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
     // of 6.1 can have asked for: 6.12 sets them for a shadow stack (6.12
     // arch/x86/kernel/shstk.c: alloc_shstk), for MAP_DROPPABLE (6.12 mm/mmap.c: do_mmap), for
     // mseal (6.12 mm/mseal.c: set_vma_sealed) and for memory of a device in a guest (6.12
-    // include/linux/mm.h: VM_ALLOW_ANY_UNCACHED); VM_UFFD_MINOR: bit 37 in 6.1, which is
-    // VM_SHADOW_STACK in 6.12, and 38 there: uncorrected, an area watched by userfaultfd would
-    // become a shadow stack (include/linux/mm.h)
+    // include/linux/mm.h: VM_ALLOW_ANY_UNCACHED); VM_UFFD_MINOR: bits 38 and 63 in 6.12, and 41
+    // and 42 in 7.2. VM_UFFD_MINOR is bit 37 in 6.1, which is VM_SHADOW_STACK in 6.12, and 38
+    // there: uncorrected, an area watched by userfaultfd would become a shadow stack
+    // (include/linux/mm.h)
     new.def_flags = cx
         .flags(
             &at!(at.def_flags),
@@ -471,17 +472,19 @@ pub fn thread_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_info::
     use views::thread_info::V6_1_0_47_amd64 as New;
     // 3 fields that both carry alike
     rest::thread_info!(cx, at, old, new);
-    // TIF_NEED_RESCHED_LAZY: bit 19 in 6.1 and 4 in 6.12, with PREEMPT_RT
-    // (arch/x86/include/asm/thread_info.h); TIF_SINGLESTEP, TIF_SSBD: the kernels of 6.12 with
-    // PREEMPT_RT have TIF_NEED_RESCHED_LAZY before them (arch/x86/include/asm/thread_info.h);
-    // uncorrected, a task without speculative store bypass would single-step
+    // TIF_NEED_RESCHED_LAZY: asks a running task to give way soon; one that is stopped is not
+    // asked, and a thawed one begins anew (7.2 kernel/sched/core.c: resched_curr_lazy);
+    // TIF_SINGLESTEP, TIF_SSBD: the kernels of 6.12 with PREEMPT_RT have TIF_NEED_RESCHED_LAZY
+    // before them (arch/x86/include/asm/thread_info.h); uncorrected, a task without speculative
+    // store bypass would single-step
     new.flags = cx
         .flags(
             &at!(at.flags),
             old.flags,
             &Flags {
                 same: 0x2bf3fe0e,
-                moved: &[(0x10, 0x20), (0x20, 0x40), (0x80000, 0x10)],
+                dropped: 0x80000,
+                moved: &[(0x10, 0x20), (0x20, 0x40)],
                 ..Flags::NONE
             },
         );
@@ -505,9 +508,10 @@ pub fn vm_area_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_st
     // of 6.1 can have asked for: 6.12 sets them for a shadow stack (6.12
     // arch/x86/kernel/shstk.c: alloc_shstk), for MAP_DROPPABLE (6.12 mm/mmap.c: do_mmap), for
     // mseal (6.12 mm/mseal.c: set_vma_sealed) and for memory of a device in a guest (6.12
-    // include/linux/mm.h: VM_ALLOW_ANY_UNCACHED); VM_UFFD_MINOR: bit 37 in 6.1, which is
-    // VM_SHADOW_STACK in 6.12, and 38 there: uncorrected, an area watched by userfaultfd would
-    // become a shadow stack (include/linux/mm.h)
+    // include/linux/mm.h: VM_ALLOW_ANY_UNCACHED); VM_UFFD_MINOR: bits 38 and 63 in 6.12, and 41
+    // and 42 in 7.2. VM_UFFD_MINOR is bit 37 in 6.1, which is VM_SHADOW_STACK in 6.12, and 38
+    // there: uncorrected, an area watched by userfaultfd would become a shadow stack
+    // (include/linux/mm.h)
     new.vm_flags = cx
         .flags(
             &at!(at.vm_flags),

@@ -268,9 +268,10 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
     // of 6.1 can have asked for: 6.12 sets them for a shadow stack (6.12
     // arch/x86/kernel/shstk.c: alloc_shstk), for MAP_DROPPABLE (6.12 mm/mmap.c: do_mmap), for
     // mseal (6.12 mm/mseal.c: set_vma_sealed) and for memory of a device in a guest (6.12
-    // include/linux/mm.h: VM_ALLOW_ANY_UNCACHED); VM_UFFD_MINOR: bit 37 in 6.1, which is
-    // VM_SHADOW_STACK in 6.12, and 38 there: uncorrected, an area watched by userfaultfd would
-    // become a shadow stack (include/linux/mm.h)
+    // include/linux/mm.h: VM_ALLOW_ANY_UNCACHED); VM_UFFD_MINOR: bits 38 and 63 in 6.12, and 41
+    // and 42 in 7.2. VM_UFFD_MINOR is bit 37 in 6.1, which is VM_SHADOW_STACK in 6.12, and 38
+    // there: uncorrected, an area watched by userfaultfd would become a shadow stack
+    // (include/linux/mm.h)
     new.def_flags = cx
         .flags(
             &at!(at.def_flags),
@@ -375,8 +376,8 @@ pub fn pt_regs(cx: &mut Context<'_>, at: &At<'_>, old: &views::pt_regs::V6_1_0_4
     use views::pt_regs::V6_12_95_deb12_amd64 as New;
     // 19 fields that both carry alike
     rest::pt_regs!(cx, at, old, new);
-    // the CPU pushes the selector zero-extended to 64 bits; the upper bits mean something under
-    // FRED only, which is off (6.12 arch/x86/include/asm/ptrace.h: pt_regs)
+    // the CPU pushes the selector zero-extended to 64 bits; the upper bits say what led into
+    // the kernel under FRED, which 6.1 has not (6.12 arch/x86/include/asm/ptrace.h: pt_regs)
     new.csx = old.cs;
     // as csx: zero-extended, and more under FRED only (6.12 arch/x86/include/asm/ptrace.h:
     // pt_regs)
@@ -750,9 +751,10 @@ pub fn vm_area_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_st
     // of 6.1 can have asked for: 6.12 sets them for a shadow stack (6.12
     // arch/x86/kernel/shstk.c: alloc_shstk), for MAP_DROPPABLE (6.12 mm/mmap.c: do_mmap), for
     // mseal (6.12 mm/mseal.c: set_vma_sealed) and for memory of a device in a guest (6.12
-    // include/linux/mm.h: VM_ALLOW_ANY_UNCACHED); VM_UFFD_MINOR: bit 37 in 6.1, which is
-    // VM_SHADOW_STACK in 6.12, and 38 there: uncorrected, an area watched by userfaultfd would
-    // become a shadow stack (include/linux/mm.h)
+    // include/linux/mm.h: VM_ALLOW_ANY_UNCACHED); VM_UFFD_MINOR: bits 38 and 63 in 6.12, and 41
+    // and 42 in 7.2. VM_UFFD_MINOR is bit 37 in 6.1, which is VM_SHADOW_STACK in 6.12, and 38
+    // there: uncorrected, an area watched by userfaultfd would become a shadow stack
+    // (include/linux/mm.h)
     new.vm_flags = cx
         .flags(
             &at!(at.vm_flags),

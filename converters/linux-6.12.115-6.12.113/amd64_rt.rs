@@ -37,8 +37,14 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
 pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_12_95_deb12_rt_amd64, new: &mut views::task_struct::V6_12_95_deb12_rt_amd64) {
     use views::task_struct::V6_12_95_deb12_rt_amd64 as Old;
     use views::task_struct::V6_12_95_deb12_rt_amd64 as New;
-    // 261 fields that both carry alike
+    // 260 fields that both carry alike
     rest::task_struct!(cx, at, old, new);
+    self::thread_info(
+        cx,
+        &at!(at.thread_info),
+        &old.thread_info,
+        &mut new.thread_info,
+    );
     // set inside a section of the kernel only that must not be interrupted by task work, and
     // restored at its end; a carried task enters its system call again
     // (include/linux/sched/signal.h: no_notify_signal_save, no_notify_signal_restore, 6.1.192
@@ -50,6 +56,26 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
             &Flags {
                 same: 0xbc7fffff,
                 dropped: 0x800000,
+                ..Flags::NONE
+            },
+        );
+}
+
+/// `thread_info`, 24 bytes.
+pub fn thread_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_info::V6_1_0_47_amd64, new: &mut views::thread_info::V6_1_0_47_amd64) {
+    use views::thread_info::V6_1_0_47_amd64 as Old;
+    use views::thread_info::V6_1_0_47_amd64 as New;
+    // 3 fields that both carry alike
+    rest::thread_info!(cx, at, old, new);
+    // asks a running task to give way soon; one that is stopped is not asked, and a thawed one
+    // begins anew (7.2 kernel/sched/core.c: resched_curr_lazy)
+    new.flags = cx
+        .flags(
+            &at!(at.flags),
+            old.flags,
+            &Flags {
+                same: 0x2bf3fe6e,
+                dropped: 0x10,
                 ..Flags::NONE
             },
         );

@@ -155,9 +155,10 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
     // that a guest may map uncached, memory that may be dropped, an area that must not be
     // changed: the program relies on what 6.1 cannot do (6.12 arch/x86/kernel/shstk.c:
     // alloc_shstk; 6.12 include/linux/mm.h: VM_ALLOW_ANY_UNCACHED; 6.12 mm/mmap.c: do_mmap;
-    // 6.12 mm/mseal.c: set_vma_sealed); VM_UFFD_MINOR: bit 37 in 6.1, which is VM_SHADOW_STACK
-    // in 6.12, and 38 there: uncorrected, an area watched by userfaultfd would become a shadow
-    // stack (include/linux/mm.h)
+    // 6.12 mm/mseal.c: set_vma_sealed); VM_UFFD_MINOR: bits 38 and 63 in 6.12, and 41 and 42 in
+    // 7.2. VM_UFFD_MINOR is bit 37 in 6.1, which is VM_SHADOW_STACK in 6.12, and 38 there:
+    // uncorrected, an area watched by userfaultfd would become a shadow stack
+    // (include/linux/mm.h)
     new.def_flags = cx
         .flags(
             &at!(at.def_flags),
@@ -562,17 +563,19 @@ pub fn thread_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_info::
     use views::thread_info::V6_1_0_47_rt_amd64 as New;
     // 3 fields that both carry alike
     rest::thread_info!(cx, at, old, new);
-    // TIF_NEED_RESCHED_LAZY: bit 19 in 6.1 and 4 in 6.12, with PREEMPT_RT
-    // (arch/x86/include/asm/thread_info.h); TIF_SINGLESTEP, TIF_SSBD: the kernels of 6.12 with
-    // PREEMPT_RT have TIF_NEED_RESCHED_LAZY before them (arch/x86/include/asm/thread_info.h);
-    // uncorrected, a task without speculative store bypass would single-step
+    // TIF_NEED_RESCHED_LAZY: asks a running task to give way soon; one that is stopped is not
+    // asked, and a thawed one begins anew (7.2 kernel/sched/core.c: resched_curr_lazy);
+    // TIF_SINGLESTEP, TIF_SSBD: the kernels of 6.12 with PREEMPT_RT have TIF_NEED_RESCHED_LAZY
+    // before them (arch/x86/include/asm/thread_info.h); uncorrected, a task without speculative
+    // store bypass would single-step
     new.flags = cx
         .flags(
             &at!(at.flags),
             old.flags,
             &Flags {
                 same: 0x2bf3fe0e,
-                moved: &[(0x10, 0x80000), (0x20, 0x10), (0x40, 0x20)],
+                dropped: 0x10,
+                moved: &[(0x20, 0x10), (0x40, 0x20)],
                 ..Flags::NONE
             },
         );
@@ -591,9 +594,10 @@ pub fn vm_area_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_st
     // that a guest may map uncached, memory that may be dropped, an area that must not be
     // changed: the program relies on what 6.1 cannot do (6.12 arch/x86/kernel/shstk.c:
     // alloc_shstk; 6.12 include/linux/mm.h: VM_ALLOW_ANY_UNCACHED; 6.12 mm/mmap.c: do_mmap;
-    // 6.12 mm/mseal.c: set_vma_sealed); VM_UFFD_MINOR: bit 37 in 6.1, which is VM_SHADOW_STACK
-    // in 6.12, and 38 there: uncorrected, an area watched by userfaultfd would become a shadow
-    // stack (include/linux/mm.h)
+    // 6.12 mm/mseal.c: set_vma_sealed); VM_UFFD_MINOR: bits 38 and 63 in 6.12, and 41 and 42 in
+    // 7.2. VM_UFFD_MINOR is bit 37 in 6.1, which is VM_SHADOW_STACK in 6.12, and 38 there:
+    // uncorrected, an area watched by userfaultfd would become a shadow stack
+    // (include/linux/mm.h)
     new.vm_flags = cx
         .flags(
             &at!(at.vm_flags),

@@ -297,9 +297,10 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
     // that a guest may map uncached, memory that may be dropped, an area that must not be
     // changed: the program relies on what 6.1 cannot do (6.12 arch/x86/kernel/shstk.c:
     // alloc_shstk; 6.12 include/linux/mm.h: VM_ALLOW_ANY_UNCACHED; 6.12 mm/mmap.c: do_mmap;
-    // 6.12 mm/mseal.c: set_vma_sealed); VM_UFFD_MINOR: bit 37 in 6.1, which is VM_SHADOW_STACK
-    // in 6.12, and 38 there: uncorrected, an area watched by userfaultfd would become a shadow
-    // stack (include/linux/mm.h)
+    // 6.12 mm/mseal.c: set_vma_sealed); VM_UFFD_MINOR: bits 38 and 63 in 6.12, and 41 and 42 in
+    // 7.2. VM_UFFD_MINOR is bit 37 in 6.1, which is VM_SHADOW_STACK in 6.12, and 38 there:
+    // uncorrected, an area watched by userfaultfd would become a shadow stack
+    // (include/linux/mm.h)
     new.def_flags = cx
         .flags(
             &at!(at.def_flags),
@@ -912,9 +913,10 @@ pub fn vm_area_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_st
     // that a guest may map uncached, memory that may be dropped, an area that must not be
     // changed: the program relies on what 6.1 cannot do (6.12 arch/x86/kernel/shstk.c:
     // alloc_shstk; 6.12 include/linux/mm.h: VM_ALLOW_ANY_UNCACHED; 6.12 mm/mmap.c: do_mmap;
-    // 6.12 mm/mseal.c: set_vma_sealed); VM_UFFD_MINOR: bit 37 in 6.1, which is VM_SHADOW_STACK
-    // in 6.12, and 38 there: uncorrected, an area watched by userfaultfd would become a shadow
-    // stack (include/linux/mm.h)
+    // 6.12 mm/mseal.c: set_vma_sealed); VM_UFFD_MINOR: bits 38 and 63 in 6.12, and 41 and 42 in
+    // 7.2. VM_UFFD_MINOR is bit 37 in 6.1, which is VM_SHADOW_STACK in 6.12, and 38 there:
+    // uncorrected, an area watched by userfaultfd would become a shadow stack
+    // (include/linux/mm.h)
     new.vm_flags = cx
         .flags(
             &at!(at.vm_flags),

@@ -67,12 +67,12 @@ pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::
 pub fn fs_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fs_struct::V6_1_0_47_amd64, new: &mut views::fs_struct::V6_1_0_47_rt_amd64) {
     use views::fs_struct::V6_1_0_47_amd64 as Old;
     use views::fs_struct::V6_1_0_47_rt_amd64 as New;
-    // 5 fields that both carry alike
+    // 6 fields that both carry alike
     rest::fs_struct!(cx, at, old, new);
     // nobody holds a lock of a frozen task
     self::spinlock_t(cx, &at!(at.lock), &old.lock, &mut new.lock);
-    // as seqcount_t
-    self::seqcount_spinlock_t(cx, &at!(at.seq), &old.seq, &mut new.seq);
+    // counts writers of this boot only, and since 6.16 has their lock in it
+    new.seq.lock = U64::new(0);
 }
 
 /// `io_context`, 88 bytes, now 144.
@@ -611,11 +611,11 @@ pub fn thread_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_info::
     use views::thread_info::V6_1_0_47_amd64 as New;
     // 3 fields that both carry alike
     rest::thread_info!(cx, at, old, new);
-    // TIF_NEED_RESCHED_LAZY: a task that is stopped is not asked to give way
-    // (kernel/sched/core.c: resched_curr_lazy of PREEMPT_RT); TIF_SINGLESTEP, TIF_SSBD: the
-    // kernels of 6.12 with PREEMPT_RT have TIF_NEED_RESCHED_LAZY before them
-    // (arch/x86/include/asm/thread_info.h); uncorrected, a task without speculative store
-    // bypass would single-step
+    // TIF_NEED_RESCHED_LAZY: asks a running task to give way soon; one that is stopped is not
+    // asked, and a thawed one begins anew (7.2 kernel/sched/core.c: resched_curr_lazy);
+    // TIF_SINGLESTEP, TIF_SSBD: the kernels of 6.12 with PREEMPT_RT have TIF_NEED_RESCHED_LAZY
+    // before them (arch/x86/include/asm/thread_info.h); uncorrected, a task without speculative
+    // store bypass would single-step
     new.flags = cx
         .flags(
             &at!(at.flags),

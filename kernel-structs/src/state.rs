@@ -36,7 +36,7 @@ pub use tail::{Tail, TailPlace};
 pub use walking::{Choice, Container, Count, Embedded, Fold, Number, Size, Telling, Threads};
 pub use watch::{Ignored, Meaning, Unit, Watch, Watched};
 
-use crate::layout::{CONSTANTS, Layout, Type, TypeId};
+use crate::layout::{CONSTANTS, FieldPath, Layout, Type, TypeId};
 use std::collections::BTreeMap;
 
 /// The state map of one kernel family.
@@ -46,6 +46,9 @@ pub struct StateMap {
     pub family: String,
     /// Machines it holds for, such as `i386`.
     pub machines: Vec<String>,
+    /// What the versions of its kernels begin with, each in whole numbers: `6` is 6.1 and 6.12, and not 60.1. None for a
+    /// family that is no kernel.
+    pub series: Vec<String>,
     /// Where the walk starts.
     pub roots: Vec<Root>,
     /// Objects found at a place computed from their owner.
@@ -56,7 +59,7 @@ pub struct StateMap {
     /// there (`file *`).
     pub elements: BTreeMap<String, Rule>,
     /// Members read to name resources, of structures that are not saved. `a|b` is whichever of
-    /// the two a layout has.
+    /// the two a layout has; a `?` stands behind a type or member that some kernels lack.
     pub walk: BTreeMap<String, Vec<String>>,
     /// What no layout shows and yet changes what saved values mean.
     pub watch: Watch,
@@ -318,6 +321,7 @@ impl StateMap {
         all.chain([CONSTANTS])
             .map(|name| name.rsplit(' ').next().unwrap_or(name))
             .map(|name| name.split('.').next().unwrap_or(name))
+            .map(|name| name.trim_end_matches(OPTIONAL))
     }
 
     /// Names of the types whose values are saved as objects, sorted.
@@ -389,9 +393,14 @@ impl StateMap {
 
     /// The types and members that a layout may have to have for this map.
     pub fn keep(&self) -> crate::layout::Keep {
+        let trimmed = |name: &String| name.trim_end_matches(OPTIONAL).to_owned();
+        let walked = |(name, paths): (&String, &Vec<String>)| {
+            let paths = paths.iter().map(trimmed).collect();
+            (trimmed(name), paths)
+        };
         crate::layout::Keep {
             whole: self.saved_types().into_iter().map(String::from).collect(),
-            partial: self.walk.clone(),
+            partial: self.walk.iter().map(walked).collect(),
         }
     }
 
@@ -401,7 +410,33 @@ impl StateMap {
         let constants = layout.has_constants().then(|| format!("enum {CONSTANTS}"));
         crate::layout::Keep {
             whole: saved.map(String::from).chain(constants).collect(),
-            partial: self.walk.clone(),
+            partial: self.walked_in(layout),
         }
     }
+
+    /// What is read of structures that are not saved, without the types and members that some kernels of the family
+    /// lack and `layout` does.
+    fn walked_in(&self, layout: &Layout) -> BTreeMap<String, Vec<String>> {
+        let mut walked = BTreeMap::new();
+        for (name, paths) in &self.walk {
+            let ty = name.trim_end_matches(OPTIONAL);
+            if ty != name && !layout.has(ty) {
+                continue;
+            }
+            let asked = paths.iter().filter_map(|path| {
+                let Some(path) = path.strip_suffix(OPTIONAL) else {
+                    return Some(path.clone());
+                };
+                let id = layout.require(ty).ok()?;
+                let parsed = FieldPath::parse(path).ok()?;
+                layout.resolve(id, &parsed).ok()?;
+                Some(path.to_owned())
+            });
+            walked.insert(ty.to_owned(), asked.collect());
+        }
+        walked
+    }
 }
+
+/// What stands behind the name of a type or member that is walked and that some kernels of the family lack.
+const OPTIONAL: char = '?';

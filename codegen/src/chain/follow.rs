@@ -209,7 +209,7 @@ impl<'a> Opened<'a> {
                 self.open(plan, ty, &inside, entries);
                 return;
             }
-            (Action::Fold { ty }, _, Some(to)) => {
+            (Action::Fold { ty, .. }, _, Some(to)) => {
                 let Some(ty) = nested(ty) else { return };
                 let places = self.folded.entry(&ty.name).or_default();
                 places.push((base.owner, to));

@@ -571,8 +571,14 @@ impl Lines<'_> {
             let before = FieldPath::from(path.steps()[..=index].to_vec());
             let element = layout.lookup(root, &before)?.ty;
             base = self.structs.rust_type(which, element);
-            let number = literal(*number);
-            terms.push(quote!(#number * core::mem::size_of::<#base>()));
+            match number {
+                0 => {}
+                1 => terms.push(quote!(core::mem::size_of::<#base>())),
+                _ => {
+                    let number = literal(*number);
+                    terms.push(quote!(#number * core::mem::size_of::<#base>()));
+                }
+            }
         }
         if terms.is_empty() {
             return None;
@@ -636,6 +642,7 @@ fn scalar_rule(
                     Meaning::Follow => "follow",
                     Meaning::Within => "within",
                     Meaning::WithinRequired => "within_required",
+                    Meaning::LinkRequired => "link_required",
                     Meaning::Stack => "stack",
                     Meaning::Symbol => "symbol",
                     Meaning::Resource => "resource",

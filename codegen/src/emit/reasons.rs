@@ -39,6 +39,9 @@ impl Reasons {
         for (element, rule) in &map.elements {
             reasons.add(element, WHOLE, &rule.reason);
         }
+        for derived in &map.derived {
+            reasons.add(&derived.ty, WHOLE, &derived.reason);
+        }
         for change in &changes.entries {
             let field = change.fields.first().map_or("", String::as_str);
             let (ty, member) = field.split_once('.').unwrap_or((field, WHOLE));

@@ -161,9 +161,9 @@ fn tail(ty: &TypePlan, field: &FieldPlan) -> Option<Result<String, EmitError>> {
 
 /// The row for a structure that is an object under the other layout.
 fn part(ty: &TypePlan, field: &FieldPlan) -> Option<Result<String, EmitError>> {
-    let (kind, part) = match &field.action {
-        Action::Make { ty } => (PartKind::Made, ty),
-        Action::Fold { ty } => (PartKind::Folded, ty),
+    let (kind, part, alone) = match &field.action {
+        Action::Make { ty } => (PartKind::Made, ty, false),
+        Action::Fold { ty, alone } => (PartKind::Folded, ty, *alone),
         _ => return None,
     };
     let (from, to) = (field.from.as_ref()?, field.to.as_ref()?);
@@ -172,7 +172,7 @@ fn part(ty: &TypePlan, field: &FieldPlan) -> Option<Result<String, EmitError>> {
         let to = small(ty, to.bits.offset / 8)?;
         let name = field.path.to_string();
         Ok(format!(
-            "Part {{ field: {name:?}, ty: {part:?}, from: {from}, to: {to}, kind: PartKind::{kind:?}, behind: None }}"
+            "Part {{ field: {name:?}, ty: {part:?}, from: {from}, to: {to}, kind: PartKind::{kind:?}, behind: None, alone: {alone} }}"
         ))
     };
     Some(row())
@@ -191,7 +191,7 @@ fn part_behind(ty: &TypePlan, part: &PartBehind) -> Result<String, EmitError> {
     );
     let (name, of) = (part.path.to_string(), &part.ty);
     Ok(format!(
-        "Part {{ field: {name:?}, ty: {of:?}, from: {from}, to: {to}, kind: PartKind::{kind:?}, behind: Some({when}) }}"
+        "Part {{ field: {name:?}, ty: {of:?}, from: {from}, to: {to}, kind: PartKind::{kind:?}, behind: Some({when}), alone: false }}"
     ))
 }
 

@@ -6,7 +6,8 @@
 use crate::ctype;
 use crate::family::{Family, Stored};
 use crate::overrides::{
-    ChangeFinding, Changes, Direction, FlagDecision, Override, OverrideProblem, Overrides, is_there,
+    ChangeFinding, Changes, Direction, FlagDecision, FlagDirection, Override, OverrideProblem,
+    Overrides, is_there,
 };
 use crate::plan::{Needs, Pair, Plan, Prepared, Undecided, Why};
 use kernel_structs::layout::{Layout, Type, TypeId};
@@ -278,11 +279,18 @@ impl Family {
     /// Decisions about flags that no pair of layouts needs, or that are there twice.
     fn stale_flags(&self, changes: &Changes, needed: &BTreeSet<usize>) -> Vec<ChangeFinding> {
         let mut findings = Vec::new();
-        let mut seen: BTreeMap<_, &FlagDecision> = BTreeMap::new();
+        let mut seen: BTreeMap<_, Vec<&FlagDecision>> = BTreeMap::new();
         for (index, decision) in changes.flags.iter().enumerate() {
             let (name, field) = (decision.name.clone(), decision.field.clone());
             let direction = decision.direction;
-            let first = seen.insert((&decision.field, &decision.name, direction), decision);
+            let others = seen.entry((&decision.field, &decision.name)).or_default();
+            // What is never carried leaves no direction open.
+            let clash = |other: &&&FlagDecision| {
+                let directions = [other.direction, direction];
+                directions.contains(&FlagDirection::Reset) || other.direction == direction
+            };
+            let first = others.iter().find(clash).copied();
+            others.push(decision);
             let problem = match first {
                 Some(first) => OverrideProblem::FlagTwice {
                     name,

@@ -12,7 +12,7 @@
 //! `fields` names several that are made of the same constants, the first of them of the file's type.
 //!
 //! Between which layouts a decision holds follows from the constants that these have. A flag that
-//! is the same in both is carried, and nobody is asked.
+//! is the same in both is carried, and nobody is asked, but for one that is `reset`.
 
 use super::action::Places;
 use super::name::{in_its_file, is_field, is_identifier};
@@ -71,6 +71,7 @@ pub(super) struct RawFlags {
     appears: Option<Spanned<RawFate>>,
     disappears: Option<Spanned<RawFate>>,
     renumbered: Option<Spanned<RawFate>>,
+    reset: Option<Spanned<RawFate>>,
 }
 
 #[derive(Deserialize)]
@@ -137,18 +138,21 @@ pub(super) fn read(
         (FlagDirection::Appears, raw.appears),
         (FlagDirection::Disappears, raw.disappears),
         (FlagDirection::Renumbered, raw.renumbered),
+        (FlagDirection::Reset, raw.reset),
     ];
     let mut decisions = Vec::new();
-    let mut directions = 0;
+    let mut directions = Vec::new();
     for (direction, raw) in given {
         let Some(raw) = raw else { continue };
-        directions += 1;
+        directions.push(direction);
         let line = line_of(raw.span().start);
         let raw = raw.into_inner();
         // That a flag has another number a header says; what becomes of it, code.
         let cites = match direction {
             FlagDirection::Renumbered => Cites::Header,
-            FlagDirection::Appears | FlagDirection::Disappears => Cites::Name,
+            FlagDirection::Appears | FlagDirection::Disappears | FlagDirection::Reset => {
+                Cites::Name
+            }
         };
         let wrong = reason::wrong(&shown, &raw.reason, cites);
         problems.extend(wrong.map(|problem| (line, problem)));
@@ -170,14 +174,16 @@ pub(super) fn read(
             }
         }
     }
-    if directions == 0 {
+    if directions.is_empty() {
         problems.push((
             line,
             OverrideProblem::NoDirection {
                 field: shown,
-                expected: "`appears`, `disappears` or `renumbered`",
+                expected: "`appears`, `disappears`, `renumbered` or `reset`",
             },
         ));
+    } else if directions.len() > 1 && directions.contains(&FlagDirection::Reset) {
+        problems.push((line, OverrideProblem::ResetAndMore { field: shown }));
     }
     match problems.is_empty() {
         true => Ok(decisions),
@@ -220,10 +226,14 @@ fn fate(field: &str, direction: FlagDirection, raw: RawFate) -> Result<FlagFate,
     {
         return Err(problem);
     }
-    use FlagDirection::{Appears, Disappears, Renumbered};
+    use FlagDirection::{Appears, Disappears, Renumbered, Reset};
     match (direction, strict, raw.into, raw.rename, raw.call) {
         (Appears, None, None, None, None) => Ok(FlagFate::Clear),
         (Renumbered, None, None, None, None) => Ok(FlagFate::ByName),
+        (Reset, None, None, None, None) => Ok(FlagFate::Dropped {
+            strict: false,
+            with: Vec::new(),
+        }),
         (Disappears, Some(strict), None, None, None) => Ok(FlagFate::Dropped {
             strict,
             with: raw.with,

@@ -146,13 +146,19 @@ pub enum OverrideProblem {
     },
     /// More than one thing, or nothing that can be, said of a flag.
     #[error(
-        "`{field}`, {direction}: a flag that appears has a `call`, a `rename` or nothing beside the reason; one that disappears `drop`, `into`, `rename` or `call`; one that is renumbered nothing"
+        "`{field}`, {direction}: a flag that appears has a `call`, a `rename` or nothing beside the reason; one that disappears `drop`, `into`, `rename` or `call`; one that is renumbered or reset nothing"
     )]
     ActionsOfFlag {
         /// The field.
         field: String,
         /// The direction.
         direction: FlagDirection,
+    },
+    /// A flag that is not carried, and more said of it.
+    #[error("`{field}`: a flag that is `reset` is never carried; remove what else is said of it")]
+    ResetAndMore {
+        /// The field.
+        field: String,
     },
     /// A decision about a flag that no two layouts need.
     #[error(

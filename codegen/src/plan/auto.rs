@@ -498,7 +498,7 @@ impl<'a> Planner<'a> {
             .map(|(was, is)| Part {
                 rule: RuleKind::Within,
                 action: Action::Pointer {
-                    meaning: Meaning::WithinRequired,
+                    meaning: Meaning::LinkRequired,
                 },
                 from: Some(old.member(&was)),
                 to: Some(new.member(&is)),

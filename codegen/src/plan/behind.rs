@@ -196,7 +196,7 @@ impl<'a> Planner<'a> {
             },
             false => Part {
                 rule: RuleKind::Fold,
-                action: Action::Fold { ty },
+                action: Action::Fold { ty, alone: false },
                 from: None,
                 to: value,
             },

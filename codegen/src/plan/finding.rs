@@ -452,7 +452,9 @@ impl fmt::Display for FlagChange {
         match self.direction() {
             FlagDirection::Appears => write!(f, "{name} ({is:#x}) is new"),
             FlagDirection::Disappears => write!(f, "{name} ({was:#x}) is no more"),
-            FlagDirection::Renumbered => write!(f, "{name} was {was:#x} and is {is:#x}"),
+            FlagDirection::Renumbered | FlagDirection::Reset => {
+                write!(f, "{name} was {was:#x} and is {is:#x}")
+            }
         }
     }
 }

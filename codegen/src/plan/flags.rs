@@ -12,8 +12,8 @@ use super::decision::{Decision, Part};
 use super::finding::{FlagChange, Why};
 use super::meanings::{Constants, changed};
 use super::{Action, Argument, CalledFlag, Flags, Reason};
-use crate::ctype::Field;
-use crate::overrides::{FlagDecision, FlagFate};
+use crate::ctype::{self, Field};
+use crate::overrides::{FlagDecision, FlagDirection, FlagFate};
 use kconv_rules::{RuleKind, Source};
 use kernel_structs::layout::FieldPath;
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,7 +57,7 @@ impl<'a> Planner<'a> {
                 false => by_value(&was, &is, part),
             },
             (Constants::Flags(was), Constants::Flags(is)) => {
-                let changed = changed(&was, &is);
+                let changed = self.to_decide((owner, old, new), (&was, &is));
                 match changed.is_empty() {
                     true => Ok(decided),
                     false => self.by_flag((owner, old, new), (&was, &is), &changed, part),
@@ -74,9 +74,34 @@ impl<'a> Planner<'a> {
             self.constants(Which::New, owner, new),
         );
         match (was, is) {
-            (Some(Constants::Flags(was)), Some(Constants::Flags(is))) => changed(was, is),
+            (Some(Constants::Flags(was)), Some(Constants::Flags(is))) => {
+                self.to_decide((owner, old, new), (was, is))
+            }
             _ => Vec::new(),
         }
+    }
+
+    /// The flags that differ, and those that are never carried.
+    fn to_decide(
+        &self,
+        (owner, old, new): (&Owner, &Field, &Field),
+        (was, is): (&BTreeMap<String, u64>, &BTreeMap<String, u64>),
+    ) -> Vec<FlagChange> {
+        let same = was
+            .iter()
+            .filter(|(name, mask)| is.get(*name) == Some(*mask));
+        let same = same.map(|(name, mask)| FlagChange {
+            name: name.clone(),
+            was: *mask,
+            is: *mask,
+        });
+        let reset = same.filter(|one| {
+            let decision = self.flag_decision(owner, old, new, one);
+            decision.is_some_and(|(_, decision)| decision.direction == FlagDirection::Reset)
+        });
+        let mut all = changed(was, is);
+        all.extend(reset);
+        all
     }
 
     /// Old members that a function reads which says whether a flag of a new field is set, with
@@ -140,7 +165,7 @@ impl<'a> Planner<'a> {
         let mut decisions = self.pair.overrides.flags.iter().enumerate();
         decisions.find(|(_, decision)| {
             decision.name == changed.name
-                && decision.direction == changed.direction()
+                && [changed.direction(), FlagDirection::Reset].contains(&decision.direction)
                 && names.contains(&decision.field)
         })
     }
@@ -174,6 +199,7 @@ impl<'a> Planner<'a> {
         for (name, mask) in was
             .iter()
             .filter(|(name, mask)| is.get(*name) == Some(*mask))
+            .filter(|(name, _)| changed.iter().all(|one| one.name != **name))
         {
             table.same |= mask;
             fates.push(Fate {
@@ -350,9 +376,16 @@ impl<'a> Planner<'a> {
             Some((member, flag)) => (member, Some(flag)),
             None => (name, None),
         };
-        let path = FieldPath::parse(member).map_err(|error| error.to_string())?;
-        if !self.has_member(Which::Old, owner, member) {
-            return Err(format!("the old type has no member {member}"));
+        let mut path = FieldPath::parse(member).map_err(|error| error.to_string())?;
+        let layout = self.layout(Which::Old);
+        let mut types = owner.names[Which::Old as usize].iter();
+        let found = types.find_map(|name| layout.lookup(layout.find(name)?, &path));
+        let found = found.ok_or_else(|| format!("the old type has no member {member}"))?;
+        // A flag is one of the number that a structure is a wrapper around.
+        let inside = flag.and_then(|_| ctype::wrapped_number(layout, found.ty));
+        if let Some((inside, _)) = inside {
+            let steps = path.steps().iter().chain(inside.steps());
+            path = steps.cloned().collect::<Vec<_>>().into();
         }
         let names = &owner.names[Which::Old as usize];
         let mask = |flag: &str| match self.meanings(Which::Old).of(names, member) {

@@ -590,10 +590,14 @@ impl<'a> Planner<'a> {
             PartKind::Made => (structure.ty, target),
             PartKind::Folded => (target, structure.ty),
         };
+        // Objects of a list that the map names are none's part.
+        let entries = self.pair.map.types.values();
+        let mut lists = entries.flat_map(|entry| entry.containers.values());
+        let alone = lists.any(|list| list.element == ty);
         let ty = self.plan_type(old, new, ty);
         let action = match kind {
             PartKind::Made => Action::Make { ty },
-            PartKind::Folded => Action::Fold { ty },
+            PartKind::Folded => Action::Fold { ty, alone },
         };
         Ok(both(rule, action, own, field))
     }

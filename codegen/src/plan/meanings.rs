@@ -79,7 +79,13 @@ fn of_layout(map: &StateMap, layout: &Layout) -> BTreeMap<String, Constants> {
                 continue;
             }
             let all = fields.entry(field.clone()).or_insert_with(empty);
-            for (name, value) in constants.iter().filter(|(name, _)| entry.watches(name)) {
+            let kept = meaning.kept.iter();
+            let kept = kept.map(|(name, value)| (name.as_str(), *value));
+            let kept = kept.filter(|(name, _)| !constants.contains_key(name));
+            let own = constants.iter().map(|(name, value)| (*name, *value));
+            let own = own.filter(|(name, _)| entry.watches(name));
+            for (name, value) in own.chain(kept) {
+                let value = &value;
                 match (&mut *all, meaning.unit) {
                     (Constants::Flags(flags), Unit::Masks) => {
                         // A mask of nothing is a flag that this configuration does not have.

@@ -10,6 +10,16 @@ use tempfile::TempDir;
 
 /// What the names of the releases begin with that the copy does not know.
 const GONE: [&str; 4] = ["6.12.115", "6.12.116", "6.12.117", "6.12.118"];
+/// Steps between releases that stay, which wait for the decision that the chapter makes: of 6.1 and of 7.x
+/// some have the change and others have not.
+const DECIDED: [&str; 6] = [
+    "linux-6.1.190-6.1.192",
+    "linux-6.1.192-6.1.190",
+    "linux-6.1.192-7.2.12",
+    "linux-7.2.12-6.1.192",
+    "linux-7.2.12-7.3.4",
+    "linux-7.3.4-7.2.12",
+];
 const TABLE: &str = "kernel-structs/releases.toml";
 const LAYOUTS: &str = "kernel-structs/layouts";
 /// Folders of which a project without them is as good for `kconv-gen` and for `cargo check`.
@@ -70,11 +80,10 @@ impl Project {
                 let (key, name) = line.split_once(" = ")?;
                 matches!(key, "from" | "to").then(|| name.trim_matches('"'))
             });
-            // The change came to 6.1 as well, and with its decision that step is gone, too.
-            let decided = step.contains("\nfrom = \"6.1.0-55-amd64\"\n")
-                || step.contains("\nto = \"6.1.0-55-amd64\"\n");
+            let name = dir.file_name().unwrap().to_owned();
+            let decided = DECIDED.iter().any(|step| name == *step);
             if decided || ends.any(of_gone_release) {
-                removed.push(dir.file_name().unwrap().to_owned());
+                removed.push(name);
                 fs::remove_dir_all(&dir).unwrap();
             }
         }
@@ -92,15 +101,15 @@ impl Project {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status();
-        // The chain of 6.1 lacks the step that waits for the decision, and that is told.
+        // The chains lack the steps that wait for the decision, and that is told.
         assert_eq!(status.unwrap().code(), Some(1));
         let lists = self.read("kernel-structs/views/src/linux_6/layouts.rs");
         assert!(!GONE.iter().any(|gone| lists.contains(gone)));
     }
 
-    /// Puts back the steps of 6.1 that wait for the same decision as the new one.
+    /// Puts back the steps between releases that stay that wait for the same decision as the new one.
     pub(crate) fn put_back_decided(&self) {
-        for step in ["linux-6.1.190-6.1.192", "linux-6.1.192-6.1.190"] {
+        for step in DECIDED {
             let step = Path::new("converters").join(step);
             assert!(!self.path().join(&step).exists());
             copy(&root().join(&step), &self.path().join(&step));

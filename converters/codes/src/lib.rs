@@ -62,6 +62,9 @@ codes! {
     TaskBreakpoint = "task.breakpoint", "a hardware breakpoint";
     TaskSyscallDispatch = "task.syscall-dispatch", "a dispatch of all system calls, without a selector";
     TaskTlsSegments = "task.tls-segments", "segments of a thread's own in the GDT";
+    TaskUtilization = "task.utilization", "bounds of the CPU utilization that a task asked for";
+    TaskAutoreap = "task.autoreap", "a process that nobody waits for (CLONE_AUTOREAP)";
+    TaskTimerNumbers = "task.timer-numbers", "a process that numbers its timers itself";
     TaskShadowStack = "task.shadow-stack", "a shadow stack";
     TaskAmx = "task.amx", "a permission to use AMX";
     TaskLoginUser = "task.login-user", "a login user of a thread that is not that of its process";
@@ -110,6 +113,7 @@ codes! {
     // Memory.
     MmDevice = "mm.device", "a mapping of a device";
     MmHugetlb = "mm.hugetlb", "a mapping of hugetlbfs";
+    MmGuardPages = "mm.guard-pages", "guard pages (MADV_GUARD_INSTALL)";
     MmProtectionKey = "mm.protection-key", "memory that may only be executed, beside keys that were given back";
     MmUserfaultfd = "mm.userfaultfd", "a userfaultfd";
     MmAio = "mm.aio", "an asynchronous I/O context (io_setup)";

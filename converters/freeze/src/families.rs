@@ -47,11 +47,15 @@ impl Known {
     }
 
     /// Takes out of the objects what the kernel has in them for itself and does again, whenever they
-    /// were read.
+    /// were read, and puts into them what some kernels have elsewhere.
     pub(crate) fn settle(self, walked: &mut Walked<'_>) -> Vec<Finding> {
         match self {
             Known::Linux24 => Vec::new(),
-            Known::Linux6 => linux6::leave_out_own(walked),
+            Known::Linux6 => {
+                let mut findings = linux6::leave_out_own(walked);
+                findings.extend(linux6::note_dumpable(walked));
+                findings
+            }
         }
     }
 

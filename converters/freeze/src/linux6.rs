@@ -5,6 +5,7 @@
 
 mod confinement;
 mod descriptors;
+mod dumpable;
 mod files;
 mod in_memory;
 mod locks;
@@ -23,6 +24,7 @@ mod terminal;
 mod works;
 mod xstate;
 
+pub(crate) use dumpable::note as note_dumpable;
 pub(crate) use machine::tick_rate;
 pub(crate) use works::leave_out_own;
 

@@ -15,25 +15,66 @@ macro_rules! task_struct {
         $new.mce_ripv_bits = [0; 8];
         carry::task_struct::always!($cx, $at, $old, $new);
         carry::task_struct::with_se!($cx, $at, $old, $new);
+        carry::task_struct::with_trc_ipi_to_cpu!($cx, $at, $old, $new);
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
-        carry::task_struct::with_thread_info_2!($cx, $at, $old, $new);
-        carry::task_struct::with_alloc_lock!($cx, $at, $old, $new);
+        carry::task_struct::with_softirq_disable_cnt!($cx, $at, $old, $new);
         $new.__state = $old.__state;
         // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
         // a mutex under PREEMPT_RT, has put that aside
         $new.saved_state = $cx.reset(&at!($at.saved_state), $old.saved_state, 0);
         $new.flags = $old.flags;
         $new.ptrace = $old.ptrace;
+        $new._pad_84 = [0; 4];
+        $new._pad_132 = [0; 60];
+        $new._pad_736 = [0; 32];
         $new.policy = $old.policy;
+        $new._pad_1044 = [0; 4];
+        $new._pad_2108 = [0; 4];
+        $new._pad_2146 = [0; 2];
+        $new._pad_2180 = [0; 4];
+        $new._pad_2220 = [0; 4];
         $new.exit_state = $old.exit_state;
+        $new._pad_2388 = [0; 4];
         $new.jobctl = $old.jobctl;
+        $new._pad_2405 = [0; 3];
+        $new._pad_2410 = [0; 6];
         $new.atomic_flags = $old.atomic_flags;
+        $new._pad_2820 = [0; 4];
+        $new._pad_3220 = [0; 4];
+        $new._pad_3348 = [0; 4];
+        $new._pad_3396 = [0; 4];
+        $new._pad_3532 = [0; 4];
+        // a free mutex has no owner, and nobody spins for it
+        carry::mutex::v6_1_0_47_rt_amd64(
+            $cx,
+            &at!($at.futex_exit_mutex),
+            &$old.futex_exit_mutex,
+            &mut $new.futex_exit_mutex,
+        );
+        $new._pad_3820 = [0; 4];
+        $new._pad_3900 = [0; 4];
+        $new._pad_3916 = [0; 4];
+        $new._pad_4964 = [0; 12];
+        $new._pad_5100 = [0; 4];
+        $new._pad_5140 = [0; 4];
         $new.mce_kflags = $old.mce_kflags;
         $new._pad_5284 = [0; 4];
         $new._pad_5320 = [0; 56];
     };
 }
 pub(super) use task_struct;
+
+macro_rules! thread_info {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        $new.syscall_work = $old.syscall_work;
+        $new.status = $old.status;
+        $new.preempt_lazy_count = $old.preempt_lazy_count;
+        // CPU the task was on
+        $new.cpu = $cx.reset(&at!($at.cpu), $old.cpu, 0);
+        $new._pad_28 = [0; 4];
+    };
+}
+pub(super) use thread_info;
 
 pub(super) static CHANGED: &[TypeConverter] = &[
     TypeConverter {
@@ -44,18 +85,42 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 28), Span::new(32, 32, 40), Span::new(76, 76, 8), Span::new(88, 88, 44), Span::new(192, 192, 12), Span::new(208, 208, 44), Span::new(256, 256, 44), Span::new(304, 304, 32), Span::new(384, 384, 196), Span::new(584, 584, 60), Span::new(648, 648, 60), Span::new(712, 712, 24), Span::new(768, 768, 224), Span::new(1024, 1024, 20), Span::new(1048, 1048, 1056), Span::new(2112, 2112, 34), Span::new(2148, 2148, 28), Span::new(2184, 2184, 36), Span::new(2224, 2224, 52), Span::new(2280, 2280, 108), Span::new(2392, 2392, 12), Span::new(2416, 2416, 344), Span::new(2768, 2768, 4), Span::new(2776, 2776, 44), Span::new(2824, 2824, 144), Span::new(2976, 2976, 28), Span::new(3008, 3008, 212), Span::new(3224, 3224, 65), Span::new(3296, 3296, 16), Span::new(3320, 3320, 24), Span::new(3352, 3352, 44), Span::new(3400, 3400, 132), Span::new(3536, 3536, 156), Span::new(3696, 3696, 88), Span::new(3792, 3792, 28), Span::new(3824, 3824, 16), Span::new(3848, 3848, 52), Span::new(3904, 3904, 12), Span::new(3920, 3920, 1034), Span::new(4960, 4960, 4), Span::new(4976, 4976, 124), Span::new(5104, 5104, 36), Span::new(5144, 5144, 44), Span::new(5192, 5192, 64), Span::new(5264, 5264, 20), Span::new(5288, 5288, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
             padding: &[Bits::new(224, 32), Bits::new(672, 32), Bits::new(1056, 480), Bits::new(1632, 32), Bits::new(2016, 32), Bits::new(2400, 32), Bits::new(2688, 384), Bits::new(4644, 28), Bits::new(5152, 32), Bits::new(5664, 32), Bits::new(5888, 256), Bits::new(7936, 256), Bits::new(8352, 32), Bits::new(16864, 32), Bits::new(17168, 16), Bits::new(17440, 32), Bits::new(17760, 32), Bits::new(18208, 32), Bits::new(19104, 32), Bits::new(19236, 28), Bits::new(19278, 50), Bits::new(22112, 32), Bits::new(22176, 32), Bits::new(22560, 32), Bits::new(23776, 32), Bits::new(24032, 32), Bits::new(25760, 32), Bits::new(26312, 56), Bits::new(26528, 32), Bits::new(26784, 32), Bits::new(27168, 32), Bits::new(28256, 32), Bits::new(29536, 32), Bits::new(30304, 32), Bits::new(30560, 32), Bits::new(30752, 32), Bits::new(31200, 32), Bits::new(31328, 32), Bits::new(39632, 48), Bits::new(39712, 96), Bits::new(40800, 32), Bits::new(41120, 32), Bits::new(41504, 32), Bits::new(42272, 32), Bits::new(42560, 448), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_SE, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_THREAD_INFO_2, &carry::task_struct::WITH_ALLOC_LOCK, &[
+            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_SE, &carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_SOFTIRQ_DISABLE_CNT, &[
                 RuleKind::Carry.of("__state"),
                 RuleKind::Reset.of("saved_state").by_map(carry::reasons::task_struct::SAVED_STATE),
                 RuleKind::Carry.of("flags"),
                 RuleKind::Carry.of("ptrace"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("policy"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("exit_state"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("jobctl"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("atomic_flags"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("mce_kflags"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Recurse.of("thread_info").inside("thread_info"),
                 RuleKind::Init.of("user_dumpable").by_override(carry::reasons::task_struct::USER_DUMPABLE),
                 RuleKind::Drop.of("in_execve").by_map(carry::reasons::task_struct::IN_EXECVE),
                 RuleKind::Drop.of("in_iowait").by_map(carry::reasons::task_struct::IN_IOWAIT),
@@ -63,5 +128,24 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             ..TypeRules::PLAIN
         },
         convert: Some(|cx, at, old, new| cx.typed(at, old, new, super::task_struct)),
+    },
+    TypeConverter {
+        rules: TypeRules {
+            name: "thread_info",
+            from_size: 32,
+            to_size: 32,
+            spans: &[Span::new(0, 0, 28)],
+            padding: &[Bits::new(224, 32)],
+            groups: &[&[
+                RuleKind::Carry.of("syscall_work"),
+                RuleKind::Carry.of("status"),
+                RuleKind::Carry.of("preempt_lazy_count"),
+                RuleKind::Reset.of("cpu").by_map(carry::reasons::thread_info::CPU),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Flags.of("flags").by_override(carry::reasons::thread_info::TIF_NEED_RESCHED_LAZY),
+            ]],
+            ..TypeRules::PLAIN
+        },
+        convert: None,
     },
 ];

@@ -11,6 +11,7 @@ use kconv_runtime::prelude::*;
 macro_rules! file {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::file::always!($cx, $at, $old, $new);
+        $new.f_count = $old.f_count;
         // nobody holds a lock of a frozen task
         carry::spinlock_t::v6_1_0_47_rt_amd64(
             $cx,
@@ -47,6 +48,7 @@ pub(super) use fown_struct;
 macro_rules! k_itimer {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::k_itimer::always!($cx, $at, $old, $new);
+        carry::k_itimer::with_it_active!($cx, $at, $old, $new);
         // nobody holds a lock of a frozen task
         carry::spinlock_t::v6_1_0_47_rt_amd64(
             $cx,
@@ -247,13 +249,27 @@ macro_rules! signal_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.is_child_subreaper_bits = [0; 1];
         carry::signal_struct::always!($cx, $at, $old, $new);
-        carry::signal_struct::with_stats_lock!($cx, $at, $old, $new);
+        carry::signal_struct::with_wait_chldexit!($cx, $at, $old, $new);
+        carry::signal_struct::with_padding_2!($cx, $at, $old, $new);
         $new.flags = $old.flags;
+        $new.set_is_child_subreaper($old.is_child_subreaper());
+        $new.set_has_child_subreaper($old.has_child_subreaper());
+        $new._pad_153 = [0; 3];
+        carry::hrtimer::v6_1_0_47_amd64(
+            $cx,
+            &at!($at.real_timer),
+            &$old.real_timer,
+            &mut $new.real_timer,
+        );
         $new._pad_412 = [0; 4];
-        $new._pad_428 = [0; 4];
+        // a seqcount and its spinlock, see there
+        carry::seqlock_t::v6_1_0_47_rt_amd64(
+            $cx,
+            &at!($at.stats_lock),
+            &$old.stats_lock,
+            &mut $new.stats_lock,
+        );
         $new._pad_1060 = [0; 4];
-        $new._pad_1073 = [0; 1];
-        $new._pad_1078 = [0; 2];
     };
 }
 pub(super) use signal_struct;
@@ -263,8 +279,9 @@ macro_rules! task_struct {
         $new.sched_reset_on_fork_bits = [0; 1];
         $new.sched_remote_wakeup_bits = [0; 2];
         $new.mce_ripv_bits = [0; 8];
+        carry::task_struct::with_trc_ipi_to_cpu!($cx, $at, $old, $new);
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
-        carry::task_struct::with_alloc_lock!($cx, $at, $old, $new);
+        carry::task_struct::with_softirq_disable_cnt!($cx, $at, $old, $new);
         $new.__state = $old.__state;
         // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
         // a mutex under PREEMPT_RT, has put that aside
@@ -377,35 +394,8 @@ macro_rules! task_struct {
         // nesting of RCU-trace readers, zero outside kernel code
         $new.trc_reader_nesting = $cx
             .reset(&at!($at.trc_reader_nesting), $old.trc_reader_nesting, 0);
-        // CPU that RCU-trace asks about this task, -1 for none
-        $new.trc_ipi_to_cpu = $cx
-            .reset(&at!($at.trc_ipi_to_cpu), $old.trc_ipi_to_cpu, -1);
-        // what RCU-trace waits for from this reader
-        $new.trc_reader_special.as_mut_bytes().fill(0);
         $new._pad_2148 = [0; 4];
-        // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.trc_holdout_list),
-            &$old.trc_holdout_list,
-            &mut $new.trc_holdout_list,
-        );
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.trc_blkd_node),
-            &$old.trc_blkd_node,
-            &mut $new.trc_blkd_node,
-        );
-        // CPU with the list of the blocked readers this one is on
-        $new.trc_blkd_cpu = $cx
-            .reset(&at!($at.trc_blkd_cpu), $old.trc_blkd_cpu, 0);
         $new._pad_2188 = [0; 4];
-        carry::sched_info::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.sched_info),
-            &$old.sched_info,
-            &mut $new.sched_info,
-        );
         // the ring of all processes
         $new.tasks.next = $cx
             .link(&at!($at.tasks.next), &at!($at.tasks), $old.tasks.next);
@@ -741,21 +731,13 @@ macro_rules! task_struct {
         $new.closid = $cx.reset(&at!($at.closid), $old.closid, 0);
         // monitor that resctrl gave the task's group on this machine
         $new.rmid = $cx.reset(&at!($at.rmid), $old.rmid, 0);
-        // head of the list of robust futexes, in the program
-        $new.robust_list = $old.robust_list;
-        // head of the list of robust futexes of a 32-bit program
-        $new.compat_robust_list = $old.compat_robust_list;
-        // PI futexes the task holds while others wait
-        carry::list_head::v6_1_0_47_amd64(
+        // a free mutex has no owner, and nobody spins for it
+        carry::mutex::v6_1_0_47_rt_amd64(
             $cx,
-            &at!($at.pi_state_list),
-            &$old.pi_state_list,
-            &mut $new.pi_state_list,
+            &at!($at.futex_exit_mutex),
+            &$old.futex_exit_mutex,
+            &mut $new.futex_exit_mutex,
         );
-        // a spare allocated before it is needed
-        $new.pi_state_cache = $cx
-            .reset(&at!($at.pi_state_cache), $old.pi_state_cache, 0);
-        $new.futex_state = $old.futex_state;
         // membership of a kernel list is rebuilt by whoever keeps the list
         carry::list_head::v6_1_0_47_amd64(
             $cx,
@@ -769,17 +751,6 @@ macro_rules! task_struct {
         $new._pad_3859 = [0; 1];
         $new.pref_node_fork = $old.pref_node_fork;
         $new._pad_3862 = [0; 2];
-        // the thread's struct rseq, in the program
-        $new.rseq = $old.rseq;
-        $new.rseq_sig = $old.rseq_sig;
-        $new.rseq_event_mask = $old.rseq_event_mask;
-        // CPUs whose TLB is still to be flushed for pages that reclaim took
-        carry::tlbflush_unmap_batch::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.tlb_ubc),
-            &$old.tlb_ubc,
-            &mut $new.tlb_ubc,
-        );
         // pipe kept for the next splice between files
         $new.splice_pipe = $cx.reset(&at!($at.splice_pipe), $old.splice_pipe, 0);
         carry::page_frag::v6_1_0_47_amd64(
@@ -879,12 +850,6 @@ macro_rules! task_struct {
             $old.rcu_read_unlock_special.as_bytes(),
             &[0; 4],
         );
-        // what RCU-trace waits for from this reader
-        $cx.drop_kept(
-            &at!($at.trc_reader_special, old),
-            $old.trc_reader_special.as_bytes(),
-            &[0; 4],
-        );
     };
 }
 pub(super) use task_struct;
@@ -955,10 +920,11 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             name: "file",
             from_size: 296,
             to_size: 216,
-            parts: &[Part { field: "f_owner", ty: "fown_struct", from: 136, to: 160, kind: PartKind::Made, behind: None }],
+            parts: &[Part { field: "f_owner", ty: "fown_struct", from: 136, to: 160, kind: PartKind::Made, behind: None, alone: false }],
             spans: &[Span::new(0, 84, 4), Span::new(16, 96, 16), Span::new(32, 72, 8), Span::new(40, 48, 8), Span::new(56, 16, 24), Span::new(80, 0, 8), Span::new(88, 80, 4), Span::new(92, 40, 4), Span::new(104, 120, 32), Span::new(208, 88, 8), Span::new(216, 184, 32), Span::new(256, 152, 8), Span::new(264, 64, 8), Span::new(272, 176, 8), Span::new(280, 56, 8), Span::new(288, 168, 8)],
             padding: &[Bits::new(32, 96), Bits::new(416, 32), Bits::new(800, 32)],
             groups: &[&carry::file::ALWAYS, &[
+                RuleKind::Carry.of("f_count"),
                 RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
@@ -1070,7 +1036,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 280,
             spans: &[Span::new(0, 0, 32), Span::new(40, 40, 44), Span::new(88, 88, 192)],
             padding: &[Bits::new(288, 32), Bits::new(672, 32)],
-            groups: &[&carry::k_itimer::ALWAYS, &[
+            groups: &[&carry::k_itimer::ALWAYS, &carry::k_itimer::WITH_IT_ACTIVE, &[
                 RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Call.of("list").by_override(carry::reasons::k_itimer::LIST_3),
@@ -1103,13 +1069,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 272,
             spans: &[Span::new(0, 0, 140), Span::new(144, 144, 128)],
             padding: &[Bits::new(1120, 32)],
-            groups: &[&[
-                RuleKind::Carry.of("refcnt"),
+            groups: &[&carry::mempolicy::ALWAYS, &[
                 RuleKind::Carry.of("flags"),
-                RuleKind::Carry.of("nodes"),
-                RuleKind::Carry.of("home_node"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Union.of("w"),
                 RuleKind::EnumByName.of("mode"),
             ]],
             ..TypeRules::PLAIN
@@ -1298,6 +1259,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(676, 28), Bits::new(1184, 32), Bits::new(1696, 32)],
             groups: &[&carry::sched_dl_entity::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Recurse.of("dl_timer").inside("hrtimer"),
+                RuleKind::Recurse.of("inactive_timer").inside("hrtimer"),
                 RuleKind::Init.of("dl_server").by_override(carry::reasons::sched_dl_entity::DL_SERVER),
                 RuleKind::Init.of("dl_server_active").by_override(carry::reasons::sched_dl_entity::DL_SERVER),
                 RuleKind::Init.of("dl_defer").by_override(carry::reasons::sched_dl_entity::DL_SERVER),
@@ -1342,7 +1305,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 256,
             spans: &[Span::new(0, 0, 224)],
             padding: &[Bits::new(1792, 256)],
-            groups: &[&[
+            groups: &[&carry::sched_statistics::WITH_NR_MIGRATIONS_COLD, &[
                 RuleKind::Reset.of("wait_start").by_map(carry::reasons::sched_statistics::WAIT_START),
                 RuleKind::Carry.of("wait_max"),
                 RuleKind::Carry.of("wait_count"),
@@ -1356,7 +1319,6 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("block_max"),
                 RuleKind::Carry.of("sum_block_runtime"),
                 RuleKind::Carry.of("slice_max"),
-                RuleKind::Carry.of("nr_migrations_cold"),
                 RuleKind::Carry.of("nr_failed_migrations_affine"),
                 RuleKind::Carry.of("nr_failed_migrations_running"),
                 RuleKind::Carry.of("nr_failed_migrations_hot"),
@@ -1368,9 +1330,6 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("nr_wakeups_remote"),
                 RuleKind::Carry.of("nr_wakeups_affine"),
                 RuleKind::Carry.of("nr_wakeups_affine_attempts"),
-                RuleKind::Carry.of("nr_wakeups_passive"),
-                RuleKind::Carry.of("nr_wakeups_idle"),
-                RuleKind::Padding.of("(padding)"),
                 RuleKind::Narrow.of("exec_max"),
             ]],
             ..TypeRules::PLAIN
@@ -1384,12 +1343,14 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1160,
             spans: &[Span::new(0, 0, 32), Span::new(40, 40, 112), Span::new(156, 156, 12), Span::new(176, 168, 60), Span::new(240, 232, 180), Span::new(424, 416, 12), Span::new(440, 432, 8), Span::new(456, 440, 4), Span::new(464, 448, 8), Span::new(480, 464, 88), Span::new(576, 560, 436), Span::new(1016, 1000, 60), Span::new(1080, 1064, 9), Span::new(1090, 1074, 4), Span::new(1096, 1080, 8), Span::new(1112, 1096, 28), Span::new(1152, 1136, 24)],
             padding: &[Bits::new(288, 32), Bits::new(1218, 30), Bits::new(1888, 32), Bits::new(3360, 32), Bits::new(3488, 32), Bits::new(3680, 32), Bits::new(3808, 32), Bits::new(4576, 32), Bits::new(8096, 32), Bits::new(8608, 32), Bits::new(8712, 8), Bits::new(8752, 16), Bits::new(8864, 32), Bits::new(9120, 32), Bits::new(9184, 32)],
-            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_STATS_LOCK, &[
+            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_WAIT_CHLDEXIT, &carry::signal_struct::WITH_PADDING_2, &[
                 RuleKind::Carry.of("flags"),
+                RuleKind::Carry.of("is_child_subreaper"),
+                RuleKind::Carry.of("has_child_subreaper"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Recurse.of("real_timer").inside("hrtimer"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("stats_lock").inside("seqlock_t").by_map(carry::reasons::seqlock_t::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Call.of("posix_timers").by_override(carry::reasons::signal_struct::POSIX_TIMERS_3),
                 RuleKind::Drop.of("autogroup").by_map(carry::reasons::signal_struct::AUTOGROUP),
@@ -1422,7 +1383,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 20), Span::new(24, 20, 4), Span::new(32, 24, 40), Span::new(76, 68, 8), Span::new(88, 80, 44), Span::new(192, 128, 12), Span::new(208, 144, 24), Span::new(232, 192, 17), Span::new(256, 216, 16), Span::new(272, 240, 8), Span::new(280, 232, 8), Span::new(288, 264, 12), Span::new(304, 280, 32), Span::new(384, 320, 56), Span::new(448, 384, 132), Span::new(584, 520, 60), Span::new(648, 584, 60), Span::new(712, 664, 8), Span::new(720, 680, 16), Span::new(768, 704, 224), Span::new(1024, 960, 16), Span::new(1040, 984, 4), Span::new(1048, 992, 1056), Span::new(2112, 2056, 34), Span::new(2148, 2092, 20), Span::new(2168, 2136, 8), Span::new(2184, 2152, 36), Span::new(2224, 2192, 52), Span::new(2280, 2248, 72), Span::new(2372, 2328, 16), Span::new(2392, 2344, 12), Span::new(2416, 2408, 240), Span::new(2672, 2648, 88), Span::new(2768, 2744, 4), Span::new(2776, 2752, 44), Span::new(2824, 2800, 144), Span::new(2976, 2952, 28), Span::new(3008, 2984, 212), Span::new(3224, 3200, 65), Span::new(3296, 3272, 16), Span::new(3320, 3296, 24), Span::new(3352, 3328, 44), Span::new(3400, 3376, 32), Span::new(3440, 3408, 92), Span::new(3536, 3504, 156), Span::new(3696, 3664, 12), Span::new(3712, 3680, 72), Span::new(3792, 3760, 28), Span::new(3848, 3808, 50), Span::new(3898, 3860, 2), Span::new(3904, 3864, 8), Span::new(3912, 3876, 4), Span::new(3920, 3880, 8), Span::new(3928, 3920, 1026), Span::new(4960, 5120, 4), Span::new(4976, 4952, 64), Span::new(5044, 5020, 36), Span::new(5096, 5056, 4), Span::new(5104, 5064, 8), Span::new(5120, 5088, 16), Span::new(5136, 5124, 4), Span::new(5144, 5128, 44), Span::new(5192, 5176, 40), Span::new(5232, 5224, 4), Span::new(5240, 5232, 24), Span::new(5272, 5264, 20), Span::new(5296, 5288, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
             padding: &[Bits::new(224, 32), Bits::new(672, 32), Bits::new(1056, 480), Bits::new(1632, 32), Bits::new(2016, 32), Bits::new(2400, 32), Bits::new(2688, 384), Bits::new(4644, 28), Bits::new(5152, 32), Bits::new(5664, 32), Bits::new(5888, 256), Bits::new(7936, 256), Bits::new(8352, 32), Bits::new(16864, 32), Bits::new(17168, 16), Bits::new(17440, 32), Bits::new(17760, 32), Bits::new(18208, 32), Bits::new(19104, 32), Bits::new(19236, 28), Bits::new(19279, 49), Bits::new(22112, 32), Bits::new(22176, 32), Bits::new(22560, 32), Bits::new(23776, 32), Bits::new(24032, 32), Bits::new(25760, 32), Bits::new(26312, 56), Bits::new(26528, 32), Bits::new(26784, 32), Bits::new(27168, 32), Bits::new(28256, 32), Bits::new(29536, 32), Bits::new(30304, 32), Bits::new(30560, 32), Bits::new(30752, 32), Bits::new(31200, 32), Bits::new(31328, 32), Bits::new(39632, 48), Bits::new(39712, 96), Bits::new(40800, 32), Bits::new(41120, 32), Bits::new(41504, 32), Bits::new(41888, 32), Bits::new(42336, 32), Bits::new(42624, 384), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_ALLOC_LOCK, &[
+            groups: &[&carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_SOFTIRQ_DISABLE_CNT, &[
                 RuleKind::Carry.of("__state"),
                 RuleKind::Reset.of("saved_state").by_map(carry::reasons::task_struct::SAVED_STATE),
                 RuleKind::Reset.of("stack").by_map(carry::reasons::task_struct::STACK),
@@ -1469,14 +1430,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("rcu_tasks_holdout_list").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("trc_reader_nesting").by_map(carry::reasons::task_struct::TRC_READER_NESTING),
-                RuleKind::Reset.of("trc_ipi_to_cpu").by_map(carry::reasons::task_struct::TRC_IPI_TO_CPU),
-                RuleKind::Reset.of("trc_reader_special").by_map(carry::reasons::task_struct::TRC_READER_SPECIAL),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("trc_holdout_list").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
-                RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
-                RuleKind::Reset.of("trc_blkd_cpu").by_map(carry::reasons::task_struct::TRC_BLKD_CPU),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Recurse.of("sched_info").inside("sched_info"),
                 RuleKind::Within.of("tasks.next").by_map(carry::reasons::task_struct::TASKS),
                 RuleKind::Within.of("tasks.prev").by_map(carry::reasons::task_struct::TASKS),
                 RuleKind::Reset.of("pushable_tasks.prio").by_map(carry::reasons::task_struct::PUSHABLE_TASKS),
@@ -1610,21 +1565,13 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("cg_list").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
                 RuleKind::Reset.of("closid").by_map(carry::reasons::task_struct::CLOSID),
                 RuleKind::Reset.of("rmid").by_map(carry::reasons::task_struct::RMID),
-                RuleKind::User.of("robust_list").by_map(carry::reasons::task_struct::ROBUST_LIST),
-                RuleKind::User.of("compat_robust_list").by_map(carry::reasons::task_struct::COMPAT_ROBUST_LIST),
-                RuleKind::Reset.of("pi_state_list").inside("list_head").by_map(carry::reasons::task_struct::PI_STATE_LIST),
-                RuleKind::Reset.of("pi_state_cache").by_map(carry::reasons::task_struct::PI_STATE_CACHE),
-                RuleKind::Carry.of("futex_state"),
+                RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
                 RuleKind::Reset.of("perf_event_list").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
                 RuleKind::Follow.of("mempolicy").by_map(carry::reasons::task_struct::MEMPOLICY),
                 RuleKind::Carry.of("il_prev"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("pref_node_fork"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::User.of("rseq").by_map(carry::reasons::task_struct::RSEQ),
-                RuleKind::Carry.of("rseq_sig"),
-                RuleKind::Carry.of("rseq_event_mask"),
-                RuleKind::Reset.of("tlb_ubc").inside("tlbflush_unmap_batch").by_map(carry::reasons::tlbflush_unmap_batch::WHOLE),
                 RuleKind::Reset.of("splice_pipe").by_map(carry::reasons::task_struct::SPLICE_PIPE),
                 RuleKind::Recurse.of("task_frag").inside("page_frag"),
                 RuleKind::Follow.of("delays").by_map(carry::reasons::task_struct::DELAYS),
@@ -1664,7 +1611,6 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("l1d_flush_kill").inside("callback_head").by_map(carry::reasons::callback_head::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Drop.of("rcu_read_unlock_special").by_map(carry::reasons::task_struct::RCU_READ_UNLOCK_SPECIAL),
-                RuleKind::Drop.of("trc_reader_special").by_map(carry::reasons::task_struct::TRC_READER_SPECIAL),
                 RuleKind::Recurse.of("thread_info").inside("thread_info"),
                 RuleKind::Flags.of("flags").by_override(joined!("PF_BLOCK_TS: ", carry::reasons::task_struct::PF_BLOCK_TS, "; PF_KCOMPACTD, PF_USER_WORKER: ", carry::reasons::task_struct::PF_USER_WORKER)),
                 RuleKind::Recurse.of("se").inside("sched_entity"),
@@ -1732,7 +1678,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("syscall_work"),
                 RuleKind::Carry.of("status"),
                 RuleKind::Reset.of("cpu").by_map(carry::reasons::thread_info::CPU),
-                RuleKind::Flags.of("flags").by_override(joined!("TIF_NEED_RESCHED_LAZY: ", carry::reasons::thread_info::TIF_NEED_RESCHED_LAZY_3, "; TIF_SINGLESTEP, TIF_SSBD: ", carry::reasons::thread_info::TIF_SINGLESTEP)),
+                RuleKind::Flags.of("flags").by_override(joined!("TIF_NEED_RESCHED_LAZY: ", carry::reasons::thread_info::TIF_NEED_RESCHED_LAZY, "; TIF_SINGLESTEP, TIF_SSBD: ", carry::reasons::thread_info::TIF_SINGLESTEP)),
                 RuleKind::Drop.of("preempt_lazy_count").by_override(carry::reasons::thread_info::PREEMPT_LAZY_COUNT_2),
             ]],
             ..TypeRules::PLAIN
@@ -1746,28 +1692,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 4416,
             spans: &[Span::new(24, 24, 120), Span::new(148, 148, 4), Span::new(192, 192, 4), Span::new(200, 200, 88), Span::new(320, 320, 4096)],
             padding: &[Bits::new(1153, 31), Bits::new(1216, 320), Bits::new(1568, 32), Bits::new(2308, 252)],
-            groups: &[&[
-                RuleKind::Reset.of("tls_array").by_map(carry::reasons::thread_struct::TLS_ARRAY),
-                RuleKind::Reset.of("sp").by_map(carry::reasons::thread_struct::SP),
-                RuleKind::Carry.of("es"),
-                RuleKind::Carry.of("ds"),
-                RuleKind::Carry.of("fsindex"),
-                RuleKind::Carry.of("gsindex"),
-                RuleKind::Carry.of("fsbase"),
-                RuleKind::Carry.of("gsbase"),
-                RuleKind::Reset.of("ptrace_bps").times(4).by_map(carry::reasons::thread_struct::PTRACE_BPS),
-                RuleKind::Carry.of("virtual_dr6"),
-                RuleKind::Carry.of("ptrace_dr7"),
-                RuleKind::Carry.of("cr2"),
-                RuleKind::Carry.of("trap_nr"),
-                RuleKind::Carry.of("error_code"),
-                RuleKind::Follow.of("io_bitmap").by_map(carry::reasons::thread_struct::IO_BITMAP),
-                RuleKind::Carry.of("iopl_emul"),
-                RuleKind::Carry.of("iopl_warn"),
+            groups: &[&carry::thread_struct::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("pkru"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("tls_array").by_map(carry::reasons::thread_struct::TLS_ARRAY),
                 RuleKind::Init.of("features").by_map(carry::reasons::thread_struct::FEATURES),
                 RuleKind::Init.of("features_locked").by_override(carry::reasons::thread_struct::FEATURES_LOCKED),
                 RuleKind::Init.of("shstk").by_override(carry::reasons::thread_struct::SHSTK),
@@ -1786,6 +1712,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32), Bits::new(992, 32)],
             groups: &[&carry::user_struct::ALWAYS, &[
                 RuleKind::Carry.of("perf_mlock"),
+                RuleKind::Reset.of("ratelimit.printed").by_map(carry::reasons::user_struct::RATELIMIT),
+                RuleKind::Reset.of("ratelimit.missed").by_map(carry::reasons::user_struct::RATELIMIT),
             ]],
             ..TypeRules::PLAIN
         },

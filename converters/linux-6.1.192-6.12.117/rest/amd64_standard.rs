@@ -54,6 +54,7 @@ pub(super) use cred;
 macro_rules! file {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::file::always!($cx, $at, $old, $new);
+        $new.f_count = $old.f_count;
         // nobody holds a lock of a frozen task
         carry::spinlock_t::v6_1_0_47_amd64(
             $cx,
@@ -123,7 +124,16 @@ pub(super) use fpu;
 macro_rules! k_itimer {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::k_itimer::always!($cx, $at, $old, $new);
-        carry::k_itimer::with_it_lock!($cx, $at, $old, $new);
+        carry::k_itimer::with_it_active!($cx, $at, $old, $new);
+        // nobody holds a lock of a frozen task
+        carry::spinlock_t::v6_1_0_47_amd64(
+            $cx,
+            &at!($at.it_lock),
+            &$old.it_lock,
+            &mut $new.it_lock,
+        );
+        $new._pad_36 = [0; 4];
+        $new._pad_60 = [0; 4];
     };
 }
 pub(super) use k_itimer;
@@ -147,12 +157,8 @@ pub(super) use maple_tree;
 
 macro_rules! mempolicy {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        $new.refcnt = $old.refcnt;
+        carry::mempolicy::always!($cx, $at, $old, $new);
         $new.flags = $old.flags;
-        $new.nodes = $old.nodes;
-        $new.home_node = $old.home_node;
-        $new._pad_140 = [0; 4];
-        $new.w = $old.w;
     };
 }
 pub(super) use mempolicy;
@@ -196,6 +202,13 @@ macro_rules! mm_struct {
         $new.pgtables_bytes.counter = $cx
             .reset(&at!($at.pgtables_bytes.counter), $old.pgtables_bytes.counter, 0);
         $new.map_count = $old.map_count;
+        // count 0 is unlocked
+        carry::rw_semaphore::v6_1_0_47_amd64(
+            $cx,
+            &at!($at.mmap_lock),
+            &$old.mmap_lock,
+            &mut $new.mmap_lock,
+        );
         // membership of a kernel list is rebuilt by whoever keeps the list
         carry::list_head::v6_1_0_47_amd64(
             $cx,
@@ -337,6 +350,18 @@ macro_rules! sched_dl_entity {
         $new.dl_throttled_bits = [0; 2];
         carry::sched_dl_entity::always!($cx, $at, $old, $new);
         $new._pad_86 = [0; 2];
+        carry::hrtimer::v6_1_0_47_amd64(
+            $cx,
+            &at!($at.dl_timer),
+            &$old.dl_timer,
+            &mut $new.dl_timer,
+        );
+        carry::hrtimer::v6_1_0_47_amd64(
+            $cx,
+            &at!($at.inactive_timer),
+            &$old.inactive_timer,
+            &mut $new.inactive_timer,
+        );
     };
 }
 pub(super) use sched_dl_entity;
@@ -353,6 +378,7 @@ pub(super) use sched_entity;
 
 macro_rules! sched_statistics {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        carry::sched_statistics::with_nr_migrations_cold!($cx, $at, $old, $new);
         // stamp of the run queue clock of one CPU
         $new.wait_start = $cx.reset(&at!($at.wait_start), $old.wait_start, 0);
         $new.wait_max = $old.wait_max;
@@ -369,7 +395,6 @@ macro_rules! sched_statistics {
         $new.block_max = $old.block_max;
         $new.sum_block_runtime = $old.sum_block_runtime;
         $new.slice_max = $old.slice_max;
-        $new.nr_migrations_cold = $old.nr_migrations_cold;
         $new.nr_failed_migrations_affine = $old.nr_failed_migrations_affine;
         $new.nr_failed_migrations_running = $old.nr_failed_migrations_running;
         $new.nr_failed_migrations_hot = $old.nr_failed_migrations_hot;
@@ -381,9 +406,6 @@ macro_rules! sched_statistics {
         $new.nr_wakeups_remote = $old.nr_wakeups_remote;
         $new.nr_wakeups_affine = $old.nr_wakeups_affine;
         $new.nr_wakeups_affine_attempts = $old.nr_wakeups_affine_attempts;
-        $new.nr_wakeups_passive = $old.nr_wakeups_passive;
-        $new.nr_wakeups_idle = $old.nr_wakeups_idle;
-        $new._pad_224 = [0; 32];
     };
 }
 pub(super) use sched_statistics;
@@ -392,8 +414,24 @@ macro_rules! signal_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.is_child_subreaper_bits = [0; 1];
         carry::signal_struct::always!($cx, $at, $old, $new);
-        carry::signal_struct::with_wait_chldexit!($cx, $at, $old, $new);
+        carry::signal_struct::with_stats_lock!($cx, $at, $old, $new);
+        // waiters queue with entries on their kernel stacks
+        carry::wait_queue_head_t::v6_1_0_47_amd64(
+            $cx,
+            &at!($at.wait_chldexit),
+            &$old.wait_chldexit,
+            &mut $new.wait_chldexit,
+        );
         $new.flags = $old.flags;
+        $new.set_is_child_subreaper($old.is_child_subreaper());
+        $new.set_has_child_subreaper($old.has_child_subreaper());
+        $new._pad_129 = [0; 3];
+        carry::hrtimer::v6_1_0_47_amd64(
+            $cx,
+            &at!($at.real_timer),
+            &$old.real_timer,
+            &mut $new.real_timer,
+        );
         $new._pad_388 = [0; 4];
         $new._pad_404 = [0; 4];
         // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
@@ -419,9 +457,16 @@ macro_rules! task_struct {
         $new.sched_reset_on_fork_bits = [0; 1];
         $new.sched_remote_wakeup_bits = [0; 2];
         $new.mce_ripv_bits = [0; 8];
-        carry::task_struct::with_thread_info!($cx, $at, $old, $new);
+        carry::task_struct::with_trc_ipi_to_cpu!($cx, $at, $old, $new);
         carry::task_struct::with_posix_cputimers_work!($cx, $at, $old, $new);
+        carry::task_struct::with_alloc_lock!($cx, $at, $old, $new);
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
+        carry::thread_info::v6_1_0_47_amd64(
+            $cx,
+            &at!($at.thread_info),
+            &$old.thread_info,
+            &mut $new.thread_info,
+        );
         $new.__state = $old.__state;
         // kernel stack, made with the task
         $new.stack = $cx.reset(&at!($at.stack), $old.stack, 0);
@@ -438,6 +483,7 @@ macro_rules! task_struct {
             &mut $new.wake_entry,
         );
         $new.wakee_flips = $old.wakee_flips;
+        $new._pad_76 = [0; 4];
         // jiffies of this boot
         $new.wakee_flip_decay_ts = $cx
             .reset(&at!($at.wakee_flip_decay_ts), $old.wakee_flip_decay_ts, 0);
@@ -453,6 +499,7 @@ macro_rules! task_struct {
         $new.static_prio = $old.static_prio;
         $new.normal_prio = $old.normal_prio;
         $new.rt_priority = $old.rt_priority;
+        $new._pad_124 = [0; 4];
         carry::sched_rt_entity::v6_1_0_47_amd64(
             $cx,
             &at!($at.rt),
@@ -525,38 +572,12 @@ macro_rules! task_struct {
             &$old.rcu_tasks_holdout_list,
             &mut $new.rcu_tasks_holdout_list,
         );
+        $new._pad_2116 = [0; 4];
         // nesting of RCU-trace readers, zero outside kernel code
         $new.trc_reader_nesting = $cx
             .reset(&at!($at.trc_reader_nesting), $old.trc_reader_nesting, 0);
-        // CPU that RCU-trace asks about this task, -1 for none
-        $new.trc_ipi_to_cpu = $cx
-            .reset(&at!($at.trc_ipi_to_cpu), $old.trc_ipi_to_cpu, -1);
-        // what RCU-trace waits for from this reader
-        $new.trc_reader_special.as_mut_bytes().fill(0);
         $new._pad_2148 = [0; 4];
-        // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.trc_holdout_list),
-            &$old.trc_holdout_list,
-            &mut $new.trc_holdout_list,
-        );
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.trc_blkd_node),
-            &$old.trc_blkd_node,
-            &mut $new.trc_blkd_node,
-        );
-        // CPU with the list of the blocked readers this one is on
-        $new.trc_blkd_cpu = $cx
-            .reset(&at!($at.trc_blkd_cpu), $old.trc_blkd_cpu, 0);
         $new._pad_2188 = [0; 4];
-        carry::sched_info::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.sched_info),
-            &$old.sched_info,
-            &mut $new.sched_info,
-        );
         // the ring of all processes
         $new.tasks.next = $cx
             .link(&at!($at.tasks.next), &at!($at.tasks), $old.tasks.next);
@@ -886,21 +907,6 @@ macro_rules! task_struct {
         $new.closid = $cx.reset(&at!($at.closid), $old.closid, 0);
         // monitor that resctrl gave the task's group on this machine
         $new.rmid = $cx.reset(&at!($at.rmid), $old.rmid, 0);
-        // head of the list of robust futexes, in the program
-        $new.robust_list = $old.robust_list;
-        // head of the list of robust futexes of a 32-bit program
-        $new.compat_robust_list = $old.compat_robust_list;
-        // PI futexes the task holds while others wait
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.pi_state_list),
-            &$old.pi_state_list,
-            &mut $new.pi_state_list,
-        );
-        // a spare allocated before it is needed
-        $new.pi_state_cache = $cx
-            .reset(&at!($at.pi_state_cache), $old.pi_state_cache, 0);
-        $new.futex_state = $old.futex_state;
         // membership of a kernel list is rebuilt by whoever keeps the list
         carry::list_head::v6_1_0_47_amd64(
             $cx,
@@ -914,17 +920,6 @@ macro_rules! task_struct {
         $new._pad_3763 = [0; 1];
         $new.pref_node_fork = $old.pref_node_fork;
         $new._pad_3766 = [0; 2];
-        // the thread's struct rseq, in the program
-        $new.rseq = $old.rseq;
-        $new.rseq_sig = $old.rseq_sig;
-        $new.rseq_event_mask = $old.rseq_event_mask;
-        // CPUs whose TLB is still to be flushed for pages that reclaim took
-        carry::tlbflush_unmap_batch::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.tlb_ubc),
-            &$old.tlb_ubc,
-            &mut $new.tlb_ubc,
-        );
         // pipe kept for the next splice between files
         $new.splice_pipe = $cx.reset(&at!($at.splice_pipe), $old.splice_pipe, 0);
         carry::page_frag::v6_1_0_47_amd64(
@@ -1024,12 +1019,6 @@ macro_rules! task_struct {
             $old.rcu_read_unlock_special.as_bytes(),
             &[0; 4],
         );
-        // what RCU-trace waits for from this reader
-        $cx.drop_kept(
-            &at!($at.trc_reader_special, old),
-            $old.trc_reader_special.as_bytes(),
-            &[0; 4],
-        );
     };
 }
 pub(super) use task_struct;
@@ -1037,37 +1026,8 @@ pub(super) use task_struct;
 macro_rules! thread_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.iopl_warn_bits = [0; 1];
-        // segments of the thread in the GDT, of 8 bytes each, which 32-bit code asks for
-        $new.tls_array.as_mut_bytes().fill(0);
-        // where the task was switched out, on a kernel stack that is not carried
-        $new.sp = $cx.reset(&at!($at.sp), $old.sp, 0);
-        $new.es = $old.es;
-        $new.ds = $old.ds;
-        $new.fsindex = $old.fsindex;
-        $new.gsindex = $old.gsindex;
-        $new.fsbase = $old.fsbase;
-        $new.gsbase = $old.gsbase;
-        // breakpoints that a tracer set in the debug registers, kept as perf events
-        $cx.each(
-            &at!($at.ptrace_bps),
-            &$old.ptrace_bps,
-            &mut $new.ptrace_bps,
-            |cx, at, old, new| *new = cx.reset_strict(at, *old, 0),
-        );
-        $new.virtual_dr6 = $old.virtual_dr6;
-        $new.ptrace_dr7 = $old.ptrace_dr7;
-        $new.cr2 = $old.cr2;
-        $new.trap_nr = $old.trap_nr;
-        $new.error_code = $old.error_code;
-        // I/O ports the program may use, shared copy-on-write
-        $new.io_bitmap = $cx.follow(&at!($at.io_bitmap), $old.io_bitmap);
-        $new.iopl_emul = $old.iopl_emul;
-        $new.set_iopl_warn($old.iopl_warn());
-        $new._pad_145 = [0; 3];
-        $new.pkru = $old.pkru;
+        carry::thread_struct::always!($cx, $at, $old, $new);
         $new._pad_184 = [0; 8];
-        // segments of the thread in the GDT, of 8 bytes each, which 32-bit code asks for
-        $cx.drop_zero(&at!($at.tls_array, old), $old.tls_array.as_bytes());
     };
 }
 pub(super) use thread_struct;
@@ -1076,6 +1036,11 @@ macro_rules! user_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::user_struct::always!($cx, $at, $old, $new);
         $new.perf_mlock = $old.perf_mlock;
+        // limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE
+        $new.ratelimit.printed = $cx
+            .reset(&at!($at.ratelimit.printed), $old.ratelimit.printed, 0);
+        $new.ratelimit.missed = $cx
+            .reset(&at!($at.ratelimit.missed), $old.ratelimit.missed, 0);
     };
 }
 pub(super) use user_struct;
@@ -1136,10 +1101,11 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             name: "file",
             from_size: 232,
             to_size: 184,
-            parts: &[Part { field: "f_owner", ty: "fown_struct", from: 112, to: 128, kind: PartKind::Made, behind: None }],
+            parts: &[Part { field: "f_owner", ty: "fown_struct", from: 112, to: 128, kind: PartKind::Made, behind: None, alone: false }],
             spans: &[Span::new(0, 52, 4), Span::new(16, 64, 16), Span::new(32, 40, 8), Span::new(40, 16, 8), Span::new(56, 0, 8), Span::new(64, 48, 4), Span::new(68, 12, 4), Span::new(72, 80, 8), Span::new(84, 92, 28), Span::new(144, 56, 8), Span::new(152, 152, 32), Span::new(192, 120, 8), Span::new(200, 32, 8), Span::new(208, 144, 8), Span::new(216, 24, 8), Span::new(224, 136, 8)],
             padding: &[Bits::new(32, 96), Bits::new(416, 32)],
             groups: &[&carry::file::ALWAYS, &[
+                RuleKind::Carry.of("f_count"),
                 RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
                 RuleKind::Flags.of("f_mode").by_override(joined!("FMODE_BACKING, FMODE_CAN_ATOMIC_WRITE, FMODE_WRITE_RESTRICTED: ", carry::reasons::file::FMODE_WRITE_RESTRICTED, "; FMODE_BUF_RASYNC, FMODE_BUF_WASYNC, FMODE_EXCL, FMODE_NDELAY, FMODE_UNSIGNED_OFFSET, FMODE_WRITE_IOCTL: ", carry::reasons::file::FMODE_WRITE_IOCTL_2, "; FMODE_NONOTIFY: ", carry::reasons::file::FMODE_NONOTIFY, "; FMODE_NONOTIFY_PERM: ", carry::reasons::file::FMODE_NONOTIFY_PERM, "; FMODE_NOREUSE: ", carry::reasons::file::FMODE_NOREUSE)),
@@ -1249,7 +1215,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 256,
             spans: &[Span::new(0, 0, 32), Span::new(40, 40, 20), Span::new(64, 64, 192)],
             padding: &[Bits::new(288, 32), Bits::new(480, 32)],
-            groups: &[&carry::k_itimer::ALWAYS, &carry::k_itimer::WITH_IT_LOCK, &[
+            groups: &[&carry::k_itimer::ALWAYS, &carry::k_itimer::WITH_IT_ACTIVE, &[
+                RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Call.of("list").by_override(carry::reasons::k_itimer::LIST_3),
             ]],
             ..TypeRules::PLAIN
@@ -1279,13 +1248,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 272,
             spans: &[Span::new(0, 0, 140), Span::new(144, 144, 128)],
             padding: &[Bits::new(1120, 32)],
-            groups: &[&[
-                RuleKind::Carry.of("refcnt"),
+            groups: &[&carry::mempolicy::ALWAYS, &[
                 RuleKind::Carry.of("flags"),
-                RuleKind::Carry.of("nodes"),
-                RuleKind::Carry.of("home_node"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Union.of("w"),
                 RuleKind::EnumByName.of("mode"),
             ]],
             ..TypeRules::PLAIN
@@ -1328,6 +1292,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("mm_users"),
                 RuleKind::Reset.of("pgtables_bytes.counter").by_map(carry::reasons::mm_struct::PGTABLES_BYTES),
                 RuleKind::Carry.of("map_count"),
+                RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map(carry::reasons::rw_semaphore::WHOLE),
                 RuleKind::Reset.of("mmlist").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("futex_unique_id.counter").by_map(carry::reasons::mm_struct::FUTEX_UNIQUE_ID),
@@ -1472,6 +1437,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(676, 28), Bits::new(1184, 32), Bits::new(1696, 32)],
             groups: &[&carry::sched_dl_entity::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Recurse.of("dl_timer").inside("hrtimer"),
+                RuleKind::Recurse.of("inactive_timer").inside("hrtimer"),
                 RuleKind::Init.of("dl_server").by_override(carry::reasons::sched_dl_entity::DL_SERVER),
                 RuleKind::Init.of("dl_server_active").by_override(carry::reasons::sched_dl_entity::DL_SERVER),
                 RuleKind::Init.of("dl_defer").by_override(carry::reasons::sched_dl_entity::DL_SERVER),
@@ -1516,7 +1483,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 256,
             spans: &[Span::new(0, 0, 224)],
             padding: &[Bits::new(1792, 256)],
-            groups: &[&[
+            groups: &[&carry::sched_statistics::WITH_NR_MIGRATIONS_COLD, &[
                 RuleKind::Reset.of("wait_start").by_map(carry::reasons::sched_statistics::WAIT_START),
                 RuleKind::Carry.of("wait_max"),
                 RuleKind::Carry.of("wait_count"),
@@ -1530,7 +1497,6 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("block_max"),
                 RuleKind::Carry.of("sum_block_runtime"),
                 RuleKind::Carry.of("slice_max"),
-                RuleKind::Carry.of("nr_migrations_cold"),
                 RuleKind::Carry.of("nr_failed_migrations_affine"),
                 RuleKind::Carry.of("nr_failed_migrations_running"),
                 RuleKind::Carry.of("nr_failed_migrations_hot"),
@@ -1542,9 +1508,6 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("nr_wakeups_remote"),
                 RuleKind::Carry.of("nr_wakeups_affine"),
                 RuleKind::Carry.of("nr_wakeups_affine_attempts"),
-                RuleKind::Carry.of("nr_wakeups_passive"),
-                RuleKind::Carry.of("nr_wakeups_idle"),
-                RuleKind::Padding.of("(padding)"),
                 RuleKind::Narrow.of("exec_max"),
             ]],
             ..TypeRules::PLAIN
@@ -1558,8 +1521,13 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1104,
             spans: &[Span::new(0, 0, 32), Span::new(40, 40, 88), Span::new(132, 132, 12), Span::new(152, 144, 60), Span::new(216, 208, 180), Span::new(400, 392, 12), Span::new(416, 408, 20), Span::new(440, 432, 64), Span::new(512, 504, 436), Span::new(952, 944, 60), Span::new(1016, 1008, 9), Span::new(1026, 1018, 4), Span::new(1032, 1024, 16), Span::new(1052, 1044, 40), Span::new(1096, 1088, 16)],
             padding: &[Bits::new(288, 32), Bits::new(1026, 30), Bits::new(1696, 32), Bits::new(3168, 32), Bits::new(3296, 32), Bits::new(4064, 32), Bits::new(7584, 32), Bits::new(8096, 32), Bits::new(8200, 8), Bits::new(8240, 16)],
-            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_WAIT_CHLDEXIT, &[
+            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_STATS_LOCK, &[
+                RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map(carry::reasons::wait_queue_head_t::WHOLE),
                 RuleKind::Carry.of("flags"),
+                RuleKind::Carry.of("is_child_subreaper"),
+                RuleKind::Carry.of("has_child_subreaper"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Recurse.of("real_timer").inside("hrtimer"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("autogroup").by_map(carry::reasons::signal_struct::AUTOGROUP),
@@ -1596,7 +1564,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 24), Span::new(168, 192, 17), Span::new(192, 216, 16), Span::new(208, 240, 8), Span::new(216, 232, 8), Span::new(224, 264, 12), Span::new(240, 280, 32), Span::new(320, 320, 56), Span::new(384, 384, 132), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 664, 8), Span::new(656, 680, 16), Span::new(704, 704, 224), Span::new(960, 960, 16), Span::new(976, 984, 4), Span::new(984, 992, 1056), Span::new(2048, 2056, 34), Span::new(2084, 2092, 20), Span::new(2104, 2136, 8), Span::new(2120, 2152, 36), Span::new(2160, 2192, 52), Span::new(2216, 2248, 72), Span::new(2308, 2328, 16), Span::new(2328, 2344, 12), Span::new(2352, 2368, 240), Span::new(2608, 2608, 88), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 72), Span::new(3336, 3328, 92), Span::new(3432, 3424, 160), Span::new(3600, 3584, 80), Span::new(3684, 3668, 24), Span::new(3728, 3704, 8), Span::new(3740, 3716, 46), Span::new(3786, 3764, 2), Span::new(3788, 3768, 16), Span::new(3808, 3784, 112), Span::new(3920, 3900, 4), Span::new(3928, 3904, 8), Span::new(3936, 3944, 1026), Span::new(4968, 5144, 4), Span::new(4984, 4976, 64), Span::new(5052, 5044, 36), Span::new(5104, 5080, 4), Span::new(5112, 5088, 8), Span::new(5128, 5112, 16), Span::new(5144, 5148, 4), Span::new(5152, 5152, 44), Span::new(5200, 5200, 40), Span::new(5240, 5248, 4), Span::new(5248, 5256, 24), Span::new(5280, 5288, 20), Span::new(5304, 5312, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
             padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18767, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(41952, 32), Bits::new(42400, 32), Bits::new(42688, 320), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::WITH_THREAD_INFO, &carry::task_struct::WITH_POSIX_CPUTIMERS_WORK, &carry::task_struct::WITH_MCE_VADDR, &[
+            groups: &[&carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_POSIX_CPUTIMERS_WORK, &carry::task_struct::WITH_ALLOC_LOCK, &carry::task_struct::WITH_MCE_VADDR, &[
+                RuleKind::Recurse.of("thread_info").inside("thread_info"),
                 RuleKind::Carry.of("__state"),
                 RuleKind::Reset.of("stack").by_map(carry::reasons::task_struct::STACK),
                 RuleKind::Carry.of("usage").by_map(carry::reasons::refcount_t::WHOLE),
@@ -1604,6 +1573,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("on_cpu").by_map(carry::reasons::task_struct::ON_CPU),
                 RuleKind::Reset.of("wake_entry").inside("__call_single_node").by_map(carry::reasons::__call_single_node::WHOLE),
                 RuleKind::Carry.of("wakee_flips"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("wakee_flip_decay_ts").by_map(carry::reasons::task_struct::WAKEE_FLIP_DECAY_TS),
                 RuleKind::Reset.of("last_wakee").by_map(carry::reasons::task_struct::LAST_WAKEE),
                 RuleKind::Reset.of("recent_used_cpu").by_map(carry::reasons::task_struct::RECENT_USED_CPU),
@@ -1613,6 +1583,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("static_prio"),
                 RuleKind::Carry.of("normal_prio"),
                 RuleKind::Carry.of("rt_priority"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Recurse.of("rt").inside("sched_rt_entity"),
                 RuleKind::Symbol.of("sched_class").by_map(carry::reasons::task_struct::SCHED_CLASS),
                 RuleKind::Reset.of("sched_task_group").by_map(carry::reasons::task_struct::SCHED_TASK_GROUP),
@@ -1638,15 +1609,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("rcu_tasks_idle_cpu").by_map(carry::reasons::task_struct::RCU_TASKS_IDLE_CPU),
                 RuleKind::Reset.of("rcu_tasks_holdout_list").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("trc_reader_nesting").by_map(carry::reasons::task_struct::TRC_READER_NESTING),
-                RuleKind::Reset.of("trc_ipi_to_cpu").by_map(carry::reasons::task_struct::TRC_IPI_TO_CPU),
-                RuleKind::Reset.of("trc_reader_special").by_map(carry::reasons::task_struct::TRC_READER_SPECIAL),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("trc_holdout_list").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
-                RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
-                RuleKind::Reset.of("trc_blkd_cpu").by_map(carry::reasons::task_struct::TRC_BLKD_CPU),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Recurse.of("sched_info").inside("sched_info"),
                 RuleKind::Within.of("tasks.next").by_map(carry::reasons::task_struct::TASKS),
                 RuleKind::Within.of("tasks.prev").by_map(carry::reasons::task_struct::TASKS),
                 RuleKind::Reset.of("pushable_tasks.prio").by_map(carry::reasons::task_struct::PUSHABLE_TASKS),
@@ -1774,21 +1740,12 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("cg_list").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
                 RuleKind::Reset.of("closid").by_map(carry::reasons::task_struct::CLOSID),
                 RuleKind::Reset.of("rmid").by_map(carry::reasons::task_struct::RMID),
-                RuleKind::User.of("robust_list").by_map(carry::reasons::task_struct::ROBUST_LIST),
-                RuleKind::User.of("compat_robust_list").by_map(carry::reasons::task_struct::COMPAT_ROBUST_LIST),
-                RuleKind::Reset.of("pi_state_list").inside("list_head").by_map(carry::reasons::task_struct::PI_STATE_LIST),
-                RuleKind::Reset.of("pi_state_cache").by_map(carry::reasons::task_struct::PI_STATE_CACHE),
-                RuleKind::Carry.of("futex_state"),
                 RuleKind::Reset.of("perf_event_list").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
                 RuleKind::Follow.of("mempolicy").by_map(carry::reasons::task_struct::MEMPOLICY),
                 RuleKind::Carry.of("il_prev"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("pref_node_fork"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::User.of("rseq").by_map(carry::reasons::task_struct::RSEQ),
-                RuleKind::Carry.of("rseq_sig"),
-                RuleKind::Carry.of("rseq_event_mask"),
-                RuleKind::Reset.of("tlb_ubc").inside("tlbflush_unmap_batch").by_map(carry::reasons::tlbflush_unmap_batch::WHOLE),
                 RuleKind::Reset.of("splice_pipe").by_map(carry::reasons::task_struct::SPLICE_PIPE),
                 RuleKind::Recurse.of("task_frag").inside("page_frag"),
                 RuleKind::Follow.of("delays").by_map(carry::reasons::task_struct::DELAYS),
@@ -1828,7 +1785,6 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("l1d_flush_kill").inside("callback_head").by_map(carry::reasons::callback_head::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Drop.of("rcu_read_unlock_special").by_map(carry::reasons::task_struct::RCU_READ_UNLOCK_SPECIAL),
-                RuleKind::Drop.of("trc_reader_special").by_map(carry::reasons::task_struct::TRC_READER_SPECIAL),
                 RuleKind::Init.of("saved_state").by_map(carry::reasons::task_struct::SAVED_STATE),
                 RuleKind::Flags.of("flags").by_override(joined!("PF_BLOCK_TS: ", carry::reasons::task_struct::PF_BLOCK_TS, "; PF_KCOMPACTD, PF_USER_WORKER: ", carry::reasons::task_struct::PF_USER_WORKER)),
                 RuleKind::Recurse.of("se").inside("sched_entity"),
@@ -1887,28 +1843,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 4416,
             spans: &[Span::new(24, 24, 120), Span::new(148, 148, 4), Span::new(192, 192, 4), Span::new(200, 200, 88), Span::new(320, 320, 4096)],
             padding: &[Bits::new(1153, 31), Bits::new(1216, 320), Bits::new(1568, 32), Bits::new(2308, 252)],
-            groups: &[&[
-                RuleKind::Reset.of("tls_array").by_map(carry::reasons::thread_struct::TLS_ARRAY),
-                RuleKind::Reset.of("sp").by_map(carry::reasons::thread_struct::SP),
-                RuleKind::Carry.of("es"),
-                RuleKind::Carry.of("ds"),
-                RuleKind::Carry.of("fsindex"),
-                RuleKind::Carry.of("gsindex"),
-                RuleKind::Carry.of("fsbase"),
-                RuleKind::Carry.of("gsbase"),
-                RuleKind::Reset.of("ptrace_bps").times(4).by_map(carry::reasons::thread_struct::PTRACE_BPS),
-                RuleKind::Carry.of("virtual_dr6"),
-                RuleKind::Carry.of("ptrace_dr7"),
-                RuleKind::Carry.of("cr2"),
-                RuleKind::Carry.of("trap_nr"),
-                RuleKind::Carry.of("error_code"),
-                RuleKind::Follow.of("io_bitmap").by_map(carry::reasons::thread_struct::IO_BITMAP),
-                RuleKind::Carry.of("iopl_emul"),
-                RuleKind::Carry.of("iopl_warn"),
+            groups: &[&carry::thread_struct::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("pkru"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("tls_array").by_map(carry::reasons::thread_struct::TLS_ARRAY),
                 RuleKind::Init.of("features").by_map(carry::reasons::thread_struct::FEATURES),
                 RuleKind::Init.of("features_locked").by_override(carry::reasons::thread_struct::FEATURES_LOCKED),
                 RuleKind::Init.of("shstk").by_override(carry::reasons::thread_struct::SHSTK),
@@ -1927,6 +1863,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32), Bits::new(992, 32)],
             groups: &[&carry::user_struct::ALWAYS, &[
                 RuleKind::Carry.of("perf_mlock"),
+                RuleKind::Reset.of("ratelimit.printed").by_map(carry::reasons::user_struct::RATELIMIT),
+                RuleKind::Reset.of("ratelimit.missed").by_map(carry::reasons::user_struct::RATELIMIT),
             ]],
             ..TypeRules::PLAIN
         },

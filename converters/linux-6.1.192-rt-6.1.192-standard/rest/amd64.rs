@@ -13,6 +13,7 @@ macro_rules! file {
         carry::file::always!($cx, $at, $old, $new);
         $new._pad_4 = [0; 12];
         $new._pad_52 = [0; 4];
+        $new.f_count = $old.f_count;
         $new.f_mode = $old.f_mode;
         $new.f_version = $old.f_version;
     };
@@ -38,6 +39,9 @@ pub(super) use fown_struct;
 macro_rules! fs_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::fs_struct::always!($cx, $at, $old, $new);
+        // counts writers of this boot only, and since 6.16 has their lock in it
+        $new.seq.seqcount.sequence = $cx
+            .reset(&at!($at.seq.seqcount.sequence), $old.seq.seqcount.sequence, 0);
         $new._pad_20 = [0; 4];
     };
 }
@@ -54,6 +58,7 @@ pub(super) use io_context;
 macro_rules! k_itimer {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::k_itimer::always!($cx, $at, $old, $new);
+        carry::k_itimer::with_it_active!($cx, $at, $old, $new);
         // place among the timers of the process
         $new.list.next = $cx
             .link(&at!($at.list.next), &at!($at.list), $old.list.next);
@@ -89,6 +94,8 @@ macro_rules! mm_struct {
         $new.def_flags = $old.def_flags;
         $new.flags = $old.flags;
         $new._pad_916 = [0; 4];
+        // namespace whose capabilities decide over the mm, taken at execve
+        $new.user_ns = $cx.resource(&at!($at.user_ns), $old.user_ns);
         $new._pad_988 = [0; 4];
         $new._pad_1044 = [0; 4];
     };
@@ -108,6 +115,8 @@ macro_rules! signal_struct {
         $new.is_child_subreaper_bits = [0; 1];
         carry::signal_struct::always!($cx, $at, $old, $new);
         $new.flags = $old.flags;
+        $new.set_is_child_subreaper($old.is_child_subreaper());
+        $new.set_has_child_subreaper($old.has_child_subreaper());
         $new._pad_129 = [0; 3];
         // timers of timer_create, linked by k_itimer.list
         $new.posix_timers.next = $cx
@@ -122,6 +131,12 @@ macro_rules! signal_struct {
                 &at!($at.posix_timers),
                 $old.posix_timers.prev,
             );
+        carry::hrtimer::v6_1_0_47_amd64(
+            $cx,
+            &at!($at.real_timer),
+            &$old.real_timer,
+            &mut $new.real_timer,
+        );
         $new._pad_396 = [0; 4];
         $new._pad_412 = [0; 4];
         // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
@@ -142,6 +157,7 @@ macro_rules! task_struct {
         carry::task_struct::with_padding_2!($cx, $at, $old, $new);
         carry::task_struct::always!($cx, $at, $old, $new);
         carry::task_struct::with_se!($cx, $at, $old, $new);
+        carry::task_struct::with_trc_ipi_to_cpu!($cx, $at, $old, $new);
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
         $new.__state = $old.__state;
         $new.flags = $old.flags;
@@ -156,6 +172,7 @@ macro_rules! task_struct {
         $new.atomic_flags = $old.atomic_flags;
         $new._pad_2756 = [0; 4];
         $new._pad_3156 = [0; 4];
+        $new._pad_3708 = [0; 4];
         $new.kstack_offset = $old.kstack_offset;
         $new._pad_5244 = [0; 4];
         $new.mce_kflags = $old.mce_kflags;
@@ -186,6 +203,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             groups: &[&carry::file::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Carry.of("f_count"),
                 RuleKind::Carry.of("f_mode"),
                 RuleKind::Carry.of("f_version"),
                 RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
@@ -235,9 +253,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 4), Span::new(40, 8, 4), Span::new(56, 12, 8), Span::new(64, 24, 32)],
             padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(352, 32)],
             groups: &[&carry::fs_struct::ALWAYS, &[
+                RuleKind::Reset.of("seq.seqcount.sequence").by_map(carry::reasons::fs_struct::SEQ),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
-                RuleKind::Reset.of("seq").inside("seqcount_spinlock_t").by_map(carry::reasons::seqcount_spinlock_t::WHOLE),
+                RuleKind::Drop.of("seq.lock").by_map(carry::reasons::fs_struct::SEQ),
             ]],
             ..TypeRules::PLAIN
         },
@@ -266,7 +285,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 256,
             spans: &[Span::new(0, 0, 32), Span::new(64, 40, 20), Span::new(88, 64, 192)],
             padding: &[Bits::new(288, 32), Bits::new(672, 32)],
-            groups: &[&carry::k_itimer::ALWAYS, &[
+            groups: &[&carry::k_itimer::ALWAYS, &carry::k_itimer::WITH_IT_ACTIVE, &[
                 RuleKind::Within.of("list.next").by_map(carry::reasons::k_itimer::LIST),
                 RuleKind::Within.of("list.prev").by_map(carry::reasons::k_itimer::LIST),
                 RuleKind::Padding.of("(padding)"),
@@ -325,6 +344,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("def_flags"),
                 RuleKind::Carry.of("flags"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Resource.of("user_ns").by_map(carry::reasons::mm_struct::USER_NS),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
@@ -389,8 +409,11 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 56,
             spans: &[Span::new(0, 0, 16), Span::new(48, 48, 4)],
             padding: &[Bits::new(160, 32), Bits::new(416, 32)],
-            groups: &[&carry::posix_cputimers_work::ALWAYS, &[
+            groups: &[&[
+                RuleKind::Reset.of("work").inside("callback_head").by_map(carry::reasons::posix_cputimers_work::WHOLE),
                 RuleKind::Reset.of("mutex").inside("mutex").by_map(carry::reasons::posix_cputimers_work::WHOLE),
+                RuleKind::Reset.of("scheduled").by_map(carry::reasons::posix_cputimers_work::WHOLE),
+                RuleKind::Padding.of("(padding)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -497,9 +520,12 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(288, 32), Bits::new(1218, 30), Bits::new(1888, 32), Bits::new(3360, 32), Bits::new(3488, 32), Bits::new(3680, 32), Bits::new(3808, 32), Bits::new(4576, 32), Bits::new(8096, 32), Bits::new(8608, 32), Bits::new(8712, 8), Bits::new(8752, 16), Bits::new(8864, 32), Bits::new(9120, 32), Bits::new(9184, 32)],
             groups: &[&carry::signal_struct::ALWAYS, &[
                 RuleKind::Carry.of("flags"),
+                RuleKind::Carry.of("is_child_subreaper"),
+                RuleKind::Carry.of("has_child_subreaper"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Within.of("posix_timers.next").by_map(carry::reasons::signal_struct::POSIX_TIMERS),
                 RuleKind::Within.of("posix_timers.prev").by_map(carry::reasons::signal_struct::POSIX_TIMERS),
+                RuleKind::Recurse.of("real_timer").inside("hrtimer"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("autogroup").by_map(carry::reasons::signal_struct::AUTOGROUP),
@@ -541,7 +567,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 20), Span::new(24, 20, 4), Span::new(32, 24, 4), Span::new(40, 32, 32), Span::new(76, 68, 8), Span::new(88, 80, 44), Span::new(192, 128, 12), Span::new(208, 144, 44), Span::new(256, 192, 44), Span::new(304, 240, 32), Span::new(384, 320, 196), Span::new(584, 520, 60), Span::new(648, 584, 60), Span::new(712, 648, 24), Span::new(768, 704, 224), Span::new(1024, 960, 20), Span::new(1048, 984, 1056), Span::new(2112, 2048, 34), Span::new(2148, 2084, 28), Span::new(2184, 2120, 36), Span::new(2224, 2160, 52), Span::new(2280, 2216, 108), Span::new(2392, 2328, 12), Span::new(2416, 2352, 344), Span::new(2768, 2704, 4), Span::new(2776, 2712, 44), Span::new(2824, 2760, 144), Span::new(3000, 2936, 4), Span::new(3008, 2944, 212), Span::new(3224, 3160, 65), Span::new(3296, 3232, 16), Span::new(3352, 3256, 40), Span::new(3400, 3296, 132), Span::new(3536, 3432, 156), Span::new(3704, 3588, 8), Span::new(3712, 3600, 72), Span::new(3816, 3704, 4), Span::new(3824, 3712, 16), Span::new(3872, 3760, 28), Span::new(3904, 3912, 12), Span::new(3920, 3928, 1034), Span::new(4960, 4968, 4), Span::new(4976, 4984, 124), Span::new(5104, 5112, 36), Span::new(5144, 5152, 44), Span::new(5192, 5200, 44), Span::new(5240, 5248, 24), Span::new(5272, 5280, 20), Span::new(5296, 5304, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
             padding: &[Bits::new(224, 32), Bits::new(672, 32), Bits::new(1056, 480), Bits::new(1632, 32), Bits::new(2016, 32), Bits::new(2400, 32), Bits::new(2688, 384), Bits::new(4644, 28), Bits::new(5152, 32), Bits::new(5664, 32), Bits::new(5888, 256), Bits::new(7936, 256), Bits::new(8352, 32), Bits::new(16864, 32), Bits::new(17168, 16), Bits::new(17440, 32), Bits::new(17760, 32), Bits::new(18208, 32), Bits::new(19104, 32), Bits::new(19236, 28), Bits::new(19279, 49), Bits::new(22112, 32), Bits::new(22176, 32), Bits::new(22560, 32), Bits::new(23776, 32), Bits::new(24032, 32), Bits::new(25760, 32), Bits::new(26312, 56), Bits::new(26528, 32), Bits::new(26784, 32), Bits::new(27168, 32), Bits::new(28256, 32), Bits::new(29536, 32), Bits::new(30304, 32), Bits::new(30560, 32), Bits::new(30752, 32), Bits::new(31200, 32), Bits::new(31328, 32), Bits::new(39632, 48), Bits::new(39712, 96), Bits::new(40800, 32), Bits::new(41120, 32), Bits::new(41504, 32), Bits::new(41888, 32), Bits::new(42336, 32), Bits::new(42624, 384), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::WITH_PADDING_2, &carry::task_struct::ALWAYS, &carry::task_struct::WITH_SE, &carry::task_struct::WITH_MCE_VADDR, &[
+            groups: &[&carry::task_struct::WITH_PADDING_2, &carry::task_struct::ALWAYS, &carry::task_struct::WITH_SE, &carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_MCE_VADDR, &[
                 RuleKind::Carry.of("__state"),
                 RuleKind::Carry.of("flags"),
                 RuleKind::Carry.of("ptrace"),
@@ -553,6 +579,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("jobctl"),
                 RuleKind::Carry.of("user_dumpable"),
                 RuleKind::Carry.of("atomic_flags"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("kstack_offset"),
@@ -601,7 +628,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("syscall_work"),
                 RuleKind::Carry.of("status"),
                 RuleKind::Reset.of("cpu").by_map(carry::reasons::thread_info::CPU),
-                RuleKind::Flags.of("flags").by_override(carry::reasons::thread_info::TIF_NEED_RESCHED_LAZY_2),
+                RuleKind::Flags.of("flags").by_override(carry::reasons::thread_info::TIF_NEED_RESCHED_LAZY),
                 RuleKind::Drop.of("preempt_lazy_count").by_override(carry::reasons::thread_info::PREEMPT_LAZY_COUNT_2),
             ]],
             ..TypeRules::PLAIN

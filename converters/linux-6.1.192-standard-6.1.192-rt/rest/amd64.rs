@@ -12,6 +12,7 @@ macro_rules! file {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::file::always!($cx, $at, $old, $new);
         $new._pad_4 = [0; 12];
+        $new.f_count = $old.f_count;
         $new.f_mode = $old.f_mode;
         $new.f_version = $old.f_version;
     };
@@ -38,6 +39,10 @@ macro_rules! fs_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::fs_struct::always!($cx, $at, $old, $new);
         $new._pad_4 = [0; 4];
+        // counts writers of this boot only, and since 6.16 has their lock in it
+        $new.seq.seqcount.sequence = $cx
+            .reset(&at!($at.seq.seqcount.sequence), $old.seq.seqcount.sequence, 0);
+        $new.seq._pad_4 = [0; 4];
     };
 }
 pub(super) use fs_struct;
@@ -52,6 +57,7 @@ pub(super) use io_context;
 macro_rules! k_itimer {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::k_itimer::always!($cx, $at, $old, $new);
+        carry::k_itimer::with_it_active!($cx, $at, $old, $new);
         // place among the timers of the process
         $new.list.next = $cx
             .link(&at!($at.list.next), &at!($at.list), $old.list.next);
@@ -87,6 +93,8 @@ macro_rules! mm_struct {
         $new.def_flags = $old.def_flags;
         $new._pad_308 = [0; 4];
         $new.flags = $old.flags;
+        // namespace whose capabilities decide over the mm, taken at execve
+        $new.user_ns = $cx.resource(&at!($at.user_ns), $old.user_ns);
         $new._pad_1148 = [0; 4];
     };
 }
@@ -104,6 +112,8 @@ macro_rules! signal_struct {
         $new.is_child_subreaper_bits = [0; 1];
         carry::signal_struct::always!($cx, $at, $old, $new);
         $new.flags = $old.flags;
+        $new.set_is_child_subreaper($old.is_child_subreaper());
+        $new.set_has_child_subreaper($old.has_child_subreaper());
         $new._pad_153 = [0; 3];
         // timers of timer_create, linked by k_itimer.list
         $new.posix_timers.next = $cx
@@ -118,6 +128,12 @@ macro_rules! signal_struct {
                 &at!($at.posix_timers),
                 $old.posix_timers.prev,
             );
+        carry::hrtimer::v6_1_0_47_amd64(
+            $cx,
+            &at!($at.real_timer),
+            &$old.real_timer,
+            &mut $new.real_timer,
+        );
         $new._pad_420 = [0; 4];
         $new._pad_436 = [0; 4];
         // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
@@ -137,6 +153,7 @@ macro_rules! task_struct {
         $new.mce_ripv_bits = [0; 8];
         carry::task_struct::always!($cx, $at, $old, $new);
         carry::task_struct::with_se!($cx, $at, $old, $new);
+        carry::task_struct::with_trc_ipi_to_cpu!($cx, $at, $old, $new);
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
         $new.__state = $old.__state;
         $new.flags = $old.flags;
@@ -198,6 +215,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(32, 96), Bits::new(416, 32)],
             groups: &[&carry::file::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Carry.of("f_count"),
                 RuleKind::Carry.of("f_mode"),
                 RuleKind::Carry.of("f_version"),
                 RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
@@ -247,8 +265,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(160, 32)],
             groups: &[&carry::fs_struct::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("seq.seqcount.sequence").by_map(carry::reasons::fs_struct::SEQ),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
-                RuleKind::Reset.of("seq").inside("seqcount_spinlock_t").by_map(carry::reasons::seqcount_spinlock_t::WHOLE),
+                RuleKind::Reset.of("seq.lock").by_map(carry::reasons::fs_struct::SEQ),
             ]],
             ..TypeRules::PLAIN
         },
@@ -276,7 +296,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 280,
             spans: &[Span::new(0, 0, 32), Span::new(40, 64, 20), Span::new(64, 88, 192)],
             padding: &[Bits::new(288, 32), Bits::new(480, 32)],
-            groups: &[&carry::k_itimer::ALWAYS, &[
+            groups: &[&carry::k_itimer::ALWAYS, &carry::k_itimer::WITH_IT_ACTIVE, &[
                 RuleKind::Within.of("list.next").by_map(carry::reasons::k_itimer::LIST),
                 RuleKind::Within.of("list.prev").by_map(carry::reasons::k_itimer::LIST),
                 RuleKind::Padding.of("(padding)"),
@@ -334,6 +354,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("def_flags"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("flags"),
+                RuleKind::Resource.of("user_ns").by_map(carry::reasons::mm_struct::USER_NS),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
                 RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
@@ -396,8 +417,11 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 56,
             spans: &[Span::new(0, 0, 16), Span::new(48, 48, 4)],
             padding: &[Bits::new(416, 32)],
-            groups: &[&carry::posix_cputimers_work::ALWAYS, &[
+            groups: &[&[
+                RuleKind::Reset.of("work").inside("callback_head").by_map(carry::reasons::posix_cputimers_work::WHOLE),
                 RuleKind::Reset.of("mutex").inside("mutex").by_map(carry::reasons::posix_cputimers_work::WHOLE),
+                RuleKind::Reset.of("scheduled").by_map(carry::reasons::posix_cputimers_work::WHOLE),
+                RuleKind::Padding.of("(padding)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -507,9 +531,12 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(288, 32), Bits::new(1026, 30), Bits::new(1696, 32), Bits::new(3168, 32), Bits::new(3296, 32), Bits::new(4064, 32), Bits::new(7584, 32), Bits::new(8096, 32), Bits::new(8200, 8), Bits::new(8240, 16)],
             groups: &[&carry::signal_struct::ALWAYS, &[
                 RuleKind::Carry.of("flags"),
+                RuleKind::Carry.of("is_child_subreaper"),
+                RuleKind::Carry.of("has_child_subreaper"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Within.of("posix_timers.next").by_map(carry::reasons::signal_struct::POSIX_TIMERS),
                 RuleKind::Within.of("posix_timers.prev").by_map(carry::reasons::signal_struct::POSIX_TIMERS),
+                RuleKind::Recurse.of("real_timer").inside("hrtimer"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("autogroup").by_map(carry::reasons::signal_struct::AUTOGROUP),
@@ -551,7 +578,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 20), Span::new(20, 24, 4), Span::new(24, 32, 4), Span::new(32, 40, 32), Span::new(68, 76, 8), Span::new(80, 88, 44), Span::new(128, 192, 12), Span::new(144, 208, 44), Span::new(192, 256, 44), Span::new(240, 304, 32), Span::new(320, 384, 196), Span::new(520, 584, 60), Span::new(584, 648, 60), Span::new(648, 712, 24), Span::new(704, 768, 224), Span::new(960, 1024, 20), Span::new(984, 1048, 1056), Span::new(2048, 2112, 34), Span::new(2084, 2148, 28), Span::new(2120, 2184, 36), Span::new(2160, 2224, 52), Span::new(2216, 2280, 108), Span::new(2328, 2392, 12), Span::new(2352, 2416, 344), Span::new(2704, 2768, 4), Span::new(2712, 2776, 44), Span::new(2760, 2824, 144), Span::new(2936, 3000, 4), Span::new(2944, 3008, 212), Span::new(3160, 3224, 65), Span::new(3232, 3296, 16), Span::new(3256, 3352, 40), Span::new(3296, 3400, 132), Span::new(3432, 3536, 156), Span::new(3588, 3704, 8), Span::new(3600, 3712, 72), Span::new(3704, 3816, 4), Span::new(3712, 3824, 16), Span::new(3760, 3872, 28), Span::new(3912, 3904, 12), Span::new(3928, 3920, 1034), Span::new(4968, 4960, 4), Span::new(4984, 4976, 124), Span::new(5112, 5104, 36), Span::new(5152, 5144, 44), Span::new(5200, 5192, 44), Span::new(5248, 5240, 24), Span::new(5280, 5272, 20), Span::new(5304, 5296, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
             padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18767, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(41952, 32), Bits::new(42400, 32), Bits::new(42688, 320), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_SE, &carry::task_struct::WITH_MCE_VADDR, &[
+            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_SE, &carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_MCE_VADDR, &[
                 RuleKind::Carry.of("__state"),
                 RuleKind::Carry.of("flags"),
                 RuleKind::Carry.of("ptrace"),

@@ -11,6 +11,7 @@ use kconv_runtime::prelude::*;
 macro_rules! file {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::file::always!($cx, $at, $old, $new);
+        $new.f_count = $old.f_count;
         // nobody holds a lock of a frozen task
         carry::spinlock_t::v6_1_0_47_rt_amd64(
             $cx,
@@ -32,6 +33,79 @@ macro_rules! file {
 }
 pub(super) use file;
 
+macro_rules! task_struct {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        $new.sched_reset_on_fork_bits = [0; 1];
+        $new.sched_remote_wakeup_bits = [0; 2];
+        $new.mce_ripv_bits = [0; 8];
+        carry::task_struct::always!($cx, $at, $old, $new);
+        carry::task_struct::with_trc_ipi_to_cpu!($cx, $at, $old, $new);
+        carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
+        carry::task_struct::with_softirq_disable_cnt!($cx, $at, $old, $new);
+        carry::task_struct::with_dl!($cx, $at, $old, $new);
+        carry::task_struct::with_dl_server!($cx, $at, $old, $new);
+        $new.__state = $old.__state;
+        // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
+        // a mutex under PREEMPT_RT, has put that aside
+        $new.saved_state = $cx.reset(&at!($at.saved_state), $old.saved_state, 0);
+        $new.flags = $old.flags;
+        $new.ptrace = $old.ptrace;
+        $new._pad_76 = [0; 4];
+        $new._pad_124 = [0; 4];
+        carry::sched_statistics::v6_12_95_deb12_amd64(
+            $cx,
+            &at!($at.stats),
+            &$old.stats,
+            &mut $new.stats,
+        );
+        $new.policy = $old.policy;
+        $new._pad_2116 = [0; 4];
+        $new.exit_state = $old.exit_state;
+        $new.jobctl = $old.jobctl;
+        $new.set_user_dumpable($old.user_dumpable());
+        // how deep the task is in sending packets, under PREEMPT_RT
+        carry::netdev_xmit::v6_12_95_deb12_rt_amd64(
+            $cx,
+            &at!($at.net_xmit),
+            &$old.net_xmit,
+            &mut $new.net_xmit,
+        );
+        $new.atomic_flags = $old.atomic_flags;
+        $new._pad_2796 = [0; 4];
+        $new._pad_3196 = [0; 4];
+        $new._pad_3324 = [0; 4];
+        $new._pad_3372 = [0; 4];
+        $new._pad_3500 = [0; 4];
+        $new._pad_3676 = [0; 4];
+        // a free mutex has no owner, and nobody spins for it
+        carry::mutex::v6_1_0_47_rt_amd64(
+            $cx,
+            &at!($at.futex_exit_mutex),
+            &$old.futex_exit_mutex,
+            &mut $new.futex_exit_mutex,
+        );
+        $new._pad_3859 = [0; 1];
+        $new._pad_3862 = [0; 2];
+        $new._pad_5060 = [0; 4];
+        $new.kstack_offset = $old.kstack_offset;
+        $new._pad_5228 = [0; 4];
+        $new.mce_kflags = $old.mce_kflags;
+        $new._pad_5284 = [0; 4];
+        $new._pad_5320 = [0; 56];
+    };
+}
+pub(super) use task_struct;
+
+macro_rules! thread_info {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        $new.syscall_work = $old.syscall_work;
+        $new.status = $old.status;
+        // CPU the task was on
+        $new.cpu = $cx.reset(&at!($at.cpu), $old.cpu, 0);
+    };
+}
+pub(super) use thread_info;
+
 pub(super) static CHANGED: &[TypeConverter] = &[
     TypeConverter {
         rules: TypeRules {
@@ -41,6 +115,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 8), Span::new(16, 16, 28), Span::new(48, 48, 64), Span::new(120, 120, 96)],
             padding: &[Bits::new(96, 32), Bits::new(352, 32), Bits::new(928, 32)],
             groups: &[&carry::file::ALWAYS, &[
+                RuleKind::Carry.of("f_count"),
                 RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
@@ -50,5 +125,65 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             ..TypeRules::PLAIN
         },
         convert: Some(|cx, at, old, new| cx.typed(at, old, new, super::file)),
+    },
+    TypeConverter {
+        rules: TypeRules {
+            name: "task_struct",
+            from_size: 9792,
+            to_size: 9792,
+            open: true,
+            spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 68), Span::new(216, 216, 60), Span::new(280, 280, 32), Span::new(320, 320, 60), Span::new(384, 384, 132), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 48), Span::new(704, 704, 224), Span::new(960, 960, 28), Span::new(992, 992, 1056), Span::new(2056, 2056, 34), Span::new(2092, 2092, 24), Span::new(2120, 2120, 24), Span::new(2152, 2152, 36), Span::new(2192, 2192, 52), Span::new(2248, 2248, 108), Span::new(2368, 2368, 5), Span::new(2376, 2376, 360), Span::new(2744, 2744, 4), Span::new(2752, 2752, 44), Span::new(2800, 2800, 144), Span::new(2952, 2952, 28), Span::new(2984, 2984, 212), Span::new(3200, 3200, 65), Span::new(3272, 3272, 16), Span::new(3296, 3296, 24), Span::new(3328, 3328, 44), Span::new(3376, 3376, 124), Span::new(3504, 3504, 156), Span::new(3664, 3664, 12), Span::new(3680, 3680, 72), Span::new(3760, 3760, 40), Span::new(3808, 3808, 51), Span::new(3860, 3860, 2), Span::new(3864, 3864, 1082), Span::new(4952, 4952, 108), Span::new(5064, 5064, 108), Span::new(5176, 5176, 52), Span::new(5232, 5232, 24), Span::new(5264, 5264, 20), Span::new(5288, 5288, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 36), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
+            padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(18984, 24), Bits::new(21920, 32), Bits::new(21984, 32), Bits::new(22368, 32), Bits::new(23584, 32), Bits::new(23840, 32), Bits::new(25568, 32), Bits::new(26120, 56), Bits::new(26336, 32), Bits::new(26592, 32), Bits::new(26976, 32), Bits::new(28000, 32), Bits::new(29280, 32), Bits::new(29408, 32), Bits::new(30048, 32), Bits::new(30432, 32), Bits::new(30872, 8), Bits::new(30896, 16), Bits::new(39568, 48), Bits::new(40480, 32), Bits::new(41376, 32), Bits::new(41824, 32), Bits::new(42272, 32), Bits::new(42560, 448), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
+            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_SOFTIRQ_DISABLE_CNT, &carry::task_struct::WITH_DL, &carry::task_struct::WITH_DL_SERVER, &[
+                RuleKind::Carry.of("__state"),
+                RuleKind::Reset.of("saved_state").by_map(carry::reasons::task_struct::SAVED_STATE),
+                RuleKind::Carry.of("flags"),
+                RuleKind::Carry.of("ptrace"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Recurse.of("stats").inside("sched_statistics"),
+                RuleKind::Carry.of("policy"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Carry.of("exit_state"),
+                RuleKind::Carry.of("jobctl"),
+                RuleKind::Carry.of("user_dumpable"),
+                RuleKind::Reset.of("net_xmit").inside("netdev_xmit").by_map(carry::reasons::netdev_xmit::WHOLE),
+                RuleKind::Carry.of("atomic_flags"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Carry.of("kstack_offset"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Carry.of("mce_kflags"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Recurse.of("thread_info").inside("thread_info"),
+            ]],
+            ..TypeRules::PLAIN
+        },
+        convert: Some(|cx, at, old, new| cx.typed(at, old, new, super::task_struct)),
+    },
+    TypeConverter {
+        rules: TypeRules {
+            name: "thread_info",
+            from_size: 24,
+            to_size: 24,
+            spans: &[Span::new(0, 0, 24)],
+            groups: &[&[
+                RuleKind::Carry.of("syscall_work"),
+                RuleKind::Carry.of("status"),
+                RuleKind::Reset.of("cpu").by_map(carry::reasons::thread_info::CPU),
+                RuleKind::Flags.of("flags").by_override(carry::reasons::thread_info::TIF_NEED_RESCHED_LAZY),
+            ]],
+            ..TypeRules::PLAIN
+        },
+        convert: None,
     },
 ];

@@ -11,6 +11,7 @@ use kconv_runtime::prelude::*;
 macro_rules! file {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::file::always!($cx, $at, $old, $new);
+        $new.f_count = $old.f_count;
         // nobody holds a lock of a frozen task
         carry::spinlock_t::v6_1_0_47_amd64(
             $cx,
@@ -39,6 +40,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 184,
             spans: &[Span::new(0, 0, 8), Span::new(12, 12, 76), Span::new(92, 92, 92)],
             groups: &[&carry::file::ALWAYS, &[
+                RuleKind::Carry.of("f_count"),
                 RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
                 RuleKind::Follow.of("f_owner").by_map(carry::reasons::file::F_OWNER),

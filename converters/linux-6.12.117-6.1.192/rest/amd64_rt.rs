@@ -19,6 +19,7 @@ macro_rules! file {
             &$old.f_lock,
             &mut $new.f_lock,
         );
+        $new.f_count = $old.f_count;
         // a free mutex has no owner, and nobody spins for it
         carry::mutex::v6_1_0_47_rt_amd64(
             $cx,
@@ -47,6 +48,7 @@ pub(super) use fown_struct;
 macro_rules! k_itimer {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::k_itimer::always!($cx, $at, $old, $new);
+        carry::k_itimer::with_it_active!($cx, $at, $old, $new);
         // nobody holds a lock of a frozen task
         carry::spinlock_t::v6_1_0_47_rt_amd64(
             $cx,
@@ -247,10 +249,26 @@ macro_rules! signal_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.is_child_subreaper_bits = [0; 1];
         carry::signal_struct::always!($cx, $at, $old, $new);
-        carry::signal_struct::with_stats_lock!($cx, $at, $old, $new);
+        carry::signal_struct::with_wait_chldexit!($cx, $at, $old, $new);
         $new.flags = $old.flags;
+        $new.set_is_child_subreaper($old.is_child_subreaper());
+        $new.set_has_child_subreaper($old.has_child_subreaper());
+        $new._pad_153 = [0; 3];
+        carry::hrtimer::v6_1_0_47_amd64(
+            $cx,
+            &at!($at.real_timer),
+            &$old.real_timer,
+            &mut $new.real_timer,
+        );
         $new._pad_420 = [0; 4];
         $new._pad_436 = [0; 4];
+        // a seqcount and its spinlock, see there
+        carry::seqlock_t::v6_1_0_47_rt_amd64(
+            $cx,
+            &at!($at.stats_lock),
+            &$old.stats_lock,
+            &mut $new.stats_lock,
+        );
         $new._pad_1076 = [0; 4];
         $new._pad_1089 = [0; 1];
         $new._pad_1094 = [0; 2];
@@ -264,7 +282,7 @@ macro_rules! task_struct {
         $new.sched_remote_wakeup_bits = [0; 2];
         $new.mce_ripv_bits = [0; 8];
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
-        carry::task_struct::with_alloc_lock!($cx, $at, $old, $new);
+        carry::task_struct::with_softirq_disable_cnt!($cx, $at, $old, $new);
         $new.__state = $old.__state;
         // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
         // a mutex under PREEMPT_RT, has put that aside
@@ -751,6 +769,13 @@ macro_rules! task_struct {
         // a spare allocated before it is needed
         $new.pi_state_cache = $cx
             .reset(&at!($at.pi_state_cache), $old.pi_state_cache, 0);
+        // a free mutex has no owner, and nobody spins for it
+        carry::mutex::v6_1_0_47_rt_amd64(
+            $cx,
+            &at!($at.futex_exit_mutex),
+            &$old.futex_exit_mutex,
+            &mut $new.futex_exit_mutex,
+        );
         $new.futex_state = $old.futex_state;
         $new._pad_3820 = [0; 4];
         // membership of a kernel list is rebuilt by whoever keeps the list
@@ -951,12 +976,13 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             name: "file",
             from_size: 216,
             to_size: 296,
-            parts: &[Part { field: "f_owner", ty: "fown_struct", from: 160, to: 136, kind: PartKind::Folded, behind: None }],
+            parts: &[Part { field: "f_owner", ty: "fown_struct", from: 160, to: 136, kind: PartKind::Folded, behind: None, alone: false }],
             spans: &[Span::new(0, 80, 8), Span::new(16, 56, 24), Span::new(40, 92, 4), Span::new(48, 40, 8), Span::new(56, 280, 8), Span::new(64, 264, 8), Span::new(72, 32, 8), Span::new(80, 88, 4), Span::new(84, 0, 4), Span::new(88, 208, 8), Span::new(96, 16, 16), Span::new(120, 104, 32), Span::new(152, 256, 8), Span::new(168, 288, 8), Span::new(176, 272, 8), Span::new(184, 216, 32)],
             padding: &[Bits::new(96, 32), Bits::new(352, 32), Bits::new(928, 32)],
             groups: &[&carry::file::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
+                RuleKind::Carry.of("f_count"),
                 RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
                 RuleKind::Flags.of("f_mode").by_override(joined!("FMODE_BACKING, FMODE_CAN_ATOMIC_WRITE, FMODE_WRITE_RESTRICTED: ", carry::reasons::file::FMODE_WRITE_RESTRICTED_2, "; FMODE_BUF_RASYNC, FMODE_BUF_WASYNC, FMODE_EXCL, FMODE_NDELAY, FMODE_UNSIGNED_OFFSET, FMODE_WRITE_IOCTL: ", carry::reasons::file::FMODE_WRITE_IOCTL, "; FMODE_NONOTIFY: ", carry::reasons::file::FMODE_NONOTIFY, "; FMODE_NONOTIFY_PERM: ", carry::reasons::file::FMODE_NONOTIFY_PERM_2, "; FMODE_NOREUSE: ", carry::reasons::file::FMODE_NOREUSE_2)),
                 RuleKind::Fold.of("f_owner").by_override(carry::reasons::file::F_OWNER_2),
@@ -1066,7 +1092,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 280,
             spans: &[Span::new(0, 0, 32), Span::new(40, 40, 44), Span::new(88, 88, 192)],
             padding: &[Bits::new(288, 32), Bits::new(672, 32)],
-            groups: &[&carry::k_itimer::ALWAYS, &[
+            groups: &[&carry::k_itimer::ALWAYS, &carry::k_itimer::WITH_IT_ACTIVE, &[
                 RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Call.of("list").by_override(carry::reasons::k_itimer::LIST_2),
@@ -1099,13 +1125,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 272,
             spans: &[Span::new(0, 0, 140), Span::new(144, 144, 128)],
             padding: &[Bits::new(1120, 32)],
-            groups: &[&[
-                RuleKind::Carry.of("refcnt"),
+            groups: &[&carry::mempolicy::ALWAYS, &[
                 RuleKind::Carry.of("flags"),
-                RuleKind::Carry.of("nodes"),
-                RuleKind::Carry.of("home_node"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Union.of("w"),
                 RuleKind::EnumByName.of("mode"),
             ]],
             ..TypeRules::PLAIN
@@ -1296,6 +1317,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(681, 23), Bits::new(1184, 32), Bits::new(1696, 32)],
             groups: &[&carry::sched_dl_entity::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Recurse.of("dl_timer").inside("hrtimer"),
+                RuleKind::Recurse.of("inactive_timer").inside("hrtimer"),
                 RuleKind::Drop.of("dl_server").by_override(carry::reasons::sched_dl_entity::DL_SERVER_2),
                 RuleKind::Drop.of("dl_server_active").by_override(carry::reasons::sched_dl_entity::DL_SERVER_2),
                 RuleKind::Drop.of("dl_defer").by_override(carry::reasons::sched_dl_entity::DL_SERVER_2),
@@ -1340,7 +1363,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 256,
             spans: &[Span::new(0, 0, 224)],
             padding: &[Bits::new(1792, 256)],
-            groups: &[&[
+            groups: &[&carry::sched_statistics::WITH_NR_MIGRATIONS_COLD, &[
                 RuleKind::Reset.of("wait_start").by_map(carry::reasons::sched_statistics::WAIT_START),
                 RuleKind::Carry.of("wait_max"),
                 RuleKind::Carry.of("wait_count"),
@@ -1354,7 +1377,6 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("block_max"),
                 RuleKind::Carry.of("sum_block_runtime"),
                 RuleKind::Carry.of("slice_max"),
-                RuleKind::Carry.of("nr_migrations_cold"),
                 RuleKind::Carry.of("nr_failed_migrations_affine"),
                 RuleKind::Carry.of("nr_failed_migrations_running"),
                 RuleKind::Carry.of("nr_failed_migrations_hot"),
@@ -1366,9 +1388,6 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("nr_wakeups_remote"),
                 RuleKind::Carry.of("nr_wakeups_affine"),
                 RuleKind::Carry.of("nr_wakeups_affine_attempts"),
-                RuleKind::Carry.of("nr_wakeups_passive"),
-                RuleKind::Carry.of("nr_wakeups_idle"),
-                RuleKind::Padding.of("(padding)"),
                 RuleKind::Narrow.of("exec_max"),
             ]],
             ..TypeRules::PLAIN
@@ -1382,10 +1401,15 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1176,
             spans: &[Span::new(0, 0, 32), Span::new(40, 40, 112), Span::new(156, 156, 12), Span::new(168, 176, 60), Span::new(232, 240, 180), Span::new(416, 424, 12), Span::new(432, 440, 8), Span::new(440, 456, 4), Span::new(448, 464, 8), Span::new(464, 480, 88), Span::new(560, 576, 436), Span::new(1000, 1016, 60), Span::new(1064, 1080, 9), Span::new(1074, 1090, 4), Span::new(1080, 1096, 8), Span::new(1096, 1112, 28), Span::new(1136, 1152, 24)],
             padding: &[Bits::new(288, 32), Bits::new(1218, 30), Bits::new(1824, 32), Bits::new(3296, 32), Bits::new(3424, 32), Bits::new(3552, 32), Bits::new(3680, 32), Bits::new(4448, 32), Bits::new(7968, 32), Bits::new(8480, 32), Bits::new(8584, 8), Bits::new(8624, 16), Bits::new(8736, 32), Bits::new(8992, 32), Bits::new(9056, 32)],
-            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_STATS_LOCK, &[
+            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_WAIT_CHLDEXIT, &[
                 RuleKind::Carry.of("flags"),
+                RuleKind::Carry.of("is_child_subreaper"),
+                RuleKind::Carry.of("has_child_subreaper"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Recurse.of("real_timer").inside("hrtimer"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("stats_lock").inside("seqlock_t").by_map(carry::reasons::seqlock_t::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
@@ -1419,7 +1443,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 20), Span::new(20, 24, 4), Span::new(24, 32, 40), Span::new(68, 76, 8), Span::new(80, 88, 44), Span::new(128, 192, 12), Span::new(144, 208, 24), Span::new(192, 232, 17), Span::new(216, 256, 16), Span::new(232, 280, 8), Span::new(240, 272, 8), Span::new(264, 288, 12), Span::new(280, 304, 32), Span::new(320, 384, 56), Span::new(384, 448, 132), Span::new(520, 584, 60), Span::new(584, 648, 60), Span::new(664, 712, 8), Span::new(680, 720, 16), Span::new(704, 768, 224), Span::new(960, 1024, 16), Span::new(984, 1040, 4), Span::new(992, 1048, 1056), Span::new(2056, 2112, 34), Span::new(2092, 2148, 20), Span::new(2136, 2168, 8), Span::new(2152, 2184, 36), Span::new(2192, 2224, 52), Span::new(2248, 2280, 72), Span::new(2328, 2372, 16), Span::new(2344, 2392, 12), Span::new(2408, 2416, 240), Span::new(2648, 2672, 88), Span::new(2744, 2768, 4), Span::new(2752, 2776, 44), Span::new(2800, 2824, 144), Span::new(2952, 2976, 28), Span::new(2984, 3008, 212), Span::new(3200, 3224, 65), Span::new(3272, 3296, 16), Span::new(3296, 3320, 24), Span::new(3328, 3352, 44), Span::new(3376, 3400, 32), Span::new(3408, 3440, 92), Span::new(3504, 3536, 156), Span::new(3664, 3696, 12), Span::new(3680, 3712, 72), Span::new(3760, 3792, 28), Span::new(3808, 3848, 50), Span::new(3860, 3898, 2), Span::new(3864, 3904, 8), Span::new(3876, 3912, 4), Span::new(3880, 3920, 8), Span::new(3920, 3928, 1026), Span::new(4952, 4976, 64), Span::new(5020, 5044, 36), Span::new(5056, 5096, 4), Span::new(5064, 5104, 8), Span::new(5088, 5120, 16), Span::new(5120, 4960, 4), Span::new(5124, 5136, 4), Span::new(5128, 5144, 44), Span::new(5176, 5192, 40), Span::new(5224, 5232, 4), Span::new(5232, 5240, 24), Span::new(5264, 5272, 20), Span::new(5288, 5296, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
             padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(18984, 24), Bits::new(21920, 32), Bits::new(21984, 32), Bits::new(22368, 32), Bits::new(23584, 32), Bits::new(23840, 32), Bits::new(25568, 32), Bits::new(26120, 56), Bits::new(26336, 32), Bits::new(26592, 32), Bits::new(26976, 32), Bits::new(28000, 32), Bits::new(29280, 32), Bits::new(29408, 32), Bits::new(30048, 32), Bits::new(30432, 32), Bits::new(30872, 8), Bits::new(30896, 16), Bits::new(39568, 48), Bits::new(40480, 32), Bits::new(41376, 32), Bits::new(41824, 32), Bits::new(42272, 32), Bits::new(42560, 448), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_ALLOC_LOCK, &[
+            groups: &[&carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_SOFTIRQ_DISABLE_CNT, &[
                 RuleKind::Carry.of("__state"),
                 RuleKind::Reset.of("saved_state").by_map(carry::reasons::task_struct::SAVED_STATE),
                 RuleKind::Reset.of("stack").by_map(carry::reasons::task_struct::STACK),
@@ -1608,6 +1632,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::User.of("compat_robust_list").by_map(carry::reasons::task_struct::COMPAT_ROBUST_LIST),
                 RuleKind::Reset.of("pi_state_list").inside("list_head").by_map(carry::reasons::task_struct::PI_STATE_LIST),
                 RuleKind::Reset.of("pi_state_cache").by_map(carry::reasons::task_struct::PI_STATE_CACHE),
+                RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
                 RuleKind::Carry.of("futex_state"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("perf_event_list").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
@@ -1675,7 +1700,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Init.of("backing_dev_info").by_map(carry::reasons::task_struct::BACKING_DEV_INFO),
                 RuleKind::Init.of("cpuset_slab_spread_rotor").by_map(carry::reasons::task_struct::CPUSET_SLAB_SPREAD_ROTOR),
                 RuleKind::Reset.of("perf_event_ctxp").by_map(carry::reasons::task_struct::PERF_EVENT_CTXP),
-                RuleKind::Call.of("rseq").by_override(carry::reasons::task_struct::RSEQ_LEN_2),
+                RuleKind::Call.of("rseq").by_override(carry::reasons::task_struct::RSEQ_2),
                 RuleKind::Reset.of("curr_ret_stack").by_map(carry::reasons::task_struct::CURR_RET_STACK),
                 RuleKind::Init.of("memcg_in_oom").by_map(carry::reasons::task_struct::MEMCG_IN_OOM),
                 RuleKind::Init.of("memcg_oom_gfp_mask").by_override(carry::reasons::task_struct::MEMCG_OOM_GFP_MASK),
@@ -1699,7 +1724,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Drop.of("perf_recursion").by_override(carry::reasons::task_struct::PERF_RECURSION_2),
                 RuleKind::Drop.of("perf_event_ctxp").by_map(carry::reasons::task_struct::PERF_EVENT_CTXP),
                 RuleKind::Drop.of("il_weight").by_override(carry::reasons::task_struct::IL_WEIGHT_2),
-                RuleKind::Call.of("rseq_len").by_override(carry::reasons::task_struct::RSEQ_LEN_2),
+                RuleKind::Call.of("rseq_len").by_override(carry::reasons::task_struct::RSEQ_2),
                 RuleKind::Drop.of("mm_cid").by_map(carry::reasons::task_struct::MM_CID),
                 RuleKind::Drop.of("last_mm_cid").by_map(carry::reasons::task_struct::LAST_MM_CID),
                 RuleKind::Drop.of("migrate_from_cpu").by_map(carry::reasons::task_struct::MIGRATE_FROM_CPU),
@@ -1728,7 +1753,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("status"),
                 RuleKind::Reset.of("cpu").by_map(carry::reasons::thread_info::CPU),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Flags.of("flags").by_override(joined!("TIF_NEED_RESCHED_LAZY: ", carry::reasons::thread_info::TIF_NEED_RESCHED_LAZY_3, "; TIF_SINGLESTEP, TIF_SSBD: ", carry::reasons::thread_info::TIF_SINGLESTEP)),
+                RuleKind::Flags.of("flags").by_override(joined!("TIF_NEED_RESCHED_LAZY: ", carry::reasons::thread_info::TIF_NEED_RESCHED_LAZY, "; TIF_SINGLESTEP, TIF_SSBD: ", carry::reasons::thread_info::TIF_SINGLESTEP)),
                 RuleKind::Init.of("preempt_lazy_count").by_override(carry::reasons::thread_info::PREEMPT_LAZY_COUNT),
             ]],
             ..TypeRules::PLAIN
@@ -1742,28 +1767,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 4416,
             spans: &[Span::new(24, 24, 120), Span::new(148, 148, 4), Span::new(192, 192, 4), Span::new(200, 200, 88), Span::new(320, 320, 4096)],
             padding: &[Bits::new(1153, 31), Bits::new(1472, 64), Bits::new(1568, 32), Bits::new(2308, 252)],
-            groups: &[&[
-                RuleKind::Reset.of("tls_array").by_map(carry::reasons::thread_struct::TLS_ARRAY),
-                RuleKind::Reset.of("sp").by_map(carry::reasons::thread_struct::SP),
-                RuleKind::Carry.of("es"),
-                RuleKind::Carry.of("ds"),
-                RuleKind::Carry.of("fsindex"),
-                RuleKind::Carry.of("gsindex"),
-                RuleKind::Carry.of("fsbase"),
-                RuleKind::Carry.of("gsbase"),
-                RuleKind::Reset.of("ptrace_bps").times(4).by_map(carry::reasons::thread_struct::PTRACE_BPS),
-                RuleKind::Carry.of("virtual_dr6"),
-                RuleKind::Carry.of("ptrace_dr7"),
-                RuleKind::Carry.of("cr2"),
-                RuleKind::Carry.of("trap_nr"),
-                RuleKind::Carry.of("error_code"),
-                RuleKind::Follow.of("io_bitmap").by_map(carry::reasons::thread_struct::IO_BITMAP),
-                RuleKind::Carry.of("iopl_emul"),
-                RuleKind::Carry.of("iopl_warn"),
+            groups: &[&carry::thread_struct::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("pkru"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("tls_array").by_map(carry::reasons::thread_struct::TLS_ARRAY),
                 RuleKind::Recurse.of("fpu").inside("fpu"),
                 RuleKind::Drop.of("features").by_map(carry::reasons::thread_struct::FEATURES),
                 RuleKind::Drop.of("features_locked").by_override(carry::reasons::thread_struct::FEATURES_LOCKED_2),
@@ -1783,6 +1788,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32)],
             groups: &[&carry::user_struct::ALWAYS, &[
                 RuleKind::Carry.of("perf_mlock"),
+                RuleKind::Reset.of("ratelimit.printed").by_map(carry::reasons::user_struct::RATELIMIT),
+                RuleKind::Reset.of("ratelimit.missed").by_map(carry::reasons::user_struct::RATELIMIT),
                 RuleKind::Padding.of("(padding)"),
             ]],
             ..TypeRules::PLAIN

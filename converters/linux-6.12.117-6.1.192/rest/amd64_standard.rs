@@ -62,6 +62,7 @@ macro_rules! file {
             &mut $new.f_lock,
         );
         $new._pad_52 = [0; 4];
+        $new.f_count = $old.f_count;
         // a free mutex has no owner, and nobody spins for it
         carry::mutex::v6_1_0_47_amd64(
             $cx,
@@ -124,7 +125,16 @@ pub(super) use fpu;
 macro_rules! k_itimer {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::k_itimer::always!($cx, $at, $old, $new);
-        carry::k_itimer::with_it_lock!($cx, $at, $old, $new);
+        carry::k_itimer::with_it_active!($cx, $at, $old, $new);
+        // nobody holds a lock of a frozen task
+        carry::spinlock_t::v6_1_0_47_amd64(
+            $cx,
+            &at!($at.it_lock),
+            &$old.it_lock,
+            &mut $new.it_lock,
+        );
+        $new._pad_36 = [0; 4];
+        $new._pad_60 = [0; 4];
     };
 }
 pub(super) use k_itimer;
@@ -150,12 +160,8 @@ pub(super) use maple_tree;
 
 macro_rules! mempolicy {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        $new.refcnt = $old.refcnt;
+        carry::mempolicy::always!($cx, $at, $old, $new);
         $new.flags = $old.flags;
-        $new.nodes = $old.nodes;
-        $new.home_node = $old.home_node;
-        $new._pad_140 = [0; 4];
-        $new.w = $old.w;
     };
 }
 pub(super) use mempolicy;
@@ -200,6 +206,13 @@ macro_rules! mm_struct {
         $new.pgtables_bytes.counter = $cx
             .reset(&at!($at.pgtables_bytes.counter), $old.pgtables_bytes.counter, 0);
         $new.map_count = $old.map_count;
+        // count 0 is unlocked
+        carry::rw_semaphore::v6_1_0_47_amd64(
+            $cx,
+            &at!($at.mmap_lock),
+            &$old.mmap_lock,
+            &mut $new.mmap_lock,
+        );
         // membership of a kernel list is rebuilt by whoever keeps the list
         carry::list_head::v6_1_0_47_amd64(
             $cx,
@@ -339,6 +352,18 @@ macro_rules! sched_dl_entity {
         $new.dl_throttled_bits = [0; 1];
         carry::sched_dl_entity::always!($cx, $at, $old, $new);
         $new._pad_85 = [0; 3];
+        carry::hrtimer::v6_1_0_47_amd64(
+            $cx,
+            &at!($at.dl_timer),
+            &$old.dl_timer,
+            &mut $new.dl_timer,
+        );
+        carry::hrtimer::v6_1_0_47_amd64(
+            $cx,
+            &at!($at.inactive_timer),
+            &$old.inactive_timer,
+            &mut $new.inactive_timer,
+        );
     };
 }
 pub(super) use sched_dl_entity;
@@ -355,6 +380,7 @@ pub(super) use sched_entity;
 
 macro_rules! sched_statistics {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        carry::sched_statistics::with_nr_migrations_cold!($cx, $at, $old, $new);
         // stamp of the run queue clock of one CPU
         $new.wait_start = $cx.reset(&at!($at.wait_start), $old.wait_start, 0);
         $new.wait_max = $old.wait_max;
@@ -371,7 +397,6 @@ macro_rules! sched_statistics {
         $new.block_max = $old.block_max;
         $new.sum_block_runtime = $old.sum_block_runtime;
         $new.slice_max = $old.slice_max;
-        $new.nr_migrations_cold = $old.nr_migrations_cold;
         $new.nr_failed_migrations_affine = $old.nr_failed_migrations_affine;
         $new.nr_failed_migrations_running = $old.nr_failed_migrations_running;
         $new.nr_failed_migrations_hot = $old.nr_failed_migrations_hot;
@@ -383,9 +408,6 @@ macro_rules! sched_statistics {
         $new.nr_wakeups_remote = $old.nr_wakeups_remote;
         $new.nr_wakeups_affine = $old.nr_wakeups_affine;
         $new.nr_wakeups_affine_attempts = $old.nr_wakeups_affine_attempts;
-        $new.nr_wakeups_passive = $old.nr_wakeups_passive;
-        $new.nr_wakeups_idle = $old.nr_wakeups_idle;
-        $new._pad_224 = [0; 32];
     };
 }
 pub(super) use sched_statistics;
@@ -394,8 +416,24 @@ macro_rules! signal_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.is_child_subreaper_bits = [0; 1];
         carry::signal_struct::always!($cx, $at, $old, $new);
-        carry::signal_struct::with_wait_chldexit!($cx, $at, $old, $new);
+        carry::signal_struct::with_stats_lock!($cx, $at, $old, $new);
+        // waiters queue with entries on their kernel stacks
+        carry::wait_queue_head_t::v6_1_0_47_amd64(
+            $cx,
+            &at!($at.wait_chldexit),
+            &$old.wait_chldexit,
+            &mut $new.wait_chldexit,
+        );
         $new.flags = $old.flags;
+        $new.set_is_child_subreaper($old.is_child_subreaper());
+        $new.set_has_child_subreaper($old.has_child_subreaper());
+        $new._pad_129 = [0; 3];
+        carry::hrtimer::v6_1_0_47_amd64(
+            $cx,
+            &at!($at.real_timer),
+            &$old.real_timer,
+            &mut $new.real_timer,
+        );
         $new._pad_396 = [0; 4];
         $new._pad_412 = [0; 4];
         // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
@@ -420,10 +458,16 @@ macro_rules! task_struct {
         $new.sched_reset_on_fork_bits = [0; 1];
         $new.sched_remote_wakeup_bits = [0; 2];
         $new.mce_ripv_bits = [0; 8];
-        carry::task_struct::with_thread_info!($cx, $at, $old, $new);
         carry::task_struct::with_padding_2!($cx, $at, $old, $new);
         carry::task_struct::with_posix_cputimers_work!($cx, $at, $old, $new);
+        carry::task_struct::with_alloc_lock!($cx, $at, $old, $new);
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
+        carry::thread_info::v6_1_0_47_amd64(
+            $cx,
+            &at!($at.thread_info),
+            &$old.thread_info,
+            &mut $new.thread_info,
+        );
         $new.__state = $old.__state;
         // kernel stack, made with the task
         $new.stack = $cx.reset(&at!($at.stack), $old.stack, 0);
@@ -440,6 +484,7 @@ macro_rules! task_struct {
             &mut $new.wake_entry,
         );
         $new.wakee_flips = $old.wakee_flips;
+        $new._pad_76 = [0; 4];
         // jiffies of this boot
         $new.wakee_flip_decay_ts = $cx
             .reset(&at!($at.wakee_flip_decay_ts), $old.wakee_flip_decay_ts, 0);
@@ -455,6 +500,7 @@ macro_rules! task_struct {
         $new.static_prio = $old.static_prio;
         $new.normal_prio = $old.normal_prio;
         $new.rt_priority = $old.rt_priority;
+        $new._pad_124 = [0; 4];
         carry::sched_rt_entity::v6_1_0_47_amd64(
             $cx,
             &at!($at.rt),
@@ -531,6 +577,7 @@ macro_rules! task_struct {
             .reset(&at!($at.trc_ipi_to_cpu), $old.trc_ipi_to_cpu, -1);
         // what RCU-trace waits for from this reader
         $new.trc_reader_special.as_mut_bytes().fill(0);
+        $new._pad_2116 = [0; 4];
         // membership of a kernel list is rebuilt by whoever keeps the list
         carry::list_head::v6_1_0_47_amd64(
             $cx,
@@ -892,6 +939,7 @@ macro_rules! task_struct {
         $new.pi_state_cache = $cx
             .reset(&at!($at.pi_state_cache), $old.pi_state_cache, 0);
         $new.futex_state = $old.futex_state;
+        $new._pad_3708 = [0; 4];
         // membership of a kernel list is rebuilt by whoever keeps the list
         carry::list_head::v6_1_0_47_amd64(
             $cx,
@@ -1023,37 +1071,8 @@ pub(super) use task_struct;
 macro_rules! thread_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.iopl_warn_bits = [0; 1];
-        // segments of the thread in the GDT, of 8 bytes each, which 32-bit code asks for
-        $new.tls_array.as_mut_bytes().fill(0);
-        // where the task was switched out, on a kernel stack that is not carried
-        $new.sp = $cx.reset(&at!($at.sp), $old.sp, 0);
-        $new.es = $old.es;
-        $new.ds = $old.ds;
-        $new.fsindex = $old.fsindex;
-        $new.gsindex = $old.gsindex;
-        $new.fsbase = $old.fsbase;
-        $new.gsbase = $old.gsbase;
-        // breakpoints that a tracer set in the debug registers, kept as perf events
-        $cx.each(
-            &at!($at.ptrace_bps),
-            &$old.ptrace_bps,
-            &mut $new.ptrace_bps,
-            |cx, at, old, new| *new = cx.reset_strict(at, *old, 0),
-        );
-        $new.virtual_dr6 = $old.virtual_dr6;
-        $new.ptrace_dr7 = $old.ptrace_dr7;
-        $new.cr2 = $old.cr2;
-        $new.trap_nr = $old.trap_nr;
-        $new.error_code = $old.error_code;
-        // I/O ports the program may use, shared copy-on-write
-        $new.io_bitmap = $cx.follow(&at!($at.io_bitmap), $old.io_bitmap);
-        $new.iopl_emul = $old.iopl_emul;
-        $new.set_iopl_warn($old.iopl_warn());
-        $new._pad_145 = [0; 3];
-        $new.pkru = $old.pkru;
+        carry::thread_struct::always!($cx, $at, $old, $new);
         $new._pad_152 = [0; 40];
-        // segments of the thread in the GDT, of 8 bytes each, which 32-bit code asks for
-        $cx.drop_zero(&at!($at.tls_array, old), $old.tls_array.as_bytes());
     };
 }
 pub(super) use thread_struct;
@@ -1062,6 +1081,11 @@ macro_rules! user_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::user_struct::always!($cx, $at, $old, $new);
         $new.perf_mlock = $old.perf_mlock;
+        // limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE
+        $new.ratelimit.printed = $cx
+            .reset(&at!($at.ratelimit.printed), $old.ratelimit.printed, 0);
+        $new.ratelimit.missed = $cx
+            .reset(&at!($at.ratelimit.missed), $old.ratelimit.missed, 0);
         $new.ratelimit._pad_20 = [0; 4];
     };
 }
@@ -1121,12 +1145,13 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             name: "file",
             from_size: 184,
             to_size: 232,
-            parts: &[Part { field: "f_owner", ty: "fown_struct", from: 128, to: 112, kind: PartKind::Folded, behind: None }],
+            parts: &[Part { field: "f_owner", ty: "fown_struct", from: 128, to: 112, kind: PartKind::Folded, behind: None, alone: false }],
             spans: &[Span::new(0, 56, 8), Span::new(12, 68, 4), Span::new(16, 40, 8), Span::new(24, 216, 8), Span::new(32, 200, 8), Span::new(40, 32, 8), Span::new(48, 64, 4), Span::new(52, 0, 4), Span::new(56, 144, 8), Span::new(64, 16, 16), Span::new(80, 72, 8), Span::new(92, 84, 28), Span::new(120, 192, 8), Span::new(136, 224, 8), Span::new(144, 208, 8), Span::new(152, 152, 32)],
             groups: &[&carry::file::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Carry.of("f_count"),
                 RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
                 RuleKind::Flags.of("f_mode").by_override(joined!("FMODE_BACKING, FMODE_CAN_ATOMIC_WRITE, FMODE_WRITE_RESTRICTED: ", carry::reasons::file::FMODE_WRITE_RESTRICTED_2, "; FMODE_BUF_RASYNC, FMODE_BUF_WASYNC, FMODE_EXCL, FMODE_NDELAY, FMODE_UNSIGNED_OFFSET, FMODE_WRITE_IOCTL: ", carry::reasons::file::FMODE_WRITE_IOCTL, "; FMODE_NONOTIFY: ", carry::reasons::file::FMODE_NONOTIFY, "; FMODE_NONOTIFY_PERM: ", carry::reasons::file::FMODE_NONOTIFY_PERM_2, "; FMODE_NOREUSE: ", carry::reasons::file::FMODE_NOREUSE_2)),
                 RuleKind::Fold.of("f_owner").by_override(carry::reasons::file::F_OWNER_2),
@@ -1235,7 +1260,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 256,
             spans: &[Span::new(0, 0, 32), Span::new(40, 40, 20), Span::new(64, 64, 192)],
             padding: &[Bits::new(288, 32), Bits::new(480, 32)],
-            groups: &[&carry::k_itimer::ALWAYS, &carry::k_itimer::WITH_IT_LOCK, &[
+            groups: &[&carry::k_itimer::ALWAYS, &carry::k_itimer::WITH_IT_ACTIVE, &[
+                RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Call.of("list").by_override(carry::reasons::k_itimer::LIST_2),
             ]],
             ..TypeRules::PLAIN
@@ -1266,13 +1294,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 272,
             spans: &[Span::new(0, 0, 140), Span::new(144, 144, 128)],
             padding: &[Bits::new(1120, 32)],
-            groups: &[&[
-                RuleKind::Carry.of("refcnt"),
+            groups: &[&carry::mempolicy::ALWAYS, &[
                 RuleKind::Carry.of("flags"),
-                RuleKind::Carry.of("nodes"),
-                RuleKind::Carry.of("home_node"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Union.of("w"),
                 RuleKind::EnumByName.of("mode"),
             ]],
             ..TypeRules::PLAIN
@@ -1315,6 +1338,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("pgtables_bytes.counter").by_map(carry::reasons::mm_struct::PGTABLES_BYTES),
                 RuleKind::Carry.of("map_count"),
+                RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map(carry::reasons::rw_semaphore::WHOLE),
                 RuleKind::Reset.of("mmlist").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
                 RuleKind::Reset.of("futex_unique_id.counter").by_map(carry::reasons::mm_struct::FUTEX_UNIQUE_ID),
                 RuleKind::Carry.of("hiwater_rss"),
@@ -1460,6 +1484,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(681, 23), Bits::new(1184, 32), Bits::new(1696, 32)],
             groups: &[&carry::sched_dl_entity::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Recurse.of("dl_timer").inside("hrtimer"),
+                RuleKind::Recurse.of("inactive_timer").inside("hrtimer"),
                 RuleKind::Drop.of("dl_server").by_override(carry::reasons::sched_dl_entity::DL_SERVER_2),
                 RuleKind::Drop.of("dl_server_active").by_override(carry::reasons::sched_dl_entity::DL_SERVER_2),
                 RuleKind::Drop.of("dl_defer").by_override(carry::reasons::sched_dl_entity::DL_SERVER_2),
@@ -1504,7 +1530,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 256,
             spans: &[Span::new(0, 0, 224)],
             padding: &[Bits::new(1792, 256)],
-            groups: &[&[
+            groups: &[&carry::sched_statistics::WITH_NR_MIGRATIONS_COLD, &[
                 RuleKind::Reset.of("wait_start").by_map(carry::reasons::sched_statistics::WAIT_START),
                 RuleKind::Carry.of("wait_max"),
                 RuleKind::Carry.of("wait_count"),
@@ -1518,7 +1544,6 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("block_max"),
                 RuleKind::Carry.of("sum_block_runtime"),
                 RuleKind::Carry.of("slice_max"),
-                RuleKind::Carry.of("nr_migrations_cold"),
                 RuleKind::Carry.of("nr_failed_migrations_affine"),
                 RuleKind::Carry.of("nr_failed_migrations_running"),
                 RuleKind::Carry.of("nr_failed_migrations_hot"),
@@ -1530,9 +1555,6 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("nr_wakeups_remote"),
                 RuleKind::Carry.of("nr_wakeups_affine"),
                 RuleKind::Carry.of("nr_wakeups_affine_attempts"),
-                RuleKind::Carry.of("nr_wakeups_passive"),
-                RuleKind::Carry.of("nr_wakeups_idle"),
-                RuleKind::Padding.of("(padding)"),
                 RuleKind::Narrow.of("exec_max"),
             ]],
             ..TypeRules::PLAIN
@@ -1546,8 +1568,13 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1112,
             spans: &[Span::new(0, 0, 32), Span::new(40, 40, 88), Span::new(132, 132, 12), Span::new(144, 152, 60), Span::new(208, 216, 180), Span::new(392, 400, 12), Span::new(408, 416, 20), Span::new(432, 440, 64), Span::new(504, 512, 436), Span::new(944, 952, 60), Span::new(1008, 1016, 9), Span::new(1018, 1026, 4), Span::new(1024, 1032, 16), Span::new(1044, 1052, 40), Span::new(1088, 1096, 16)],
             padding: &[Bits::new(288, 32), Bits::new(1026, 30), Bits::new(1632, 32), Bits::new(3104, 32), Bits::new(3232, 32), Bits::new(4000, 32), Bits::new(7520, 32), Bits::new(8032, 32), Bits::new(8136, 8), Bits::new(8176, 16)],
-            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_WAIT_CHLDEXIT, &[
+            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_STATS_LOCK, &[
+                RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map(carry::reasons::wait_queue_head_t::WHOLE),
                 RuleKind::Carry.of("flags"),
+                RuleKind::Carry.of("is_child_subreaper"),
+                RuleKind::Carry.of("has_child_subreaper"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Recurse.of("real_timer").inside("hrtimer"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("autogroup").by_map(carry::reasons::signal_struct::AUTOGROUP),
@@ -1583,7 +1610,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 24), Span::new(192, 168, 17), Span::new(216, 192, 16), Span::new(232, 216, 8), Span::new(240, 208, 8), Span::new(264, 224, 12), Span::new(280, 240, 32), Span::new(320, 320, 56), Span::new(384, 384, 132), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(664, 648, 8), Span::new(680, 656, 16), Span::new(704, 704, 224), Span::new(960, 960, 16), Span::new(984, 976, 4), Span::new(992, 984, 1056), Span::new(2056, 2048, 34), Span::new(2092, 2084, 20), Span::new(2136, 2104, 8), Span::new(2152, 2120, 36), Span::new(2192, 2160, 52), Span::new(2248, 2216, 72), Span::new(2328, 2308, 16), Span::new(2344, 2328, 12), Span::new(2368, 2352, 240), Span::new(2608, 2608, 88), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 72), Span::new(3328, 3336, 92), Span::new(3424, 3432, 160), Span::new(3584, 3600, 80), Span::new(3668, 3684, 24), Span::new(3704, 3728, 8), Span::new(3716, 3740, 46), Span::new(3764, 3786, 2), Span::new(3768, 3788, 16), Span::new(3784, 3808, 112), Span::new(3900, 3920, 4), Span::new(3904, 3928, 8), Span::new(3944, 3936, 1026), Span::new(4976, 4984, 64), Span::new(5044, 5052, 36), Span::new(5080, 5104, 4), Span::new(5088, 5112, 8), Span::new(5112, 5128, 16), Span::new(5144, 4968, 4), Span::new(5148, 5144, 4), Span::new(5152, 5152, 44), Span::new(5200, 5200, 40), Span::new(5248, 5240, 4), Span::new(5256, 5248, 24), Span::new(5288, 5280, 20), Span::new(5312, 5304, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
             padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27360, 32), Bits::new(30104, 8), Bits::new(30128, 16), Bits::new(39760, 48), Bits::new(40672, 32), Bits::new(41568, 32), Bits::new(42016, 32), Bits::new(42464, 32), Bits::new(42752, 256), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::WITH_THREAD_INFO, &carry::task_struct::WITH_PADDING_2, &carry::task_struct::WITH_POSIX_CPUTIMERS_WORK, &carry::task_struct::WITH_MCE_VADDR, &[
+            groups: &[&carry::task_struct::WITH_PADDING_2, &carry::task_struct::WITH_POSIX_CPUTIMERS_WORK, &carry::task_struct::WITH_ALLOC_LOCK, &carry::task_struct::WITH_MCE_VADDR, &[
+                RuleKind::Recurse.of("thread_info").inside("thread_info"),
                 RuleKind::Carry.of("__state"),
                 RuleKind::Reset.of("stack").by_map(carry::reasons::task_struct::STACK),
                 RuleKind::Carry.of("usage").by_map(carry::reasons::refcount_t::WHOLE),
@@ -1591,6 +1619,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("on_cpu").by_map(carry::reasons::task_struct::ON_CPU),
                 RuleKind::Reset.of("wake_entry").inside("__call_single_node").by_map(carry::reasons::__call_single_node::WHOLE),
                 RuleKind::Carry.of("wakee_flips"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("wakee_flip_decay_ts").by_map(carry::reasons::task_struct::WAKEE_FLIP_DECAY_TS),
                 RuleKind::Reset.of("last_wakee").by_map(carry::reasons::task_struct::LAST_WAKEE),
                 RuleKind::Reset.of("recent_used_cpu").by_map(carry::reasons::task_struct::RECENT_USED_CPU),
@@ -1600,6 +1629,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("static_prio"),
                 RuleKind::Carry.of("normal_prio"),
                 RuleKind::Carry.of("rt_priority"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Recurse.of("rt").inside("sched_rt_entity"),
                 RuleKind::Symbol.of("sched_class").by_map(carry::reasons::task_struct::SCHED_CLASS),
                 RuleKind::Reset.of("sched_task_group").by_map(carry::reasons::task_struct::SCHED_TASK_GROUP),
@@ -1624,6 +1654,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("trc_reader_nesting").by_map(carry::reasons::task_struct::TRC_READER_NESTING),
                 RuleKind::Reset.of("trc_ipi_to_cpu").by_map(carry::reasons::task_struct::TRC_IPI_TO_CPU),
                 RuleKind::Reset.of("trc_reader_special").by_map(carry::reasons::task_struct::TRC_READER_SPECIAL),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("trc_holdout_list").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
                 RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
                 RuleKind::Reset.of("trc_blkd_cpu").by_map(carry::reasons::task_struct::TRC_BLKD_CPU),
@@ -1756,6 +1787,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("pi_state_list").inside("list_head").by_map(carry::reasons::task_struct::PI_STATE_LIST),
                 RuleKind::Reset.of("pi_state_cache").by_map(carry::reasons::task_struct::PI_STATE_CACHE),
                 RuleKind::Carry.of("futex_state"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("perf_event_list").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
                 RuleKind::Follow.of("mempolicy").by_map(carry::reasons::task_struct::MEMPOLICY),
                 RuleKind::Carry.of("il_prev"),
@@ -1815,7 +1847,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Init.of("backing_dev_info").by_map(carry::reasons::task_struct::BACKING_DEV_INFO),
                 RuleKind::Init.of("cpuset_slab_spread_rotor").by_map(carry::reasons::task_struct::CPUSET_SLAB_SPREAD_ROTOR),
                 RuleKind::Reset.of("perf_event_ctxp").by_map(carry::reasons::task_struct::PERF_EVENT_CTXP),
-                RuleKind::Call.of("rseq").by_override(carry::reasons::task_struct::RSEQ_LEN_2),
+                RuleKind::Call.of("rseq").by_override(carry::reasons::task_struct::RSEQ_2),
                 RuleKind::Reset.of("curr_ret_stack").by_map(carry::reasons::task_struct::CURR_RET_STACK),
                 RuleKind::Init.of("memcg_in_oom").by_map(carry::reasons::task_struct::MEMCG_IN_OOM),
                 RuleKind::Init.of("memcg_oom_gfp_mask").by_override(carry::reasons::task_struct::MEMCG_OOM_GFP_MASK),
@@ -1835,7 +1867,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Drop.of("perf_recursion").by_override(carry::reasons::task_struct::PERF_RECURSION_2),
                 RuleKind::Drop.of("perf_event_ctxp").by_map(carry::reasons::task_struct::PERF_EVENT_CTXP),
                 RuleKind::Drop.of("il_weight").by_override(carry::reasons::task_struct::IL_WEIGHT_2),
-                RuleKind::Call.of("rseq_len").by_override(carry::reasons::task_struct::RSEQ_LEN_2),
+                RuleKind::Call.of("rseq_len").by_override(carry::reasons::task_struct::RSEQ_2),
                 RuleKind::Drop.of("mm_cid").by_map(carry::reasons::task_struct::MM_CID),
                 RuleKind::Drop.of("last_mm_cid").by_map(carry::reasons::task_struct::LAST_MM_CID),
                 RuleKind::Drop.of("migrate_from_cpu").by_map(carry::reasons::task_struct::MIGRATE_FROM_CPU),
@@ -1860,28 +1892,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 4416,
             spans: &[Span::new(24, 24, 120), Span::new(148, 148, 4), Span::new(192, 192, 4), Span::new(200, 200, 88), Span::new(320, 320, 4096)],
             padding: &[Bits::new(1153, 31), Bits::new(1472, 64), Bits::new(1568, 32), Bits::new(2308, 252)],
-            groups: &[&[
-                RuleKind::Reset.of("tls_array").by_map(carry::reasons::thread_struct::TLS_ARRAY),
-                RuleKind::Reset.of("sp").by_map(carry::reasons::thread_struct::SP),
-                RuleKind::Carry.of("es"),
-                RuleKind::Carry.of("ds"),
-                RuleKind::Carry.of("fsindex"),
-                RuleKind::Carry.of("gsindex"),
-                RuleKind::Carry.of("fsbase"),
-                RuleKind::Carry.of("gsbase"),
-                RuleKind::Reset.of("ptrace_bps").times(4).by_map(carry::reasons::thread_struct::PTRACE_BPS),
-                RuleKind::Carry.of("virtual_dr6"),
-                RuleKind::Carry.of("ptrace_dr7"),
-                RuleKind::Carry.of("cr2"),
-                RuleKind::Carry.of("trap_nr"),
-                RuleKind::Carry.of("error_code"),
-                RuleKind::Follow.of("io_bitmap").by_map(carry::reasons::thread_struct::IO_BITMAP),
-                RuleKind::Carry.of("iopl_emul"),
-                RuleKind::Carry.of("iopl_warn"),
+            groups: &[&carry::thread_struct::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("pkru"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("tls_array").by_map(carry::reasons::thread_struct::TLS_ARRAY),
                 RuleKind::Recurse.of("fpu").inside("fpu"),
                 RuleKind::Drop.of("features").by_map(carry::reasons::thread_struct::FEATURES),
                 RuleKind::Drop.of("features_locked").by_override(carry::reasons::thread_struct::FEATURES_LOCKED_2),
@@ -1901,6 +1913,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32)],
             groups: &[&carry::user_struct::ALWAYS, &[
                 RuleKind::Carry.of("perf_mlock"),
+                RuleKind::Reset.of("ratelimit.printed").by_map(carry::reasons::user_struct::RATELIMIT),
+                RuleKind::Reset.of("ratelimit.missed").by_map(carry::reasons::user_struct::RATELIMIT),
                 RuleKind::Padding.of("(padding)"),
             ]],
             ..TypeRules::PLAIN

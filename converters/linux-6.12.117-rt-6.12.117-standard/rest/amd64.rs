@@ -11,6 +11,7 @@ use kconv_runtime::prelude::*;
 macro_rules! file {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::file::always!($cx, $at, $old, $new);
+        $new.f_count = $old.f_count;
         $new.f_mode = $old.f_mode;
         // who gets signals of the file
         $new.f_owner = $cx.follow(&at!($at.f_owner), $old.f_owner);
@@ -39,6 +40,9 @@ pub(super) use fown_struct;
 macro_rules! fs_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::fs_struct::always!($cx, $at, $old, $new);
+        // counts writers of this boot only, and since 6.16 has their lock in it
+        $new.seq.seqcount.sequence = $cx
+            .reset(&at!($at.seq.seqcount.sequence), $old.seq.seqcount.sequence, 0);
         $new._pad_20 = [0; 4];
     };
 }
@@ -55,10 +59,10 @@ pub(super) use io_context;
 macro_rules! k_itimer {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::k_itimer::always!($cx, $at, $old, $new);
+        carry::k_itimer::with_it_active!($cx, $at, $old, $new);
         // place among the timers of the process
-        $new.list.next = $cx.within_required(&at!($at.list.next), $old.list.next);
-        $new.list.pprev = $cx
-            .within_required(&at!($at.list.pprev), $old.list.pprev);
+        $new.list.next = $cx.link_required(&at!($at.list.next), $old.list.next);
+        $new.list.pprev = $cx.link_required(&at!($at.list.pprev), $old.list.pprev);
         $new._pad_36 = [0; 4];
         $new._pad_60 = [0; 4];
     };
@@ -76,7 +80,12 @@ pub(super) use mm_context_t;
 macro_rules! mm_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_struct::always!($cx, $at, $old, $new);
-        carry::mm_struct::with_pcpu_cid!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_lock_seq!($cx, $at, $old, $new);
+        // concurrency ids by CPU, made with the mm
+        $new.pcpu_cid = $cx.reset(&at!($at.pcpu_cid), $old.pcpu_cid, 0);
+        // jiffies of this boot
+        $new.mm_cid_next_scan = $cx
+            .reset(&at!($at.mm_cid_next_scan), $old.mm_cid_next_scan, 0);
         $new._pad_228 = [0; 4];
         // name of the mm in futex hash keys, drawn when it is first needed
         $new.futex_unique_id.counter = $cx
@@ -88,6 +97,8 @@ macro_rules! mm_struct {
         $new.def_flags = $old.def_flags;
         $new.flags = $old.flags;
         $new._pad_1140 = [0; 4];
+        // namespace whose capabilities decide over the mm, taken at execve
+        $new.user_ns = $cx.resource(&at!($at.user_ns), $old.user_ns);
         $new._pad_1212 = [0; 4];
         $new._pad_1328 = [0; 16];
     };
@@ -111,10 +122,18 @@ macro_rules! signal_struct {
         $new.is_child_subreaper_bits = [0; 1];
         carry::signal_struct::always!($cx, $at, $old, $new);
         $new.flags = $old.flags;
+        $new.set_is_child_subreaper($old.is_child_subreaper());
+        $new.set_has_child_subreaper($old.has_child_subreaper());
         $new._pad_129 = [0; 3];
         // timers of timer_create, linked by k_itimer.list
         $new.posix_timers.first = $cx
-            .within_required(&at!($at.posix_timers.first), $old.posix_timers.first);
+            .link_required(&at!($at.posix_timers.first), $old.posix_timers.first);
+        carry::hrtimer::v6_1_0_47_amd64(
+            $cx,
+            &at!($at.real_timer),
+            &$old.real_timer,
+            &mut $new.real_timer,
+        );
         $new._pad_388 = [0; 4];
         $new._pad_404 = [0; 4];
         $new._pad_1004 = [0; 4];
@@ -130,8 +149,10 @@ macro_rules! task_struct {
         $new.sched_remote_wakeup_bits = [0; 2];
         $new.mce_ripv_bits = [0; 8];
         carry::task_struct::always!($cx, $at, $old, $new);
+        carry::task_struct::with_trc_ipi_to_cpu!($cx, $at, $old, $new);
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
         carry::task_struct::with_dl!($cx, $at, $old, $new);
+        carry::task_struct::with_dl_server!($cx, $at, $old, $new);
         $new.__state = $old.__state;
         // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
         // a mutex under PREEMPT_RT, has put that aside
@@ -140,6 +161,12 @@ macro_rules! task_struct {
         $new.ptrace = $old.ptrace;
         $new._pad_76 = [0; 4];
         $new._pad_124 = [0; 4];
+        carry::sched_statistics::v6_12_95_deb12_amd64(
+            $cx,
+            &at!($at.stats),
+            &$old.stats,
+            &mut $new.stats,
+        );
         $new.policy = $old.policy;
         $new._pad_2116 = [0; 4];
         $new.exit_state = $old.exit_state;
@@ -176,6 +203,9 @@ macro_rules! vm_area_struct {
         carry::vm_area_struct::always!($cx, $at, $old, $new);
         carry::vm_area_struct::with_detached!($cx, $at, $old, $new);
         $new.vm_flags = $old.vm_flags;
+        // not locked for writing: a number that mm_lock_seq has not
+        $new.vm_lock_seq = $cx
+            .reset(&at!($at.vm_lock_seq), $old.vm_lock_seq, 4294967295);
     };
 }
 pub(super) use vm_area_struct;
@@ -189,6 +219,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 8), Span::new(40, 12, 4), Span::new(48, 16, 64), Span::new(144, 112, 72)],
             padding: &[Bits::new(96, 32), Bits::new(352, 32), Bits::new(928, 32)],
             groups: &[&carry::file::ALWAYS, &[
+                RuleKind::Carry.of("f_count"),
                 RuleKind::Carry.of("f_mode"),
                 RuleKind::Follow.of("f_owner").by_map(carry::reasons::file::F_OWNER),
                 RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
@@ -238,9 +269,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 4), Span::new(40, 8, 4), Span::new(56, 12, 8), Span::new(64, 24, 32)],
             padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(352, 32)],
             groups: &[&carry::fs_struct::ALWAYS, &[
+                RuleKind::Reset.of("seq.seqcount.sequence").by_map(carry::reasons::fs_struct::SEQ),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
-                RuleKind::Reset.of("seq").inside("seqcount_spinlock_t").by_map(carry::reasons::seqcount_spinlock_t::WHOLE),
+                RuleKind::Drop.of("seq.lock").by_map(carry::reasons::fs_struct::SEQ),
             ]],
             ..TypeRules::PLAIN
         },
@@ -269,7 +301,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 256,
             spans: &[Span::new(0, 0, 32), Span::new(64, 40, 20), Span::new(88, 64, 192)],
             padding: &[Bits::new(288, 32), Bits::new(672, 32)],
-            groups: &[&carry::k_itimer::ALWAYS, &[
+            groups: &[&carry::k_itimer::ALWAYS, &carry::k_itimer::WITH_IT_ACTIVE, &[
                 RuleKind::Within.of("list.next").by_map(carry::reasons::k_itimer::LIST),
                 RuleKind::Within.of("list.pprev").by_map(carry::reasons::k_itimer::LIST),
                 RuleKind::Padding.of("(padding)"),
@@ -319,12 +351,15 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1344,
             spans: &[Span::new(0, 0, 4), Span::new(96, 68, 4), Span::new(104, 72, 92), Span::new(272, 208, 20), Span::new(296, 232, 84), Span::new(416, 320, 504), Span::new(928, 832, 32), Span::new(968, 872, 32), Span::new(1008, 912, 32), Span::new(1048, 952, 64), Span::new(1152, 1056, 16), Span::new(1200, 1104, 32), Span::new(1264, 1144, 40), Span::new(1304, 1204, 8), Span::new(1312, 1216, 8), Span::new(1336, 1224, 104)],
             padding: &[Bits::new(32, 480), Bits::new(544, 32), Bits::new(800, 32), Bits::new(1568, 32), Bits::new(1632, 32), Bits::new(1888, 32), Bits::new(1952, 32), Bits::new(2336, 32), Bits::new(3040, 32), Bits::new(3104, 32), Bits::new(7392, 32), Bits::new(7712, 32), Bits::new(8032, 32), Bits::new(8352, 32), Bits::new(8928, 32), Bits::new(8992, 32), Bits::new(9376, 32), Bits::new(9888, 32), Bits::new(11520, 256)],
-            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_PCPU_CID, &[
+            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_MM_LOCK_SEQ, &[
+                RuleKind::Reset.of("pcpu_cid").by_map(carry::reasons::mm_struct::PCPU_CID),
+                RuleKind::Reset.of("mm_cid_next_scan").by_map(carry::reasons::mm_struct::MM_CID_NEXT_SCAN),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("futex_unique_id.counter").by_map(carry::reasons::mm_struct::FUTEX_UNIQUE_ID),
                 RuleKind::Carry.of("def_flags"),
                 RuleKind::Carry.of("flags"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Resource.of("user_ns").by_map(carry::reasons::mm_struct::USER_NS),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
@@ -391,8 +426,11 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 56,
             spans: &[Span::new(0, 0, 16), Span::new(48, 48, 4)],
             padding: &[Bits::new(160, 32), Bits::new(416, 32)],
-            groups: &[&carry::posix_cputimers_work::ALWAYS, &[
+            groups: &[&[
+                RuleKind::Reset.of("work").inside("callback_head").by_map(carry::reasons::posix_cputimers_work::WHOLE),
                 RuleKind::Reset.of("mutex").inside("mutex").by_map(carry::reasons::posix_cputimers_work::WHOLE),
+                RuleKind::Reset.of("scheduled").by_map(carry::reasons::posix_cputimers_work::WHOLE),
+                RuleKind::Padding.of("(padding)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -499,8 +537,11 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(288, 32), Bits::new(1218, 30), Bits::new(1824, 32), Bits::new(3296, 32), Bits::new(3424, 32), Bits::new(3552, 32), Bits::new(3680, 32), Bits::new(4448, 32), Bits::new(7968, 32), Bits::new(8480, 32), Bits::new(8584, 8), Bits::new(8624, 16), Bits::new(8736, 32), Bits::new(8992, 32), Bits::new(9056, 32)],
             groups: &[&carry::signal_struct::ALWAYS, &[
                 RuleKind::Carry.of("flags"),
+                RuleKind::Carry.of("is_child_subreaper"),
+                RuleKind::Carry.of("has_child_subreaper"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Within.of("posix_timers.first").by_map(carry::reasons::signal_struct::POSIX_TIMERS),
+                RuleKind::Recurse.of("real_timer").inside("hrtimer"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
@@ -542,13 +583,14 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 68), Span::new(216, 216, 60), Span::new(280, 280, 32), Span::new(320, 320, 60), Span::new(384, 384, 132), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 48), Span::new(704, 704, 224), Span::new(960, 960, 28), Span::new(992, 992, 1056), Span::new(2056, 2056, 34), Span::new(2092, 2092, 24), Span::new(2120, 2120, 24), Span::new(2152, 2152, 36), Span::new(2192, 2192, 52), Span::new(2248, 2248, 108), Span::new(2408, 2368, 328), Span::new(2744, 2704, 4), Span::new(2752, 2712, 44), Span::new(2800, 2760, 144), Span::new(2976, 2936, 4), Span::new(2984, 2944, 212), Span::new(3200, 3160, 65), Span::new(3272, 3232, 16), Span::new(3328, 3256, 40), Span::new(3376, 3296, 124), Span::new(3504, 3424, 156), Span::new(3672, 3580, 4), Span::new(3680, 3584, 72), Span::new(3784, 3688, 16), Span::new(3832, 3736, 27), Span::new(3860, 3764, 2), Span::new(3864, 3888, 1082), Span::new(4952, 4976, 108), Span::new(5064, 5088, 108), Span::new(5176, 5200, 52), Span::new(5232, 5256, 24), Span::new(5264, 5288, 20), Span::new(5288, 5312, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 36), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
             padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(18984, 24), Bits::new(21920, 32), Bits::new(21984, 32), Bits::new(22368, 32), Bits::new(23584, 32), Bits::new(23840, 32), Bits::new(25568, 32), Bits::new(26120, 56), Bits::new(26336, 32), Bits::new(26592, 32), Bits::new(26976, 32), Bits::new(28000, 32), Bits::new(29280, 32), Bits::new(29408, 32), Bits::new(30048, 32), Bits::new(30432, 32), Bits::new(30872, 8), Bits::new(30896, 16), Bits::new(39568, 48), Bits::new(40480, 32), Bits::new(41376, 32), Bits::new(41824, 32), Bits::new(42272, 32), Bits::new(42560, 448), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_DL, &[
+            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_DL, &carry::task_struct::WITH_DL_SERVER, &[
                 RuleKind::Carry.of("__state"),
                 RuleKind::Reset.of("saved_state").by_map(carry::reasons::task_struct::SAVED_STATE),
                 RuleKind::Carry.of("flags"),
                 RuleKind::Carry.of("ptrace"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Recurse.of("stats").inside("sched_statistics"),
                 RuleKind::Carry.of("policy"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("exit_state"),
@@ -608,7 +650,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("syscall_work"),
                 RuleKind::Carry.of("status"),
                 RuleKind::Reset.of("cpu").by_map(carry::reasons::thread_info::CPU),
-                RuleKind::Flags.of("flags").by_override(joined!("TIF_NEED_RESCHED_LAZY: ", carry::reasons::thread_info::TIF_NEED_RESCHED_LAZY_2, "; TIF_SINGLESTEP, TIF_SSBD: ", carry::reasons::thread_info::TIF_SINGLESTEP)),
+                RuleKind::Flags.of("flags").by_override(joined!("TIF_NEED_RESCHED_LAZY: ", carry::reasons::thread_info::TIF_NEED_RESCHED_LAZY, "; TIF_SINGLESTEP, TIF_SSBD: ", carry::reasons::thread_info::TIF_SINGLESTEP)),
             ]],
             ..TypeRules::PLAIN
         },
@@ -623,6 +665,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(328, 24)],
             groups: &[&carry::vm_area_struct::ALWAYS, &carry::vm_area_struct::WITH_DETACHED, &[
                 RuleKind::Carry.of("vm_flags"),
+                RuleKind::Reset.of("vm_lock_seq").by_map(carry::reasons::vm_area_struct::VM_LOCK_SEQ),
                 RuleKind::Init.of("numab_state").by_map(carry::reasons::vm_area_struct::NUMAB_STATE),
             ]],
             ..TypeRules::PLAIN

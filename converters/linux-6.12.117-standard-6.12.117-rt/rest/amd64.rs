@@ -11,6 +11,7 @@ use kconv_runtime::prelude::*;
 macro_rules! file {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::file::always!($cx, $at, $old, $new);
+        $new.f_count = $old.f_count;
         $new.f_mode = $old.f_mode;
         $new._pad_44 = [0; 4];
         // who gets signals of the file
@@ -41,6 +42,10 @@ macro_rules! fs_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::fs_struct::always!($cx, $at, $old, $new);
         $new._pad_4 = [0; 4];
+        // counts writers of this boot only, and since 6.16 has their lock in it
+        $new.seq.seqcount.sequence = $cx
+            .reset(&at!($at.seq.seqcount.sequence), $old.seq.seqcount.sequence, 0);
+        $new.seq._pad_4 = [0; 4];
     };
 }
 pub(super) use fs_struct;
@@ -55,10 +60,10 @@ pub(super) use io_context;
 macro_rules! k_itimer {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::k_itimer::always!($cx, $at, $old, $new);
+        carry::k_itimer::with_it_active!($cx, $at, $old, $new);
         // place among the timers of the process
-        $new.list.next = $cx.within_required(&at!($at.list.next), $old.list.next);
-        $new.list.pprev = $cx
-            .within_required(&at!($at.list.pprev), $old.list.pprev);
+        $new.list.next = $cx.link_required(&at!($at.list.next), $old.list.next);
+        $new.list.pprev = $cx.link_required(&at!($at.list.pprev), $old.list.pprev);
         $new._pad_84 = [0; 4];
     };
 }
@@ -75,7 +80,12 @@ pub(super) use mm_context_t;
 macro_rules! mm_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_struct::always!($cx, $at, $old, $new);
-        carry::mm_struct::with_pcpu_cid!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_lock_seq!($cx, $at, $old, $new);
+        // concurrency ids by CPU, made with the mm
+        $new.pcpu_cid = $cx.reset(&at!($at.pcpu_cid), $old.pcpu_cid, 0);
+        // jiffies of this boot
+        $new.mm_cid_next_scan = $cx
+            .reset(&at!($at.mm_cid_next_scan), $old.mm_cid_next_scan, 0);
         $new._pad_196 = [0; 4];
         $new._pad_292 = [0; 4];
         // name of the mm in futex hash keys, drawn when it is first needed
@@ -88,6 +98,8 @@ macro_rules! mm_struct {
         $new.def_flags = $old.def_flags;
         $new._pad_380 = [0; 4];
         $new.flags = $old.flags;
+        // namespace whose capabilities decide over the mm, taken at execve
+        $new.user_ns = $cx.resource(&at!($at.user_ns), $old.user_ns);
         $new._pad_1440 = [0; 32];
     };
 }
@@ -108,16 +120,22 @@ macro_rules! signal_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.is_child_subreaper_bits = [0; 1];
         carry::signal_struct::always!($cx, $at, $old, $new);
+        carry::signal_struct::with_padding_2!($cx, $at, $old, $new);
         $new.flags = $old.flags;
+        $new.set_is_child_subreaper($old.is_child_subreaper());
+        $new.set_has_child_subreaper($old.has_child_subreaper());
         $new._pad_153 = [0; 3];
         // timers of timer_create, linked by k_itimer.list
         $new.posix_timers.first = $cx
-            .within_required(&at!($at.posix_timers.first), $old.posix_timers.first);
+            .link_required(&at!($at.posix_timers.first), $old.posix_timers.first);
+        carry::hrtimer::v6_1_0_47_amd64(
+            $cx,
+            &at!($at.real_timer),
+            &$old.real_timer,
+            &mut $new.real_timer,
+        );
         $new._pad_412 = [0; 4];
-        $new._pad_428 = [0; 4];
         $new._pad_1060 = [0; 4];
-        $new._pad_1073 = [0; 1];
-        $new._pad_1078 = [0; 2];
     };
 }
 pub(super) use signal_struct;
@@ -128,8 +146,10 @@ macro_rules! task_struct {
         $new.sched_remote_wakeup_bits = [0; 2];
         $new.mce_ripv_bits = [0; 8];
         carry::task_struct::always!($cx, $at, $old, $new);
+        carry::task_struct::with_trc_ipi_to_cpu!($cx, $at, $old, $new);
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
         carry::task_struct::with_dl!($cx, $at, $old, $new);
+        carry::task_struct::with_dl_server!($cx, $at, $old, $new);
         $new.__state = $old.__state;
         // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
         // a mutex under PREEMPT_RT, has put that aside
@@ -138,6 +158,12 @@ macro_rules! task_struct {
         $new.ptrace = $old.ptrace;
         $new._pad_76 = [0; 4];
         $new._pad_124 = [0; 4];
+        carry::sched_statistics::v6_12_95_deb12_amd64(
+            $cx,
+            &at!($at.stats),
+            &$old.stats,
+            &mut $new.stats,
+        );
         $new.policy = $old.policy;
         $new._pad_2116 = [0; 4];
         $new.exit_state = $old.exit_state;
@@ -178,6 +204,9 @@ macro_rules! vm_area_struct {
         carry::vm_area_struct::always!($cx, $at, $old, $new);
         carry::vm_area_struct::with_detached!($cx, $at, $old, $new);
         $new.vm_flags = $old.vm_flags;
+        // not locked for writing: a number that mm_lock_seq has not
+        $new.vm_lock_seq = $cx
+            .reset(&at!($at.vm_lock_seq), $old.vm_lock_seq, 4294967295);
     };
 }
 pub(super) use vm_area_struct;
@@ -190,6 +219,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 216,
             spans: &[Span::new(0, 0, 8), Span::new(12, 40, 4), Span::new(16, 48, 64), Span::new(112, 144, 72)],
             groups: &[&carry::file::ALWAYS, &[
+                RuleKind::Carry.of("f_count"),
                 RuleKind::Carry.of("f_mode"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Follow.of("f_owner").by_map(carry::reasons::file::F_OWNER),
@@ -240,8 +270,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(160, 32)],
             groups: &[&carry::fs_struct::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("seq.seqcount.sequence").by_map(carry::reasons::fs_struct::SEQ),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
-                RuleKind::Reset.of("seq").inside("seqcount_spinlock_t").by_map(carry::reasons::seqcount_spinlock_t::WHOLE),
+                RuleKind::Reset.of("seq.lock").by_map(carry::reasons::fs_struct::SEQ),
             ]],
             ..TypeRules::PLAIN
         },
@@ -269,7 +301,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 280,
             spans: &[Span::new(0, 0, 32), Span::new(40, 64, 20), Span::new(64, 88, 192)],
             padding: &[Bits::new(288, 32), Bits::new(480, 32)],
-            groups: &[&carry::k_itimer::ALWAYS, &[
+            groups: &[&carry::k_itimer::ALWAYS, &carry::k_itimer::WITH_IT_ACTIVE, &[
                 RuleKind::Within.of("list.next").by_map(carry::reasons::k_itimer::LIST),
                 RuleKind::Within.of("list.pprev").by_map(carry::reasons::k_itimer::LIST),
                 RuleKind::Padding.of("(padding)"),
@@ -317,13 +349,16 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1472,
             spans: &[Span::new(0, 0, 4), Span::new(68, 96, 4), Span::new(72, 104, 92), Span::new(208, 272, 20), Span::new(232, 296, 84), Span::new(320, 416, 504), Span::new(832, 928, 32), Span::new(872, 968, 32), Span::new(912, 1008, 32), Span::new(952, 1048, 64), Span::new(1056, 1152, 16), Span::new(1104, 1200, 32), Span::new(1144, 1264, 40), Span::new(1204, 1304, 8), Span::new(1216, 1312, 8), Span::new(1224, 1336, 104)],
             padding: &[Bits::new(32, 480), Bits::new(1824, 32), Bits::new(6624, 32), Bits::new(6944, 32), Bits::new(7264, 32), Bits::new(7584, 32), Bits::new(9120, 32), Bits::new(9696, 32), Bits::new(10624, 128)],
-            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_PCPU_CID, &[
+            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_MM_LOCK_SEQ, &[
+                RuleKind::Reset.of("pcpu_cid").by_map(carry::reasons::mm_struct::PCPU_CID),
+                RuleKind::Reset.of("mm_cid_next_scan").by_map(carry::reasons::mm_struct::MM_CID_NEXT_SCAN),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("futex_unique_id.counter").by_map(carry::reasons::mm_struct::FUTEX_UNIQUE_ID),
                 RuleKind::Carry.of("def_flags"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("flags"),
+                RuleKind::Resource.of("user_ns").by_map(carry::reasons::mm_struct::USER_NS),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
                 RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
@@ -388,8 +423,11 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 56,
             spans: &[Span::new(0, 0, 16), Span::new(48, 48, 4)],
             padding: &[Bits::new(416, 32)],
-            groups: &[&carry::posix_cputimers_work::ALWAYS, &[
+            groups: &[&[
+                RuleKind::Reset.of("work").inside("callback_head").by_map(carry::reasons::posix_cputimers_work::WHOLE),
                 RuleKind::Reset.of("mutex").inside("mutex").by_map(carry::reasons::posix_cputimers_work::WHOLE),
+                RuleKind::Reset.of("scheduled").by_map(carry::reasons::posix_cputimers_work::WHOLE),
+                RuleKind::Padding.of("(padding)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -497,13 +535,13 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1160,
             spans: &[Span::new(0, 0, 32), Span::new(40, 64, 88), Span::new(132, 156, 72), Span::new(208, 232, 180), Span::new(392, 416, 12), Span::new(408, 432, 8), Span::new(424, 440, 4), Span::new(432, 488, 64), Span::new(504, 560, 436), Span::new(944, 1000, 60), Span::new(1008, 1064, 9), Span::new(1018, 1074, 4), Span::new(1024, 1080, 8)],
             padding: &[Bits::new(288, 32), Bits::new(1026, 30), Bits::new(1632, 32), Bits::new(3104, 32), Bits::new(3232, 32), Bits::new(4000, 32), Bits::new(7520, 32), Bits::new(8032, 32), Bits::new(8136, 8), Bits::new(8176, 16)],
-            groups: &[&carry::signal_struct::ALWAYS, &[
+            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_PADDING_2, &[
                 RuleKind::Carry.of("flags"),
+                RuleKind::Carry.of("is_child_subreaper"),
+                RuleKind::Carry.of("has_child_subreaper"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Within.of("posix_timers.first").by_map(carry::reasons::signal_struct::POSIX_TIMERS),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
+                RuleKind::Recurse.of("real_timer").inside("hrtimer"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map(carry::reasons::wait_queue_head_t::WHOLE),
@@ -542,13 +580,14 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 68), Span::new(216, 216, 60), Span::new(280, 280, 32), Span::new(320, 320, 60), Span::new(384, 384, 132), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 48), Span::new(704, 704, 224), Span::new(960, 960, 28), Span::new(992, 992, 1056), Span::new(2056, 2056, 34), Span::new(2092, 2092, 24), Span::new(2120, 2120, 24), Span::new(2152, 2152, 36), Span::new(2192, 2192, 52), Span::new(2248, 2248, 108), Span::new(2368, 2408, 328), Span::new(2704, 2744, 4), Span::new(2712, 2752, 44), Span::new(2760, 2800, 144), Span::new(2936, 2976, 4), Span::new(2944, 2984, 212), Span::new(3160, 3200, 65), Span::new(3232, 3272, 16), Span::new(3256, 3328, 40), Span::new(3296, 3376, 124), Span::new(3424, 3504, 156), Span::new(3580, 3672, 4), Span::new(3584, 3680, 72), Span::new(3688, 3784, 16), Span::new(3736, 3832, 27), Span::new(3764, 3860, 2), Span::new(3888, 3864, 1082), Span::new(4976, 4952, 108), Span::new(5088, 5064, 108), Span::new(5200, 5176, 52), Span::new(5256, 5232, 24), Span::new(5288, 5264, 20), Span::new(5312, 5288, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 36), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
             padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27360, 32), Bits::new(30104, 8), Bits::new(30128, 16), Bits::new(39760, 48), Bits::new(40672, 32), Bits::new(41568, 32), Bits::new(42016, 32), Bits::new(42464, 32), Bits::new(42752, 256), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_DL, &[
+            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_DL, &carry::task_struct::WITH_DL_SERVER, &[
                 RuleKind::Carry.of("__state"),
                 RuleKind::Reset.of("saved_state").by_map(carry::reasons::task_struct::SAVED_STATE),
                 RuleKind::Carry.of("flags"),
                 RuleKind::Carry.of("ptrace"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Recurse.of("stats").inside("sched_statistics"),
                 RuleKind::Carry.of("policy"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("exit_state"),
@@ -627,6 +666,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(328, 24)],
             groups: &[&carry::vm_area_struct::ALWAYS, &carry::vm_area_struct::WITH_DETACHED, &[
                 RuleKind::Carry.of("vm_flags"),
+                RuleKind::Reset.of("vm_lock_seq").by_map(carry::reasons::vm_area_struct::VM_LOCK_SEQ),
                 RuleKind::Drop.of("numab_state").by_map(carry::reasons::vm_area_struct::NUMAB_STATE),
             ]],
             ..TypeRules::PLAIN

@@ -1,14 +1,20 @@
-//! Linux 6.1 and 6.12.
+//! Linux 5.10 to 7.3.
 //!
-//! `newer` leads up, `older` down. A function serves every pair of layouts between which the change
+//! `newer` leads up, `older` down, between 6.1 and 6.12; of what changed later there is a module for each subject. A function serves every pair of layouts between which the change
 //! lies: where members of other structures are it is told by its caller.
 
 pub mod futex;
 mod newer;
 mod older;
+mod rseq;
+mod task;
+mod timers;
 
 pub use newer::*;
 pub use older::*;
+pub use rseq::*;
+pub use task::*;
+pub use timers::*;
 
 use kconv_runtime::prelude::*;
 

@@ -119,6 +119,9 @@ pub struct Part {
     /// Of an object that lies right behind the value, and that no pointer tells of: the bits of the
     /// old value that are not zero exactly where there is one.
     pub behind: Option<Bits>,
+    /// Whether objects of the type exist that are part of no other, under either layout: a signal that is queued, beside that
+    /// of a timer.
+    pub alone: bool,
 }
 
 impl TypeRules {

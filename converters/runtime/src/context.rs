@@ -175,11 +175,17 @@ impl<'a> Context<'a> {
     /// A link of a ring of saved objects; the ring's `head` itself, with the old value kept, if
     /// the neighbour is not in the image.
     pub fn link<P: Scalar, Q: Scalar>(&mut self, at: &At<'_>, head: &At<'_>, old: P) -> Q {
-        let new = self.place(at, old).unwrap_or_else(|_| {
+        let new = self.place_of_member(old).unwrap_or_else(|_| {
             self.keep(at, old.as_bytes());
             self.map.new_address(self.target).0 + u64::from(head.new)
         });
         self.pointer(RuleKind::Within, at, new)
+    }
+
+    /// A pointer at a link of a list of saved objects, or at a head, which has to be in the image.
+    pub fn link_required<P: Scalar, Q: Scalar>(&mut self, at: &At<'_>, old: P) -> Q {
+        let new = self.place_of_member(old);
+        self.found(RuleKind::Within, at, old, new)
     }
 
     /// An address on the kernel stack that shares the object's memory; null, with the old value
@@ -544,7 +550,19 @@ impl<'a> Context<'a> {
     }
 
     fn required<P: Scalar, Q: Scalar>(&mut self, rule: RuleKind, at: &At<'_>, old: P) -> Q {
-        let new = self.place(at, old).unwrap_or_else(|nowhere| {
+        let new = self.place(at, old);
+        self.found(rule, at, old, new)
+    }
+
+    /// A pointer at `new`; if it leads nowhere now, it is refused.
+    fn found<P: Scalar, Q: Scalar>(
+        &mut self,
+        rule: RuleKind,
+        at: &At<'_>,
+        old: P,
+        new: Result<u64, Placed>,
+    ) -> Q {
+        let new = new.unwrap_or_else(|nowhere| {
             let problem = match nowhere {
                 Placed::NoSuchPlace { object, offset } => Problem::NoSuchPlace {
                     target: self.namer.object(object),
@@ -568,6 +586,15 @@ impl<'a> Context<'a> {
                 self.keep(at, old.as_bytes());
                 Ok(new.0)
             }
+            nowhere => Err(nowhere),
+        }
+    }
+
+    /// As [`Context::place`], of a pointer at a member. The way back is as sure of it.
+    fn place_of_member<P: Scalar>(&self, old: P) -> Result<u64, Placed> {
+        match self.map.place_of_member(address(old)) {
+            Placed::Null => Ok(0),
+            Placed::At(new) | Placed::AtFirst(new) => Ok(new.0),
             nowhere => Err(nowhere),
         }
     }

@@ -184,7 +184,7 @@ impl PlacedTail {
 }
 
 /// Where an old address is now.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Placed {
     /// It was null and is.
     Null,
@@ -253,7 +253,7 @@ impl Map {
         let mut by_address: Vec<u32> = (0..places.len() as u32).filter(whole).collect();
         by_address.sort_by_key(|id| places[*id as usize].old);
         let parts = rules.types().flat_map(|ty| ty.parts);
-        let folds = parts.filter(|part| part.kind == PartKind::Folded);
+        let folds = parts.filter(|part| part.kind == PartKind::Folded && !part.alone);
         let mut map = Map {
             places,
             by_address,
@@ -464,8 +464,18 @@ impl Map {
         })
     }
 
-    /// Where `address` is now.
+    /// Where `address` is now. At the start of an object it is the object's own.
     pub(crate) fn place(&self, address: u64) -> Placed {
+        self.placed(address, false)
+    }
+
+    /// As [`Map::place`], of an address that is a member's and never that of an object: a link of a list, which may be the
+    /// first member of its object under one layout and lie elsewhere under the other.
+    pub(crate) fn place_of_member(&self, address: u64) -> Placed {
+        self.placed(address, true)
+    }
+
+    fn placed(&self, address: u64, of_member: bool) -> Placed {
         if address == 0 {
             return Placed::Null;
         }
@@ -505,7 +515,7 @@ impl Map {
         let beyond = tail.is_some_and(|tail| index >= tail.elements);
         let new_inner = if beyond {
             None
-        } else if inner == 0 {
+        } else if inner == 0 && !of_member {
             Some(0)
         } else {
             let after = ty
@@ -520,7 +530,7 @@ impl Map {
         match new_inner {
             Some(new_inner) => {
                 let new = place.new + u64::from(to) + index * u64::from(ty.to_size) + new_inner;
-                if tail.is_none() && new_inner == 0 && inner != 0 {
+                if tail.is_none() && new_inner == 0 && inner != 0 && !of_member {
                     Placed::AtFirst(KernelAddr(new))
                 } else {
                     Placed::At(KernelAddr(new))

@@ -45,6 +45,7 @@ const PART: Part = Part {
     to: 4,
     kind: PartKind::Made,
     behind: Some(Bits::new(0, 32)),
+    alone: false,
 };
 
 const fn types([host_rules, guest_rules]: [TypeRules; 2]) -> [TypeConverter; 2] {

@@ -15,9 +15,13 @@ use kernel_structs::releases::Registry;
 use std::sync::LazyLock;
 
 /// A kernel of each series.
-const KERNELS: [&str; 2] = ["6.1.0-50-amd64", "6.12.117+deb12-amd64"];
+const KERNELS: [&str; 3] = [
+    "6.1.0-50-amd64",
+    "6.12.117+deb12-amd64",
+    "7.3.4+deb13-amd64",
+];
 
-static LAYOUTS: LazyLock<[Layout; 2]> = LazyLock::new(|| {
+static LAYOUTS: LazyLock<[Layout; 3]> = LazyLock::new(|| {
     let registry = Registry::builtin().unwrap();
     KERNELS.map(|kernel| {
         let release = registry.release(kernel, None, None).unwrap();
@@ -29,7 +33,7 @@ static LAYOUTS: LazyLock<[Layout; 2]> = LazyLock::new(|| {
 fn read<T>(
     make: impl Fn(&mut Made<'_>, &Process),
     read: impl Fn(&Saved<'_>) -> Result<T, FieldError>,
-) -> [Result<T, String>; 2] {
+) -> [Result<T, String>; 3] {
     LAYOUTS.each_ref().map(|layout| {
         let mut made = Made::new(layout, "linux-6");
         let process = Process::new(&mut made, 4711);
@@ -41,13 +45,14 @@ fn read<T>(
     })
 }
 
-/// As [`read`], where both series say the same.
-fn both<T: PartialEq + std::fmt::Debug>(
+/// As [`read`], where all series say the same.
+fn alike<T: PartialEq + std::fmt::Debug>(
     make: impl Fn(&mut Made<'_>, &Process),
     of: impl Fn(&Saved<'_>) -> Result<T, FieldError>,
 ) -> T {
-    let [old, new] = read(make, of).map(|read| read.unwrap());
+    let [old, new, newest] = read(make, of).map(|read| read.unwrap());
     assert_eq!(old, new);
+    assert_eq!(new, newest);
     new
 }
 
@@ -60,7 +65,7 @@ fn numbered(made: &mut Made<'_>, at: kconv_made::At, fields: &[&str]) {
 
 #[test]
 fn credentials_are_those_that_a_task_has_and_not_those_it_acts_with() {
-    let found = both(
+    let found = alike(
         |made, process| {
             let users = ["uid.val", "euid.val", "suid.val", "fsuid.val"];
             numbered(made, process.cred, &users);
@@ -137,16 +142,16 @@ fn a_call_with_a_mask_of_its_own_has_the_one_of_the_thread_kept() {
             made.set(process.task, "restore_sigmask", restores);
         }
     };
-    let without = both(masks(0), Signals::of);
+    let without = alike(masks(0), Signals::of);
     assert_eq!((without.blocked, without.blocked_after_call), (0x10, None));
-    let with = both(masks(1), Signals::of);
+    let with = alike(masks(1), Signals::of);
     let kept = Some(0x8000_0000_0000_0001);
     assert_eq!((with.blocked, with.blocked_after_call), (0x10, kept));
 }
 
 #[test]
 fn signals_that_wait_are_in_a_set_and_in_a_queue() {
-    let found = both(
+    let found = alike(
         |made, process| {
             made.set(process.task, "pending.signal.sig[0]", 1 << 33 | 1 << 9);
             process.queue(made, false, &info(&[(0, 34), (8, -1), (16, 815), (24, 77)]));
@@ -187,7 +192,7 @@ fn a_queue_that_does_not_end_is_an_error() {
 
 #[test]
 fn each_signal_has_its_action() {
-    let found = both(
+    let found = alike(
         |made, process| {
             let of = |member: &str| format!("action[9].sa.{member}");
             made.set(process.sighand, &of("sa_handler"), 0x40_1000);
@@ -212,10 +217,14 @@ fn each_signal_has_its_action() {
 #[test]
 fn an_interval_timer_runs_or_has_expired() {
     let of = |state: u64, interval: u64| {
-        both(
+        alike(
             move |made, process| {
                 made.set(process.signal, "real_timer.node.expires", 5000);
-                made.set(process.signal, "real_timer.state", state);
+                made.set(
+                    process.signal,
+                    "real_timer.is_queued|real_timer.state",
+                    state,
+                );
                 made.set(process.signal, "it_real_incr", interval);
                 made.set(process.signal, "it[1].expires", 70);
                 made.set(process.signal, "it[1].incr", 7);
@@ -248,10 +257,16 @@ fn timer(made: &mut Made<'_>, process: &Process, clock: i64, notify: u64) -> kco
     made.set(timer, "it_clock", clock as u64);
     made.set(timer, "it_sigev_notify", notify);
     made.symbol(timer, "kclock", "clock_monotonic");
+    let value = "info._sifields._timer._sigval.sival_ptr";
+    // A part of the timer since 6.14.
+    if made.has("k_itimer", "sigq.info") {
+        made.set(timer, "sigq.info.si_signo", 34);
+        made.set(timer, &format!("sigq.{value}"), 0x2a);
+        return timer;
+    }
     let queued = made.object("sigqueue");
     made.owned_by(queued, process.task);
     made.set(queued, "info.si_signo", 34);
-    let value = "info._sifields._timer._sigval.sival_ptr";
     made.set(queued, value, 0x2a);
     made.point(timer, "sigq", queued);
     timer
@@ -259,7 +274,8 @@ fn timer(made: &mut Made<'_>, process: &Process, clock: i64, notify: u64) -> kco
 
 #[test]
 fn a_timer_runs_by_its_clock_and_by_whom_it_tells() {
-    // The clock, the notification, where it expires, whether it is active, and whether it runs.
+    // The clock, the notification, where it expires, whether it is active (else its signal waits to be taken), and
+    // whether it runs.
     let cases = [
         (1, 0, "it.real.timer.node.expires", 1, true),
         (1, 0, "it.real.timer.node.expires", 0, false),
@@ -269,13 +285,17 @@ fn a_timer_runs_by_its_clock_and_by_whom_it_tells() {
         (-6, 0, "it.cpu.node.expires", 0, true),
     ];
     for (clock, notify, expires, active, runs) in cases {
-        let found = both(
+        let found = alike(
             move |made, process| {
                 let timer = timer(made, process, clock, notify);
                 made.set(timer, expires, 5000);
-                made.set(timer, "it_active", active);
                 made.set(timer, "it_interval", 9);
-                made.set(timer, "it_requeue_pending", 3);
+                if made.has("k_itimer", "it_status") {
+                    made.set(timer, "it_status", if active == 1 { 1 } else { 2 });
+                } else {
+                    made.set(timer, "it_active", active);
+                    made.set(timer, "it_requeue_pending", if active == 1 { 2 } else { 3 });
+                }
                 made.set(timer, "it_overrun", -1i64 as u64);
                 made.set(timer, "it_overrun_last", 6);
             },
@@ -294,7 +314,7 @@ fn a_timer_runs_by_its_clock_and_by_whom_it_tells() {
             expires: 5000,
             interval: 9,
             runs,
-            waits_for_signal: true,
+            waits_for_signal: active == 0,
             overrun: -1,
             overrun_last: 6,
         };
@@ -304,7 +324,7 @@ fn a_timer_runs_by_its_clock_and_by_whom_it_tells() {
 
 #[test]
 fn limits_are_soft_and_hard() {
-    let found = both(
+    let found = alike(
         |made, process| {
             made.set(process.signal, "rlim[7].rlim_cur", 1024);
             made.set(process.signal, "rlim[7].rlim_max", u64::MAX);
@@ -319,7 +339,7 @@ fn limits_are_soft_and_hard() {
 
 #[test]
 fn a_thread_is_scheduled_as_it_asked_for() {
-    let found = both(
+    let found = alike(
         |made, process| {
             let task = process.task;
             for (path, number) in [
@@ -374,7 +394,7 @@ fn a_thread_is_scheduled_as_it_asked_for() {
 
 #[test]
 fn a_slice_is_one_that_was_asked_for_where_the_kernel_has_such() {
-    let [old, new] = read(
+    let found = read(
         |made, process| {
             if made.has("task_struct", "se.custom_slice") {
                 made.set(process.task, "se.custom_slice", 1);
@@ -383,13 +403,13 @@ fn a_slice_is_one_that_was_asked_for_where_the_kernel_has_such() {
         },
         |task| Ok(Scheduling::of(task)?.slice),
     );
-    assert_eq!((old, new), (Ok(None), Ok(Some(3_000_000))));
+    assert_eq!(found, [Ok(None), Ok(Some(3_000_000)), Ok(Some(3_000_000))]);
 }
 
 #[test]
 fn nodes_of_a_memory_policy_are_as_given_or_as_they_are_now() {
     for (flags, nodes, home) in [(0x8000, 6, None), (0, 5, Some(0)), (1, 5, Some(3))] {
-        let found = both(
+        let found = alike(
             move |made, process| {
                 let policy = made.object("mempolicy");
                 made.owned_by(policy, process.task);
@@ -412,7 +432,7 @@ fn nodes_of_a_memory_policy_are_as_given_or_as_they_are_now() {
 
 #[test]
 fn registers_are_those_of_the_thread_and_selectors_have_sixteen_bits() {
-    let found = both(
+    let found = alike(
         |made, process| {
             for (name, number) in [("r15", 1), ("ax", 2), ("ip", 3), ("orig_ax", 4)] {
                 made.set(process.registers, name, number);
@@ -443,11 +463,13 @@ fn registers_are_those_of_the_thread_and_selectors_have_sixteen_bits() {
 #[test]
 fn a_wait_goes_on_by_what_its_function_says() {
     let of = |function: &'static str, fields: &'static [(&'static str, u64)]| {
-        both(
+        alike(
             move |made, process| {
                 made.symbol(process.task, "restart_block.fn", function);
                 for (field, number) in fields {
-                    made.set(process.task, &format!("restart_block.{field}"), *number);
+                    let paths = field.split('|');
+                    let paths: Vec<_> = paths.map(|path| format!("restart_block.{path}")).collect();
+                    made.set(process.task, &paths.join("|"), *number);
                 }
             },
             Restart::of,
@@ -475,8 +497,8 @@ fn a_wait_goes_on_by_what_its_function_says() {
         ("poll.ufds", 0x7000),
         ("poll.nfds", 2),
         ("poll.has_timeout", 1),
-        ("poll.tv_sec", 3),
-        ("poll.tv_nsec", 4),
+        ("poll.end_time.tv_sec|poll.tv_sec", 3),
+        ("poll.end_time.tv_nsec|poll.tv_nsec", 4),
     ];
     let expected = Restart::Poll {
         descriptors: 0x7000,
@@ -490,7 +512,7 @@ fn a_wait_goes_on_by_what_its_function_says() {
 #[test]
 fn flags_of_a_futex_that_is_waited_for_are_shifted_in_the_later_kernel() {
     // FLAGS_SHARED and FLAGS_HAS_TIMEOUT; in 6.12 with the size of the futex, FLAGS_SIZE_32.
-    for (kernel, flags) in [(0, 1 | 4), (1, 0x10 | 0x40 | 0x02)] {
+    for (kernel, flags) in [(0, 1 | 4), (1, 0x10 | 0x40 | 0x02), (2, 0x10 | 0x40 | 0x02)] {
         let found = read(
             move |made, process| {
                 made.symbol(process.task, "restart_block.fn", "futex_wait_restart");
@@ -521,7 +543,7 @@ fn flags_of_a_futex_that_is_waited_for_are_shifted_in_the_later_kernel() {
 
 #[test]
 fn bounds_are_those_of_their_names() {
-    let found = both(
+    let found = alike(
         |made, process| numbered(made, process.mm, &Bounds::NAMES),
         |task| {
             let mm = task.required("mm")?;
@@ -534,7 +556,7 @@ fn bounds_are_those_of_their_names() {
 
 #[test]
 fn a_space_has_its_vector_its_keys_and_its_segments() {
-    let found = both(
+    let found = alike(
         |made, process| {
             let mm = process.mm;
             for (path, number) in [
@@ -580,9 +602,9 @@ fn constant(layout: &Layout, name: &str) -> u64 {
 
 #[test]
 fn requests_of_a_task_are_the_bits_that_their_names_say() {
-    let none = both(|_, _| (), |task| Controls::of(task));
+    let none = alike(|_, _| (), |task| Controls::of(task));
     assert_eq!(none, Controls::default());
-    let all = both(
+    let all = alike(
         |made, process| {
             let layout = made.layout();
             let bit = |name: &str| 1 << constant(layout, name);
@@ -624,7 +646,7 @@ fn requests_of_a_task_are_the_bits_that_their_names_say() {
     assert_eq!(all, expected);
     // One of the two bits of PR_SET_IO_FLUSHER is set for others' reasons, too; without the dispatch its
     // fields are leftovers.
-    let part = both(
+    let part = alike(
         |made, process| {
             let noio = constant(made.layout(), "PF_MEMALLOC_NOIO");
             made.set(process.task, "flags", noio);
@@ -643,24 +665,32 @@ fn requests_of_memory_are_those_that_its_kernel_knows() {
                 let layout = made.layout();
                 let known = names.iter().filter_map(|name| layout.constant(name));
                 let flags = known.fold(0, |flags, bit| flags | 1u64 << bit);
-                made.set(process.mm, "flags", flags);
+                made.set(process.mm, "flags.__mm_flags[0]|flags", flags);
             },
             |task| {
                 let mm = task.required("mm")?;
                 MemoryControls::of(&mm)
             },
         );
-        found.map(|one| one.map(|one| (one.barriers, one.refused_execution, one.merges)))
+        found.map(|one| {
+            let one = one.unwrap();
+            assert_eq!(one.barriers, 0);
+            (one.refused_execution, one.merges, one.huge_where_asked)
+        })
     };
-    // 6.1 knows neither.
+    // 6.1 knows none of them, and 6.12 not the last.
     let all = of(&[
         "MMF_HAS_MDWE",
         "MMF_HAS_MDWE_NO_INHERIT",
         "MMF_VM_MERGE_ANY",
+        "MMF_DISABLE_THP_EXCEPT_ADVISED",
     ]);
-    assert_eq!(all, [Ok((0, 0, false)), Ok((0, 3, true))]);
-    assert_eq!(of(&["MMF_HAS_MDWE"])[1], Ok((0, 1, false)));
-    assert_eq!(of(&["MMF_HAS_MDWE_NO_INHERIT"])[1], Ok((0, 0, false)));
+    assert_eq!(all, [(0, false, false), (3, true, false), (3, true, true)]);
+    assert_eq!(of(&["MMF_HAS_MDWE"])[1..], [(1, false, false); 2]);
+    assert_eq!(
+        of(&["MMF_HAS_MDWE_NO_INHERIT"])[1..],
+        [(0, false, false); 2]
+    );
 }
 
 #[test]
@@ -674,8 +704,9 @@ fn filters_are_a_resource_and_no_other_mode_is_known() {
                 made.stand_for(process.task, "seccomp.filter", resource);
             }
         };
-        let [old, new] = read(make, Seccomp::of);
+        let [old, new, newest] = read(make, Seccomp::of);
         assert_eq!(old, new);
+        assert_eq!(new, newest);
         new
     };
     assert_eq!(with(0, false), Ok(Seccomp::Off));
@@ -694,14 +725,14 @@ fn filters_are_a_resource_and_no_other_mode_is_known() {
 
 #[test]
 fn folders_are_those_of_a_task_that_is_somewhere() {
-    let folders = both(
+    let folders = alike(
         |made, process| made.set(process.fs, "umask", 0o27),
         Folders::of,
     );
     let folders = folders.unwrap();
     assert_ne!(folders.root, folders.working);
     assert_eq!(folders.umask, 0o27);
-    let ended = both(|made, process| made.set(process.task, "fs", 0), Folders::of);
+    let ended = alike(|made, process| made.set(process.task, "fs", 0), Folders::of);
     assert_eq!(ended, None);
 }
 
@@ -739,7 +770,7 @@ fn open_file(made: &mut Made<'_>, process: &Process, is_named: bool) {
 
 #[test]
 fn a_descriptor_leads_to_an_open_file_and_that_to_who_gets_its_signals() {
-    let found = both(
+    let found = alike(
         |made, process| open_file(made, process, true),
         |task| {
             let files = task.required("files")?;
@@ -760,7 +791,7 @@ fn a_descriptor_leads_to_an_open_file_and_that_to_who_gets_its_signals() {
         users: [5, 6],
     };
     assert_eq!(found, (3, true, 0o102_001, -1, Some(owner)));
-    let none = both(|_, _| (), |task| Descriptors::of(&task.required("files")?));
+    let none = alike(|_, _| (), |task| Descriptors::of(&task.required("files")?));
     assert_eq!(none.open, []);
 }
 
@@ -830,7 +861,7 @@ fn a_mapping_is_whole_pages_with_its_flags() {
 
 #[test]
 fn a_task_has_a_number_a_name_and_a_parent() {
-    let found = both(
+    let found = alike(
         |made, process| {
             let parent = Process::new(made, 77);
             made.point(process.task, "real_parent", parent.task);
@@ -869,7 +900,7 @@ fn a_task_has_a_number_a_name_and_a_parent() {
 #[test]
 fn a_process_has_a_group_a_session_and_what_its_threads_share() {
     let of = |flags: u64| {
-        both(
+        alike(
             move |made, process| {
                 let session = Process::new(made, 77);
                 made.point(process.signal, "pids[3]", session.pid);
@@ -915,7 +946,7 @@ fn a_process_has_a_group_a_session_and_what_its_threads_share() {
 #[test]
 fn a_status_is_that_of_the_whole_where_the_whole_has_ended() {
     for (flags, expected) in [(0, 0x300), (4, 0x8b), (1, 0x300)] {
-        let status = both(
+        let status = alike(
             move |made, process| {
                 made.set(process.task, "exit_code", 0x300);
                 made.set(process.signal, "group_exit_code", 0x8b);

@@ -10,7 +10,11 @@ use kernel_structs::releases::Registry;
 use std::path::Path;
 
 /// A kernel of each series of Linux 6.
-const KERNELS: [&str; 2] = ["6.1.0-50-amd64", "6.12.117+deb12-amd64"];
+const KERNELS: [&str; 3] = [
+    "6.1.0-50-amd64",
+    "6.12.117+deb12-amd64",
+    "7.3.4+deb13-amd64",
+];
 
 fn registry() -> Registry {
     Registry::builtin().unwrap()
@@ -107,7 +111,12 @@ fn whole(made: &mut Made<'_>) {
     let process = Process::filled(made, 4711);
     // Pointers into the program's memory, of which an image has nothing.
     let mut address = 0x7f00_0000_0000;
-    for path in ["robust_list", "rseq", "set_child_tid", "clear_child_tid"] {
+    for path in [
+        "futex.robust_list|robust_list",
+        "rseq.usrptr|rseq",
+        "set_child_tid",
+        "clear_child_tid",
+    ] {
         address += 0x1000;
         made.set(process.task, path, address);
     }
@@ -145,8 +154,15 @@ fn whole(made: &mut Made<'_>) {
         made.set(timer, "it_id", number);
         made.set(timer, "it_clock", i64::from(clock) as u64);
         made.set(timer, "it_sigev_notify", notify);
+        if made.has("k_itimer", "it_status") {
+            made.set(timer, "it_status", 1);
+        }
         made.symbol(timer, "kclock", "clock_monotonic");
         made.owned_by(timer, process.task);
+        // A part of the timer since 6.14.
+        if made.has("k_itimer", "sigq.info") {
+            continue;
+        }
         let queued = made.object("sigqueue");
         made.fill(queued);
         made.point(timer, "sigq", queued);
@@ -162,6 +178,21 @@ fn a_process_of_linux_6_is_shown_whole() {
         made(kernel, whole, |view| {
             insta::assert_snapshot!(format!("linux_{series}_json"), json(view));
             insta::assert_snapshot!(format!("linux_{series}_text"), shown(view));
+        });
+    }
+}
+
+/// One that has ended has no memory, and since 6.16 nothing behind it.
+#[test]
+fn a_task_that_has_ended_is_shown() {
+    for kernel in KERNELS {
+        let ended = |made: &mut Made<'_>| {
+            Process::ended(made, 5);
+        };
+        made(kernel, ended, |view| {
+            let task = &Tasks::of(view).unwrap().json()[0];
+            assert_eq!(task["pid"], 5, "{kernel}");
+            assert_eq!(task["memory"], serde_json::Value::Null, "{kernel}");
         });
     }
 }

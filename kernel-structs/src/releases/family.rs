@@ -14,7 +14,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum FamilyError {
     /// No state map says what is saved of such a kernel.
-    #[error("no state map is for Linux {version}; there are {}", families.join(", "))]
+    #[error("no state map is for Linux {version}; there are {}", families.join("; "))]
     Version {
         /// Its version.
         version: String,
@@ -69,18 +69,27 @@ impl Registry {
     /// The family of the kernels of `version`, such as `6.1.170`.
     ///
     /// # Errors
-    /// If there is no state map for them.
+    /// If there is no state map for them, or if one cannot be read.
     pub fn family_of_version(&self, version: &str) -> Result<&str, FamilyError> {
-        let is_of = |family: &&str| {
-            let start = family.strip_prefix("linux-").unwrap_or(family);
-            let rest = version.strip_prefix(start);
+        let begins_with = |start: &String| {
+            let rest = version.strip_prefix(start.as_str());
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-', '+']))
         };
-        let families = self.families();
-        let found = families.iter().copied().find(is_of);
-        found.ok_or_else(|| FamilyError::Version {
+        let mut known = Vec::new();
+        for family in self.families() {
+            let map = self.state_map(family)?;
+            // What is no kernel has the family's name before its own.
+            if map.series.iter().any(begins_with) || begins_with(&map.family) {
+                return Ok(family);
+            }
+            known.push(match map.series.as_slice() {
+                [] => family.to_owned(),
+                series => format!("{family} for {}", series.join(", ")),
+            });
+        }
+        Err(FamilyError::Version {
             version: version.to_owned(),
-            families: families.into_iter().map(str::to_owned).collect(),
+            families: known,
         })
     }
 
@@ -160,9 +169,11 @@ mod tests {
         let registry = Registry::builtin().unwrap();
         let family = |version| registry.family_of_version(version).unwrap();
         assert_eq!(family("2.4.36"), "linux-2.4");
-        assert_eq!(family("6.1.170"), "linux-6");
+        for known in ["5.10.262", "6.1.170", "6.18.15", "7.3"] {
+            assert_eq!(family(known), "linux-6", "{known}");
+        }
         assert_eq!(family("kho-luo5"), "kho");
-        for foreign in ["2.40", "2.6.32", "60.1", ""] {
+        for foreign in ["2.40", "2.6.32", "5.1", "5.100.1", "60.1", ""] {
             assert!(registry.family_of_version(foreign).is_err(), "{foreign}");
         }
     }

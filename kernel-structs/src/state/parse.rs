@@ -24,6 +24,8 @@ struct RawMap {
     family: String,
     machines: Vec<String>,
     #[serde(default)]
+    series: Vec<String>,
+    #[serde(default)]
     root: Vec<Spanned<RawRoot>>,
     #[serde(default)]
     derived: Vec<Spanned<RawDerived>>,
@@ -172,6 +174,7 @@ fn parse_entries(text: &str, lines: &Lines) -> Result<StateMap, StateError> {
     Ok(StateMap {
         family: raw.family,
         machines: raw.machines,
+        series: raw.series,
         roots: each(text, raw.root, |root| {
             if root.symbol.trim().is_empty() {
                 let expected = "the name of a symbol of the kernel";

@@ -4,6 +4,7 @@
 use super::error::{StateError, bad_value, reason};
 use crate::layout::Layout;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// What is watched in patches of a kernel family.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,6 +53,9 @@ pub struct Meaning {
     /// Headers that define the constants, as in `#include <…>`. One that a release has not is
     /// passed over.
     pub headers: Vec<String>,
+    /// Constants whose numbers saved values have under a layout without them, too: those of bits
+    /// that its kernel keeps clear, and in which a freeze puts what it has elsewhere.
+    pub kept: BTreeMap<String, i128>,
 }
 
 /// What the number of a constant is in the value of a field.
@@ -240,6 +244,8 @@ pub(super) struct RawWatched {
     #[serde(default)]
     headers: Vec<String>,
     #[serde(default)]
+    kept: BTreeMap<String, i64>,
+    #[serde(default)]
     also_in: Vec<String>,
     #[serde(default)]
     functions: Vec<String>,
@@ -296,8 +302,14 @@ pub(super) fn watched(raw: RawWatched) -> Result<Watched, StateError> {
         let expected = "the headers beside which it stands";
         return Err(bad_value(&place, "headers", "[]", expected));
     }
+    let watches = |name: &String| raw.constants.iter().any(|constant| constant == name);
+    if let Some(found) = raw.kept.keys().find(|name| !watches(name)) {
+        let expected = "a constant of this entry, by its whole name";
+        return Err(bad_value(&place, "kept", found, expected));
+    }
+    let kept = raw.kept.into_iter();
     let meaning = match (raw.unit, raw.fields.as_slice()) {
-        (None, []) if raw.has.is_empty() && raw.lacks.is_empty() => None,
+        (None, []) if raw.has.is_empty() && raw.lacks.is_empty() && kept.len() == 0 => None,
         (None, _) => {
             let expected = "\"masks\", \"bits\", \"values\" or \"number\", with `fields`";
             return Err(bad_value(&place, "as", "missing", expected));
@@ -321,6 +333,7 @@ pub(super) fn watched(raw: RawWatched) -> Result<Watched, StateError> {
             has: raw.has,
             lacks: raw.lacks,
             headers: raw.headers,
+            kept: kept.map(|(name, value)| (name, value.into())).collect(),
         }),
     };
     Ok(Watched {

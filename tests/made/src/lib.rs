@@ -100,6 +100,17 @@ impl<'l> Made<'l> {
         self.push(ty, Some(id), 1, vec![0; size as usize + tail])
     }
 
+    /// A structure, all zero, right behind an object, whose it is.
+    pub fn object_behind(&mut self, owner: At, ty: &str) -> At {
+        let at = self.object(ty);
+        let before = &self.objects[owner.0 as usize];
+        let address = before.address + before.bytes.len() as u64;
+        let object = &mut self.objects[at.0 as usize];
+        object.address = address;
+        object.owner = owner.0;
+        at
+    }
+
     /// An array of what has no fields: `file *`, `unsigned long`.
     pub fn array(&mut self, ty: &str, count: u32, bytes: Vec<u8>) -> At {
         self.push(ty, None, count, bytes)
@@ -293,7 +304,7 @@ impl<'l> Made<'l> {
     }
 
     /// Sets every number of an object to one that comes of its path and of nothing else, so that what is
-    /// read from elsewhere is another number, and the same of every layout. Pointers stay null.
+    /// read from elsewhere is another number, and the same of every layout. Pointers stay null, and a `bool` is true.
     pub fn fill(&mut self, at: At) {
         let object = &self.objects[at.0 as usize];
         let id = object
@@ -336,6 +347,8 @@ impl<'l> Made<'l> {
                     self.leaves(*element, at, &format!("{path}[{index}]"), into);
                 }
             }
+            // No other value is one.
+            Type::Int(int) if int.boolean => into.push((start, 8 * size, 1)),
             Type::Int(_) | Type::Enum(_) if (1..=8).contains(&size) => {
                 into.push((start, 8 * size, number_of(path)));
             }

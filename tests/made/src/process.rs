@@ -35,20 +35,31 @@ pub struct Process {
     pub registers: At,
     /// Its `pid`, which is that of its group and session, too.
     pub pid: At,
+    /// The `fpu` right behind the task, where that is no member of it (from 6.16 on).
+    pub fpu: Option<At>,
 }
 
 impl Process {
     /// A process with nothing but what each has, and zeros in all else.
     pub fn new(made: &mut Made<'_>, pid: u32) -> Process {
-        Process::make(made, pid, false)
+        Process::make(made, pid, false, true)
     }
 
     /// A process each of whose numbers is another, but for those by which it is found.
     pub fn filled(made: &mut Made<'_>, pid: u32) -> Process {
-        Process::make(made, pid, true)
+        Process::make(made, pid, true, true)
     }
 
-    fn make(made: &mut Made<'_>, pid: u32, fills: bool) -> Process {
+    /// A process that has ended, and that nobody has waited for: it has no memory, and no register is kept of it.
+    pub fn ended(made: &mut Made<'_>, pid: u32) -> Process {
+        const EXIT_ZOMBIE: u64 = 32;
+        let process = Process::make(made, pid, false, false);
+        made.set(process.task, "mm", 0);
+        made.set(process.task, "exit_state", EXIT_ZOMBIE);
+        process
+    }
+
+    fn make(made: &mut Made<'_>, pid: u32, fills: bool, lives: bool) -> Process {
         let mut object = |ty: &str, tail: usize| {
             let at = made.object_with_tail(ty, tail);
             if fills {
@@ -70,7 +81,17 @@ impl Process {
             open: made.array("file *", DESCRIPTORS, vec![0; 8 * DESCRIPTORS as usize]),
             closes: made.array("unsigned long", 1, vec![0; 8]),
             pid: pid_of(made, pid),
+            fpu: None,
         };
+        let behind = lives && !made.has("task_struct", "thread.fpu");
+        let fpu = behind.then(|| {
+            let at = made.object_behind(process.task, "fpu");
+            if fills {
+                made.fill(at);
+            }
+            at
+        });
+        let process = Process { fpu, ..process };
         process.link(made);
         let task = process.task;
         for (path, number) in [
@@ -79,9 +100,11 @@ impl Process {
             ("exit_state", 0),
             ("__state", 1),
             ("thread_info.syscall_work", 0),
-            ("thread.fpu.__fpstate.size", 576),
         ] {
             made.set(task, path, number.into());
+        }
+        if let Some((holder, fpu)) = process.fpu_in(made) {
+            made.set(holder, &format!("{fpu}__fpstate.size"), 576);
         }
         made.put(task, "comm", b"worker\0\0\0\0\0\0\0\0\0\0");
         made.set(process.signal, "flags", 0);
@@ -91,6 +114,13 @@ impl Process {
         // Outside of a system call.
         made.set(process.registers, "orig_ax", u64::MAX);
         process
+    }
+
+    /// The object that has the FPU's state, and where in it.
+    fn fpu_in(&self, made: &Made<'_>) -> Option<(At, &'static str)> {
+        let inside = made.has("task_struct", "thread.fpu");
+        let behind = self.fpu.map(|fpu| (fpu, ""));
+        behind.or(inside.then_some((self.task, "thread.fpu.")))
     }
 
     fn link(&self, made: &mut Made<'_>) {
@@ -107,8 +137,13 @@ impl Process {
         ] {
             made.point(task, path, to);
         }
-        let state = made.address(task) + made.offset(task, "thread.fpu.__fpstate");
-        made.set(task, "thread.fpu.fpstate", state);
+        if made.has("task_struct", "real_fs") {
+            made.point(task, "real_fs", self.fs);
+        }
+        if let Some((holder, fpu)) = self.fpu_in(made) {
+            let state = made.address(holder) + made.offset(holder, &format!("{fpu}__fpstate"));
+            made.set(holder, &format!("{fpu}fpstate"), state);
+        }
         made.list(task, "pending.list", &[], "");
         made.list(self.signal, "shared_pending.list", &[], "");
         for kind in 1..KINDS {

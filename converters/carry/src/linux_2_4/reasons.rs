@@ -52,6 +52,10 @@ pub mod mm_struct {
     pub const PGD: &str = "page tables are built anew by the pages that are put in (kernel/fork.c: mm_init)";
 }
 
+pub mod pt_regs {
+    pub const WHOLE: &str = "user registers are the last thing on the kernel stack, which ends where union task_union ends (arch/i386/kernel/process.c: copy_thread); a kernel thread never left for user mode and has none";
+}
+
 pub mod rb_node_s {
     pub const WHOLE: &str = "the tree of VMAs is built anew from their list (mm/mmap.c: build_mmap_rb)";
 }

@@ -24,7 +24,6 @@ macro_rules! __linux_6_file_always {
         $new.f_inode = $cx.reset(&$crate::linux_6::runtime::at!($at.f_inode), $old.f_inode, 0);
         // set by open from the inode
         $new.f_op = $cx.symbol(&$crate::linux_6::runtime::at!($at.f_op), $old.f_op);
-        $new.f_count = $old.f_count;
         $new.f_flags = $old.f_flags;
         $new.f_pos = $old.f_pos;
         // credentials it was opened with
@@ -47,12 +46,11 @@ macro_rules! __linux_6_file_always {
 }
 pub use __linux_6_file_always as always;
 
-pub static ALWAYS: [FieldRule; 15] = [
+pub static ALWAYS: [FieldRule; 14] = [
     RuleKind::Reset.of("f_iocb_flags").by_map(super::reasons::file::F_IOCB_FLAGS),
     RuleKind::Recurse.of("f_path").inside("path"),
     RuleKind::Reset.of("f_inode").by_map(super::reasons::file::F_INODE),
     RuleKind::Symbol.of("f_op").by_map(super::reasons::file::F_OP),
-    RuleKind::Carry.of("f_count"),
     RuleKind::Carry.of("f_flags"),
     RuleKind::Carry.of("f_pos"),
     RuleKind::Follow.of("f_cred").by_map(super::reasons::file::F_CRED),
@@ -79,6 +77,7 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_
         &mut new.f_lock,
     );
     new._pad_52 = [0; 4];
+    new.f_count = old.f_count;
     new.f_mode = old.f_mode;
     // a free mutex has no owner, and nobody spins for it
     super::mutex::v6_1_0_47_amd64(
@@ -108,6 +107,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
             RuleKind::Padding.of("(padding)"),
             RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("f_count"),
             RuleKind::Carry.of("f_mode"),
             RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
             RuleKind::Recurse.of("f_owner").inside("fown_struct"),
@@ -131,6 +131,7 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::
         &old.f_lock,
         &mut new.f_lock,
     );
+    new.f_count = old.f_count;
     new.f_mode = old.f_mode;
     // a free mutex has no owner, and nobody spins for it
     super::mutex::v6_1_0_47_rt_amd64(
@@ -159,6 +160,7 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         groups: &[&ALWAYS, &[
             RuleKind::Padding.of("(padding)"),
             RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Carry.of("f_count"),
             RuleKind::Carry.of("f_mode"),
             RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
             RuleKind::Recurse.of("f_owner").inside("fown_struct"),
@@ -174,6 +176,7 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::file
     use views::file::V6_12_95_deb12_amd64 as Old;
     use views::file::V6_12_95_deb12_amd64 as New;
     always!(cx, at, old, new);
+    new.f_count = old.f_count;
     // nobody holds a lock of a frozen task
     super::spinlock_t::v6_1_0_47_amd64(
         cx,
@@ -201,6 +204,7 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
         to_size: 184,
         spans: &[Span::new(0, 0, 8), Span::new(12, 12, 76), Span::new(92, 92, 92)],
         groups: &[&ALWAYS, &[
+            RuleKind::Carry.of("f_count"),
             RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
             RuleKind::Carry.of("f_mode"),
             RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
@@ -216,6 +220,7 @@ pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::f
     use views::file::V6_12_95_deb12_rt_amd64 as Old;
     use views::file::V6_12_95_deb12_rt_amd64 as New;
     always!(cx, at, old, new);
+    new.f_count = old.f_count;
     // nobody holds a lock of a frozen task
     super::spinlock_t::v6_1_0_47_rt_amd64(
         cx,
@@ -245,6 +250,7 @@ pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 8), Span::new(16, 16, 28), Span::new(48, 48, 64), Span::new(120, 120, 96)],
         padding: &[Bits::new(96, 32), Bits::new(352, 32), Bits::new(928, 32)],
         groups: &[&ALWAYS, &[
+            RuleKind::Carry.of("f_count"),
             RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
             RuleKind::Carry.of("f_mode"),
             RuleKind::Padding.of("(padding)"),
@@ -254,4 +260,95 @@ pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         ..TypeRules::PLAIN
     },
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_rt_amd64)),
+};
+
+/// 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V7_2_12_deb13_amd64, new: &mut views::file::V7_2_12_deb13_amd64) {
+    use views::file::V7_2_12_deb13_amd64 as Old;
+    use views::file::V7_2_12_deb13_amd64 as New;
+    always!(cx, at, old, new);
+    // nobody holds a lock of a frozen task
+    super::spinlock_t::v6_1_0_47_amd64(
+        cx,
+        &at!(at.f_lock),
+        &old.f_lock,
+        &mut new.f_lock,
+    );
+    new.f_mode = old.f_mode;
+    // who gets signals of the file
+    new.f_owner = cx.follow(&at!(at.f_owner), old.f_owner);
+    // a free mutex has no owner, and nobody spins for it
+    super::mutex::v7_2_12_deb13_amd64(
+        cx,
+        &at!(at.f_pos_lock),
+        &old.f_pos_lock,
+        &mut new.f_pos_lock,
+    );
+    new.f_ref = old.f_ref;
+}
+
+/// `file`, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "file",
+        from_size: 176,
+        to_size: 176,
+        spans: &[Span::new(4, 4, 84), Span::new(92, 92, 84)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Carry.of("f_mode"),
+            RuleKind::Follow.of("f_owner").by_map(super::reasons::file::F_OWNER),
+            RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Carry.of("f_ref"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_2_12_deb13_amd64)),
+};
+
+/// 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
+pub fn v7_2_12_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V7_2_12_deb13_rt_amd64, new: &mut views::file::V7_2_12_deb13_rt_amd64) {
+    use views::file::V7_2_12_deb13_rt_amd64 as Old;
+    use views::file::V7_2_12_deb13_rt_amd64 as New;
+    always!(cx, at, old, new);
+    // nobody holds a lock of a frozen task
+    super::spinlock_t::v6_1_0_47_rt_amd64(
+        cx,
+        &at!(at.f_lock),
+        &old.f_lock,
+        &mut new.f_lock,
+    );
+    new.f_mode = old.f_mode;
+    new._pad_36 = [0; 4];
+    // who gets signals of the file
+    new.f_owner = cx.follow(&at!(at.f_owner), old.f_owner);
+    // a free mutex has no owner, and nobody spins for it
+    super::mutex::v6_1_0_47_rt_amd64(
+        cx,
+        &at!(at.f_pos_lock),
+        &old.f_pos_lock,
+        &mut new.f_pos_lock,
+    );
+    new.f_ref = old.f_ref;
+}
+
+/// `file`, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
+pub static V7_2_12_DEB13_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "file",
+        from_size: 216,
+        to_size: 216,
+        spans: &[Span::new(8, 8, 28), Span::new(40, 40, 72), Span::new(120, 120, 96)],
+        padding: &[Bits::new(32, 32), Bits::new(288, 32), Bits::new(928, 32)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Carry.of("f_mode"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Follow.of("f_owner").by_map(super::reasons::file::F_OWNER),
+            RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Carry.of("f_ref"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_2_12_deb13_rt_amd64)),
 };

@@ -152,3 +152,68 @@ pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
     },
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_rt_amd64)),
 };
+
+/// 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V7_2_12_deb13_amd64, new: &mut views::fown_struct::V7_2_12_deb13_amd64) {
+    use views::fown_struct::V7_2_12_deb13_amd64 as Old;
+    use views::fown_struct::V7_2_12_deb13_amd64 as New;
+    always!(cx, at, old, new);
+    // the file it belongs to
+    new.file = cx.within_required(&at!(at.file), old.file);
+    // as spinlock_t
+    super::rwlock_t::v7_2_12_deb13_amd64(
+        cx,
+        &at!(at.lock),
+        &old.lock,
+        &mut new.lock,
+    );
+}
+
+/// `fown_struct`, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "fown_struct",
+        from_size: 40,
+        to_size: 40,
+        spans: &[Span::new(0, 0, 8), Span::new(16, 16, 24)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Within.of("file").by_map(super::reasons::fown_struct::FILE),
+            RuleKind::Reset.of("lock").inside("rwlock_t").by_map(super::reasons::rwlock_t::WHOLE),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_2_12_deb13_amd64)),
+};
+
+/// 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
+pub fn v7_2_12_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V7_2_12_deb13_rt_amd64, new: &mut views::fown_struct::V7_2_12_deb13_rt_amd64) {
+    use views::fown_struct::V7_2_12_deb13_rt_amd64 as Old;
+    use views::fown_struct::V7_2_12_deb13_rt_amd64 as New;
+    always!(cx, at, old, new);
+    // the file it belongs to
+    new.file = cx.within_required(&at!(at.file), old.file);
+    // as spinlock_t
+    super::rwlock_t::v7_2_12_deb13_rt_amd64(
+        cx,
+        &at!(at.lock),
+        &old.lock,
+        &mut new.lock,
+    );
+}
+
+/// `fown_struct`, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
+pub static V7_2_12_DEB13_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "fown_struct",
+        from_size: 80,
+        to_size: 80,
+        spans: &[Span::new(0, 0, 12), Span::new(24, 24, 28), Span::new(56, 56, 24)],
+        padding: &[Bits::new(96, 32), Bits::new(160, 32), Bits::new(416, 32)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Within.of("file").by_map(super::reasons::fown_struct::FILE),
+            RuleKind::Reset.of("lock").inside("rwlock_t").by_map(super::reasons::rwlock_t::WHOLE),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_2_12_deb13_rt_amd64)),
+};

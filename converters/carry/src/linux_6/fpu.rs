@@ -7,29 +7,49 @@ use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 use kernel_structs_views::linux_6 as views;
 
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_fpu_always {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        // CPU whose registers may still hold the state
+        $new.last_cpu = $cx.reset(&$crate::linux_6::runtime::at!($at.last_cpu), $old.last_cpu, 4294967295);
+        $new._pad_4 = [0; 4];
+        // jiffies of this boot
+        $new.avx512_timestamp = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.avx512_timestamp), $old.avx512_timestamp, 0);
+        // the register state: __fpstate, or a larger one once the program may use AMX tiles
+        $new.fpstate = $cx.follow(&$crate::linux_6::runtime::at!($at.fpstate), $old.fpstate);
+        // the task's own state while a guest's is loaded, null otherwise
+        $new.__task_fpstate = $cx
+            .within(&$crate::linux_6::runtime::at!($at.__task_fpstate), $old.__task_fpstate);
+        $new.perm = $old.perm;
+        $new.guest_perm = $old.guest_perm;
+        $crate::linux_6::fpstate::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.__fpstate),
+            &$old.__fpstate,
+            &mut $new.__fpstate,
+        );
+    };
+}
+pub use __linux_6_fpu_always as always;
+
+pub static ALWAYS: [FieldRule; 8] = [
+    RuleKind::Reset.of("last_cpu").by_map(super::reasons::fpu::LAST_CPU),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Reset.of("avx512_timestamp").by_map(super::reasons::fpu::AVX512_TIMESTAMP),
+    RuleKind::Follow.of("fpstate").by_map(super::reasons::fpu::FPSTATE),
+    RuleKind::Within.of("__task_fpstate").by_map(super::reasons::fpu::__TASK_FPSTATE),
+    RuleKind::Carry.of("perm"),
+    RuleKind::Carry.of("guest_perm"),
+    RuleKind::Recurse.of("__fpstate").inside("fpstate"),
+];
+
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu::V6_1_0_47_amd64, new: &mut views::fpu::V6_1_0_47_amd64) {
     use views::fpu::V6_1_0_47_amd64 as Old;
     use views::fpu::V6_1_0_47_amd64 as New;
-    // CPU whose registers may still hold the state
-    new.last_cpu = cx.reset(&at!(at.last_cpu), old.last_cpu, 4294967295);
-    new._pad_4 = [0; 4];
-    // jiffies of this boot
-    new.avx512_timestamp = cx
-        .reset(&at!(at.avx512_timestamp), old.avx512_timestamp, 0);
-    // the register state: __fpstate, or a larger one once the program may use AMX tiles
-    new.fpstate = cx.follow(&at!(at.fpstate), old.fpstate);
-    // the task's own state while a guest's is loaded, null otherwise
-    new.__task_fpstate = cx
-        .within(&at!(at.__task_fpstate), old.__task_fpstate);
-    new.perm = old.perm;
-    new.guest_perm = old.guest_perm;
-    super::fpstate::v6_1_0_47_amd64(
-        cx,
-        &at!(at.__fpstate),
-        &old.__fpstate,
-        &mut new.__fpstate,
-    );
+    always!(cx, at, old, new);
 }
 
 /// `fpu`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
@@ -41,17 +61,31 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 4), Span::new(8, 8, 88), Span::new(128, 128, 4096)],
         padding: &[Bits::new(32, 32), Bits::new(772, 252)],
-        groups: &[&[
-            RuleKind::Reset.of("last_cpu").by_map(super::reasons::fpu::LAST_CPU),
-            RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("avx512_timestamp").by_map(super::reasons::fpu::AVX512_TIMESTAMP),
-            RuleKind::Follow.of("fpstate").by_map(super::reasons::fpu::FPSTATE),
-            RuleKind::Within.of("__task_fpstate").by_map(super::reasons::fpu::__TASK_FPSTATE),
-            RuleKind::Carry.of("perm"),
-            RuleKind::Carry.of("guest_perm"),
-            RuleKind::Recurse.of("__fpstate").inside("fpstate"),
-        ]],
+        groups: &[&ALWAYS, ],
         ..TypeRules::PLAIN
     },
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_1_0_47_amd64)),
+};
+
+/// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu::V6_1_0_47_amd64, new: &mut views::fpu::V6_1_0_47_amd64) {
+    use views::fpu::V6_1_0_47_amd64 as Old;
+    use views::fpu::V6_1_0_47_amd64 as New;
+    always!(cx, at, old, new);
+}
+
+/// `fpu`, 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "fpu",
+        from_size: 4224,
+        to_size: 4224,
+        behind: Some("task_struct"),
+        open: true,
+        spans: &[Span::new(0, 0, 4), Span::new(8, 8, 88), Span::new(128, 128, 4096)],
+        padding: &[Bits::new(32, 32), Bits::new(772, 252)],
+        groups: &[&ALWAYS, ],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_2_12_deb13_amd64)),
 };

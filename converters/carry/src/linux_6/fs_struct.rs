@@ -50,13 +50,9 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fs_struct
         &old.lock,
         &mut new.lock,
     );
-    // as seqcount_t
-    super::seqcount_spinlock_t::v6_1_0_47_amd64(
-        cx,
-        &at!(at.seq),
-        &old.seq,
-        &mut new.seq,
-    );
+    // counts writers of this boot only, and since 6.16 has their lock in it
+    new.seq.seqcount.sequence = cx
+        .reset(&at!(at.seq.seqcount.sequence), old.seq.seqcount.sequence, 0);
     new._pad_20 = [0; 4];
 }
 
@@ -70,7 +66,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(160, 32)],
         groups: &[&ALWAYS, &[
             RuleKind::Reset.of("lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
-            RuleKind::Reset.of("seq").inside("seqcount_spinlock_t").by_map(super::reasons::seqcount_spinlock_t::WHOLE),
+            RuleKind::Reset.of("seq.seqcount.sequence").by_map(super::reasons::fs_struct::SEQ),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
@@ -91,13 +87,12 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fs_str
         &old.lock,
         &mut new.lock,
     );
-    // as seqcount_t
-    super::seqcount_spinlock_t::v6_1_0_47_rt_amd64(
-        cx,
-        &at!(at.seq),
-        &old.seq,
-        &mut new.seq,
-    );
+    // counts writers of this boot only, and since 6.16 has their lock in it
+    new.seq.seqcount.sequence = cx
+        .reset(&at!(at.seq.seqcount.sequence), old.seq.seqcount.sequence, 0);
+    new.seq._pad_4 = [0; 4];
+    // counts writers of this boot only, and since 6.16 has their lock in it
+    new.seq.lock = cx.reset(&at!(at.seq.lock), old.seq.lock, 0);
 }
 
 /// `fs_struct`, 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
@@ -111,9 +106,118 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         groups: &[&ALWAYS, &[
             RuleKind::Padding.of("(padding)"),
             RuleKind::Reset.of("lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
-            RuleKind::Reset.of("seq").inside("seqcount_spinlock_t").by_map(super::reasons::seqcount_spinlock_t::WHOLE),
+            RuleKind::Reset.of("seq.seqcount.sequence").by_map(super::reasons::fs_struct::SEQ),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("seq.lock").by_map(super::reasons::fs_struct::SEQ),
         ]],
         ..TypeRules::PLAIN
     },
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_1_0_47_rt_amd64)),
+};
+
+/// 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fs_struct::V7_2_12_deb13_amd64, new: &mut views::fs_struct::V7_2_12_deb13_amd64) {
+    use views::fs_struct::V7_2_12_deb13_amd64 as Old;
+    use views::fs_struct::V7_2_12_deb13_amd64 as New;
+    always!(cx, at, old, new);
+    // counts writers of this boot only, and since 6.16 has their lock in it
+    new.seq.seqcount.seqcount.sequence = cx
+        .reset(
+            &at!(at.seq.seqcount.seqcount.sequence),
+            old.seq.seqcount.seqcount.sequence,
+            0,
+        );
+    new.seq.lock.rlock.raw_lock.union_val.as_mut_bytes().fill(0);
+    new._pad_20 = [0; 4];
+    // counts writers of this boot only, and since 6.16 has their lock in it
+    cx.drop_kept(
+        &at!(at.seq.lock.rlock.raw_lock.union_val, old),
+        old.seq.lock.rlock.raw_lock.union_val.as_bytes(),
+        &[0; 4],
+    );
+}
+
+/// `fs_struct`, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "fs_struct",
+        from_size: 56,
+        to_size: 56,
+        spans: &[Span::new(0, 0, 8), Span::new(12, 12, 8), Span::new(24, 24, 32)],
+        padding: &[Bits::new(160, 32)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Reset.of("seq.seqcount.seqcount.sequence").by_map(super::reasons::fs_struct::SEQ),
+            RuleKind::Reset.of("seq.lock.rlock.raw_lock.union_val").by_map(super::reasons::fs_struct::SEQ),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Drop.of("seq.lock.rlock.raw_lock.union_val").by_map(super::reasons::fs_struct::SEQ),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_2_12_deb13_amd64)),
+};
+
+/// 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
+pub fn v7_2_12_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fs_struct::V7_2_12_deb13_rt_amd64, new: &mut views::fs_struct::V7_2_12_deb13_rt_amd64) {
+    use views::fs_struct::V7_2_12_deb13_rt_amd64 as Old;
+    use views::fs_struct::V7_2_12_deb13_rt_amd64 as New;
+    always!(cx, at, old, new);
+    new._pad_4 = [0; 4];
+    // counts writers of this boot only, and since 6.16 has their lock in it
+    new.seq.seqcount.seqcount.sequence = cx
+        .reset(
+            &at!(at.seq.seqcount.seqcount.sequence),
+            old.seq.seqcount.seqcount.sequence,
+            0,
+        );
+    new.seq.seqcount._pad_4 = [0; 4];
+    // counts writers of this boot only, and since 6.16 has their lock in it
+    new.seq.seqcount.lock = cx
+        .reset(&at!(at.seq.seqcount.lock), old.seq.seqcount.lock, 0);
+    new.seq.lock.lock.wait_lock.raw_lock.union_val.as_mut_bytes().fill(0);
+    new.seq.lock.lock._pad_4 = [0; 4];
+    // counts writers of this boot only, and since 6.16 has their lock in it
+    new.seq.lock.lock.waiters.rb_root.rb_node = cx
+        .reset(
+            &at!(at.seq.lock.lock.waiters.rb_root.rb_node),
+            old.seq.lock.lock.waiters.rb_root.rb_node,
+            0,
+        );
+    new.seq.lock.lock.waiters.rb_leftmost = cx
+        .reset(
+            &at!(at.seq.lock.lock.waiters.rb_leftmost),
+            old.seq.lock.lock.waiters.rb_leftmost,
+            0,
+        );
+    new.seq.lock.lock.owner = cx
+        .reset(&at!(at.seq.lock.lock.owner), old.seq.lock.lock.owner, 0);
+    cx.drop_kept(
+        &at!(at.seq.lock.lock.wait_lock.raw_lock.union_val, old),
+        old.seq.lock.lock.wait_lock.raw_lock.union_val.as_bytes(),
+        &[0; 4],
+    );
+}
+
+/// `fs_struct`, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
+pub static V7_2_12_DEB13_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "fs_struct",
+        from_size: 96,
+        to_size: 96,
+        spans: &[Span::new(0, 0, 4), Span::new(8, 8, 4), Span::new(16, 16, 8), Span::new(32, 32, 64)],
+        padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(224, 32)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("seq.seqcount.seqcount.sequence").by_map(super::reasons::fs_struct::SEQ),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("seq.seqcount.lock").by_map(super::reasons::fs_struct::SEQ),
+            RuleKind::Reset.of("seq.lock.lock.wait_lock.raw_lock.union_val").by_map(super::reasons::fs_struct::SEQ),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("seq.lock.lock.waiters.rb_root.rb_node").by_map(super::reasons::fs_struct::SEQ),
+            RuleKind::Reset.of("seq.lock.lock.waiters.rb_leftmost").by_map(super::reasons::fs_struct::SEQ),
+            RuleKind::Reset.of("seq.lock.lock.owner").by_map(super::reasons::fs_struct::SEQ),
+            RuleKind::Drop.of("seq.lock.lock.wait_lock.raw_lock.union_val").by_map(super::reasons::fs_struct::SEQ),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_2_12_deb13_rt_amd64)),
 };

@@ -7,26 +7,44 @@ use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 use kernel_structs_views::linux_6 as views;
 
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_hrtimer_always {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        $new._softexpires = $old._softexpires;
+        // what runs at expiry: it_real_fn, dl_task_timer, inactive_task_timer, posix_timer_fn
+        $new.function = $cx.symbol(&$crate::linux_6::runtime::at!($at.function), $old.function);
+        // the queue of one CPU for the timer's clock
+        $new.base = $cx.reset(&$crate::linux_6::runtime::at!($at.base), $old.base, 0);
+        $new.is_rel = $old.is_rel;
+        $new.is_soft = $old.is_soft;
+        $new.is_hard = $old.is_hard;
+    };
+}
+pub use __linux_6_hrtimer_always as always;
+
+pub static ALWAYS: [FieldRule; 6] = [
+    RuleKind::Carry.of("_softexpires"),
+    RuleKind::Symbol.of("function").by_map(super::reasons::hrtimer::FUNCTION),
+    RuleKind::Reset.of("base").by_map(super::reasons::hrtimer::BASE),
+    RuleKind::Carry.of("is_rel"),
+    RuleKind::Carry.of("is_soft"),
+    RuleKind::Carry.of("is_hard"),
+];
+
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::hrtimer::V6_1_0_47_amd64, new: &mut views::hrtimer::V6_1_0_47_amd64) {
     use views::hrtimer::V6_1_0_47_amd64 as Old;
     use views::hrtimer::V6_1_0_47_amd64 as New;
+    always!(cx, at, old, new);
     super::timerqueue_node::v6_1_0_47_amd64(
         cx,
         &at!(at.node),
         &old.node,
         &mut new.node,
     );
-    new._softexpires = old._softexpires;
-    // what runs at expiry: it_real_fn, dl_task_timer, inactive_task_timer, posix_timer_fn
-    new.function = cx.symbol(&at!(at.function), old.function);
-    // the queue of one CPU for the timer's clock
-    new.base = cx.reset(&at!(at.base), old.base, 0);
     // HRTIMER_STATE_INACTIVE
     new.state = cx.reset(&at!(at.state), old.state, 0);
-    new.is_rel = old.is_rel;
-    new.is_soft = old.is_soft;
-    new.is_hard = old.is_hard;
     new._pad_60 = [0; 4];
 }
 
@@ -38,15 +56,45 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 64,
         spans: &[Span::new(0, 0, 60)],
         padding: &[Bits::new(480, 32)],
-        groups: &[&[
+        groups: &[&ALWAYS, &[
             RuleKind::Recurse.of("node").inside("timerqueue_node"),
-            RuleKind::Carry.of("_softexpires"),
-            RuleKind::Symbol.of("function").by_map(super::reasons::hrtimer::FUNCTION),
-            RuleKind::Reset.of("base").by_map(super::reasons::hrtimer::BASE),
             RuleKind::Reset.of("state").by_map(super::reasons::hrtimer::STATE),
-            RuleKind::Carry.of("is_rel"),
-            RuleKind::Carry.of("is_soft"),
-            RuleKind::Carry.of("is_hard"),
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
+/// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::hrtimer::V7_2_12_deb13_amd64, new: &mut views::hrtimer::V7_2_12_deb13_amd64) {
+    use views::hrtimer::V7_2_12_deb13_amd64 as Old;
+    use views::hrtimer::V7_2_12_deb13_amd64 as New;
+    always!(cx, at, old, new);
+    super::timerqueue_linked_node::v7_2_12_deb13_amd64(
+        cx,
+        &at!(at.node),
+        &old.node,
+        &mut new.node,
+    );
+    // as state, which it took the place of
+    new.is_queued = cx.reset(&at!(at.is_queued), old.is_queued, 0);
+    new.is_lazy = old.is_lazy;
+    new._pad_61 = [0; 3];
+}
+
+/// `hrtimer`, 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "hrtimer",
+        from_size: 80,
+        to_size: 80,
+        spans: &[Span::new(0, 0, 61), Span::new(64, 64, 16)],
+        padding: &[Bits::new(488, 24)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Recurse.of("node").inside("timerqueue_linked_node"),
+            RuleKind::Reset.of("is_queued").by_map(super::reasons::hrtimer::IS_QUEUED),
+            RuleKind::Carry.of("is_lazy"),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN

@@ -22,18 +22,14 @@ macro_rules! __linux_6_k_itimer_always {
         $new.kclock = $cx.symbol(&$crate::linux_6::runtime::at!($at.kclock), $old.kclock);
         $new.it_clock = $old.it_clock;
         $new.it_id = $old.it_id;
-        $new.it_active = $old.it_active;
         $new.it_overrun = $old.it_overrun;
         $new.it_overrun_last = $old.it_overrun_last;
-        $new.it_requeue_pending = $old.it_requeue_pending;
         $new.it_sigev_notify = $old.it_sigev_notify;
         $new.it_interval = $old.it_interval;
         // the process it belongs to
         $new.it_signal = $cx.within_required(&$crate::linux_6::runtime::at!($at.it_signal), $old.it_signal);
         // process or thread that gets the signal
         $new.it_pid = $cx.follow(&$crate::linux_6::runtime::at!($at.it_pid), $old.it_pid);
-        // the signal, allocated with the timer
-        $new.sigq = $cx.follow(&$crate::linux_6::runtime::at!($at.sigq), $old.sigq);
         // the running timer, by kind of clock
         $new.it = $old.it;
         // link and function of a callback that is pending only while an object is being freed or
@@ -48,45 +44,75 @@ macro_rules! __linux_6_k_itimer_always {
 }
 pub use __linux_6_k_itimer_always as always;
 
-pub static ALWAYS: [FieldRule; 15] = [
+pub static ALWAYS: [FieldRule; 12] = [
     RuleKind::Reset.of("t_hash").inside("hlist_node").by_map(super::reasons::hlist_node::WHOLE),
     RuleKind::Symbol.of("kclock").by_map(super::reasons::k_itimer::KCLOCK),
     RuleKind::Carry.of("it_clock"),
     RuleKind::Carry.of("it_id"),
-    RuleKind::Carry.of("it_active"),
     RuleKind::Carry.of("it_overrun"),
     RuleKind::Carry.of("it_overrun_last"),
-    RuleKind::Carry.of("it_requeue_pending"),
     RuleKind::Carry.of("it_sigev_notify"),
     RuleKind::Carry.of("it_interval"),
     RuleKind::Within.of("it_signal").by_map(super::reasons::k_itimer::IT_SIGNAL),
     RuleKind::Follow.of("it_pid").by_map(super::reasons::k_itimer::IT_PID),
-    RuleKind::Follow.of("sigq").by_map(super::reasons::k_itimer::SIGQ),
     RuleKind::Carry.of("it").by_map(super::reasons::k_itimer::IT),
     RuleKind::Reset.of("rcu").inside("callback_head").by_map(super::reasons::callback_head::WHOLE),
 ];
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __linux_6_k_itimer_with_it_lock {
+macro_rules! __linux_6_k_itimer_with_it_active {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        // nobody holds a lock of a frozen task
-        $crate::linux_6::spinlock_t::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.it_lock),
-            &$old.it_lock,
-            &mut $new.it_lock,
-        );
-        $new._pad_36 = [0; 4];
-        $new._pad_60 = [0; 4];
+        $new.it_active = $old.it_active;
+        $new.it_requeue_pending = $old.it_requeue_pending;
+        // the signal, allocated with the timer
+        $new.sigq = $cx.follow(&$crate::linux_6::runtime::at!($at.sigq), $old.sigq);
     };
 }
-pub use __linux_6_k_itimer_with_it_lock as with_it_lock;
+pub use __linux_6_k_itimer_with_it_active as with_it_active;
 
-pub static WITH_IT_LOCK: [FieldRule; 3] = [
-    RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Padding.of("(padding)"),
+pub static WITH_IT_ACTIVE: [FieldRule; 3] = [
+    RuleKind::Carry.of("it_active"),
+    RuleKind::Carry.of("it_requeue_pending"),
+    RuleKind::Follow.of("sigq").by_map(super::reasons::k_itimer::SIGQ),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_k_itimer_with_it_pid_type {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        $new.it_pid_type = $old.it_pid_type;
+        $new.it_status = $old.it_status;
+        $new.it_sig_periodic = $old.it_sig_periodic;
+        $new.it_signal_seq = $old.it_signal_seq;
+        $new.it_sigqueue_seq = $old.it_sigqueue_seq;
+        // as list_head
+        $crate::linux_6::hlist_node::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.ignored_list),
+            &$old.ignored_list,
+            &mut $new.ignored_list,
+        );
+        $crate::linux_6::sigqueue::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.sigq),
+            &$old.sigq,
+            &mut $new.sigq,
+        );
+        $new.rcuref = $old.rcuref;
+    };
+}
+pub use __linux_6_k_itimer_with_it_pid_type as with_it_pid_type;
+
+pub static WITH_IT_PID_TYPE: [FieldRule; 8] = [
+    RuleKind::Carry.of("it_pid_type"),
+    RuleKind::Carry.of("it_status"),
+    RuleKind::Carry.of("it_sig_periodic"),
+    RuleKind::Carry.of("it_signal_seq"),
+    RuleKind::Carry.of("it_sigqueue_seq"),
+    RuleKind::Reset.of("ignored_list").inside("hlist_node").by_map(super::reasons::hlist_node::WHOLE),
+    RuleKind::Recurse.of("sigq").inside("sigqueue"),
+    RuleKind::Carry.of("rcuref"),
 ];
 
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
@@ -94,12 +120,21 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer:
     use views::k_itimer::V6_1_0_47_amd64 as Old;
     use views::k_itimer::V6_1_0_47_amd64 as New;
     always!(cx, at, old, new);
-    with_it_lock!(cx, at, old, new);
+    with_it_active!(cx, at, old, new);
     // place among the timers of the process
     new.list.next = cx
         .link(&at!(at.list.next), &at!(at.list), old.list.next);
     new.list.prev = cx
         .link(&at!(at.list.prev), &at!(at.list), old.list.prev);
+    // nobody holds a lock of a frozen task
+    super::spinlock_t::v6_1_0_47_amd64(
+        cx,
+        &at!(at.it_lock),
+        &old.it_lock,
+        &mut new.it_lock,
+    );
+    new._pad_36 = [0; 4];
+    new._pad_60 = [0; 4];
 }
 
 /// `k_itimer`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
@@ -110,9 +145,12 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 256,
         spans: &[Span::new(0, 0, 32), Span::new(40, 40, 20), Span::new(64, 64, 192)],
         padding: &[Bits::new(288, 32), Bits::new(480, 32)],
-        groups: &[&ALWAYS, &WITH_IT_LOCK, &[
+        groups: &[&ALWAYS, &WITH_IT_ACTIVE, &[
             RuleKind::Within.of("list.next").by_map(super::reasons::k_itimer::LIST),
             RuleKind::Within.of("list.prev").by_map(super::reasons::k_itimer::LIST),
+            RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
     },
@@ -124,6 +162,7 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itim
     use views::k_itimer::V6_1_0_47_rt_amd64 as Old;
     use views::k_itimer::V6_1_0_47_rt_amd64 as New;
     always!(cx, at, old, new);
+    with_it_active!(cx, at, old, new);
     // place among the timers of the process
     new.list.next = cx
         .link(&at!(at.list.next), &at!(at.list), old.list.next);
@@ -147,7 +186,7 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         to_size: 280,
         spans: &[Span::new(0, 0, 32), Span::new(40, 40, 44), Span::new(88, 88, 192)],
         padding: &[Bits::new(288, 32), Bits::new(672, 32)],
-        groups: &[&ALWAYS, &[
+        groups: &[&ALWAYS, &WITH_IT_ACTIVE, &[
             RuleKind::Within.of("list.next").by_map(super::reasons::k_itimer::LIST),
             RuleKind::Within.of("list.prev").by_map(super::reasons::k_itimer::LIST),
             RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
@@ -163,11 +202,19 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_it
     use views::k_itimer::V6_12_95_deb12_amd64 as Old;
     use views::k_itimer::V6_12_95_deb12_amd64 as New;
     always!(cx, at, old, new);
-    with_it_lock!(cx, at, old, new);
+    with_it_active!(cx, at, old, new);
     // place among the timers of the process
-    new.list.next = cx.within_required(&at!(at.list.next), old.list.next);
-    new.list.pprev = cx
-        .within_required(&at!(at.list.pprev), old.list.pprev);
+    new.list.next = cx.link_required(&at!(at.list.next), old.list.next);
+    new.list.pprev = cx.link_required(&at!(at.list.pprev), old.list.pprev);
+    // nobody holds a lock of a frozen task
+    super::spinlock_t::v6_1_0_47_amd64(
+        cx,
+        &at!(at.it_lock),
+        &old.it_lock,
+        &mut new.it_lock,
+    );
+    new._pad_36 = [0; 4];
+    new._pad_60 = [0; 4];
 }
 
 /// `k_itimer`, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
@@ -178,9 +225,12 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
         to_size: 256,
         spans: &[Span::new(0, 0, 32), Span::new(40, 40, 20), Span::new(64, 64, 192)],
         padding: &[Bits::new(288, 32), Bits::new(480, 32)],
-        groups: &[&ALWAYS, &WITH_IT_LOCK, &[
+        groups: &[&ALWAYS, &WITH_IT_ACTIVE, &[
             RuleKind::Within.of("list.next").by_map(super::reasons::k_itimer::LIST),
             RuleKind::Within.of("list.pprev").by_map(super::reasons::k_itimer::LIST),
+            RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
     },
@@ -192,10 +242,10 @@ pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::k
     use views::k_itimer::V6_12_95_deb12_rt_amd64 as Old;
     use views::k_itimer::V6_12_95_deb12_rt_amd64 as New;
     always!(cx, at, old, new);
+    with_it_active!(cx, at, old, new);
     // place among the timers of the process
-    new.list.next = cx.within_required(&at!(at.list.next), old.list.next);
-    new.list.pprev = cx
-        .within_required(&at!(at.list.pprev), old.list.pprev);
+    new.list.next = cx.link_required(&at!(at.list.next), old.list.next);
+    new.list.pprev = cx.link_required(&at!(at.list.pprev), old.list.pprev);
     // nobody holds a lock of a frozen task
     super::spinlock_t::v6_1_0_47_rt_amd64(
         cx,
@@ -214,7 +264,7 @@ pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         to_size: 280,
         spans: &[Span::new(0, 0, 32), Span::new(40, 40, 44), Span::new(88, 88, 192)],
         padding: &[Bits::new(288, 32), Bits::new(672, 32)],
-        groups: &[&ALWAYS, &[
+        groups: &[&ALWAYS, &WITH_IT_ACTIVE, &[
             RuleKind::Within.of("list.next").by_map(super::reasons::k_itimer::LIST),
             RuleKind::Within.of("list.pprev").by_map(super::reasons::k_itimer::LIST),
             RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
@@ -223,4 +273,88 @@ pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         ..TypeRules::PLAIN
     },
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_rt_amd64)),
+};
+
+/// 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V7_2_12_deb13_amd64, new: &mut views::k_itimer::V7_2_12_deb13_amd64) {
+    use views::k_itimer::V7_2_12_deb13_amd64 as Old;
+    use views::k_itimer::V7_2_12_deb13_amd64 as New;
+    always!(cx, at, old, new);
+    with_it_pid_type!(cx, at, old, new);
+    // place among the timers of the process
+    new.list.next = cx.link_required(&at!(at.list.next), old.list.next);
+    new.list.pprev = cx.link_required(&at!(at.list.pprev), old.list.pprev);
+    // nobody holds a lock of a frozen task
+    super::spinlock_t::v6_1_0_47_amd64(
+        cx,
+        &at!(at.it_lock),
+        &old.it_lock,
+        &mut new.it_lock,
+    );
+    new._pad_73 = [0; 7];
+    new._pad_220 = [0; 4];
+    new._pad_376 = [0; 8];
+}
+
+/// `k_itimer`, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "k_itimer",
+        from_size: 384,
+        to_size: 384,
+        spans: &[Span::new(0, 0, 64), Span::new(68, 68, 5), Span::new(80, 80, 76), Span::new(160, 160, 12), Span::new(176, 176, 44), Span::new(224, 224, 152)],
+        padding: &[Bits::new(584, 56), Bits::new(1248, 32), Bits::new(1376, 32), Bits::new(1760, 32), Bits::new(3008, 64)],
+        groups: &[&ALWAYS, &WITH_IT_PID_TYPE, &[
+            RuleKind::Within.of("list.next").by_map(super::reasons::k_itimer::LIST),
+            RuleKind::Within.of("list.pprev").by_map(super::reasons::k_itimer::LIST),
+            RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_2_12_deb13_amd64)),
+};
+
+/// 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
+pub fn v7_2_12_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V7_2_12_deb13_rt_amd64, new: &mut views::k_itimer::V7_2_12_deb13_rt_amd64) {
+    use views::k_itimer::V7_2_12_deb13_rt_amd64 as Old;
+    use views::k_itimer::V7_2_12_deb13_rt_amd64 as New;
+    always!(cx, at, old, new);
+    with_it_pid_type!(cx, at, old, new);
+    // place among the timers of the process
+    new.list.next = cx.link_required(&at!(at.list.next), old.list.next);
+    new.list.pprev = cx.link_required(&at!(at.list.pprev), old.list.pprev);
+    // nobody holds a lock of a frozen task
+    super::spinlock_t::v6_1_0_47_rt_amd64(
+        cx,
+        &at!(at.it_lock),
+        &old.it_lock,
+        &mut new.it_lock,
+    );
+    new._pad_101 = [0; 3];
+    new._pad_244 = [0; 4];
+    new._pad_400 = [0; 48];
+}
+
+/// `k_itimer`, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
+pub static V7_2_12_DEB13_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "k_itimer",
+        from_size: 448,
+        to_size: 448,
+        spans: &[Span::new(0, 0, 64), Span::new(72, 72, 29), Span::new(104, 104, 76), Span::new(184, 184, 12), Span::new(200, 200, 44), Span::new(248, 248, 152)],
+        padding: &[Bits::new(544, 32), Bits::new(808, 24), Bits::new(1440, 32), Bits::new(1568, 32), Bits::new(1952, 32), Bits::new(3200, 384)],
+        groups: &[&ALWAYS, &WITH_IT_PID_TYPE, &[
+            RuleKind::Within.of("list.next").by_map(super::reasons::k_itimer::LIST),
+            RuleKind::Within.of("list.pprev").by_map(super::reasons::k_itimer::LIST),
+            RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_2_12_deb13_rt_amd64)),
 };

@@ -83,7 +83,7 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
     convert: None,
 };
 
-/// 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
+/// 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
 pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6_12_95_deb12_amd64, new: &mut views::maple_tree::V6_12_95_deb12_amd64) {
     use views::maple_tree::V6_12_95_deb12_amd64 as Old;
     use views::maple_tree::V6_12_95_deb12_amd64 as New;
@@ -100,7 +100,7 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mapl
     new.ma_root = cx.reset(&at!(at.ma_root), old.ma_root, 0);
 }
 
-/// `maple_tree`, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
+/// `maple_tree`, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
 pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "maple_tree",
@@ -117,7 +117,7 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     convert: None,
 };
 
-/// 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
+/// 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
 pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6_12_95_deb12_rt_amd64, new: &mut views::maple_tree::V6_12_95_deb12_rt_amd64) {
     use views::maple_tree::V6_12_95_deb12_rt_amd64 as Old;
     use views::maple_tree::V6_12_95_deb12_rt_amd64 as New;
@@ -135,7 +135,7 @@ pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::m
     new.ma_root = cx.reset(&at!(at.ma_root), old.ma_root, 0);
 }
 
-/// `maple_tree`, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
+/// `maple_tree`, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
 pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "maple_tree",

@@ -212,3 +212,101 @@ pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
     },
     convert: None,
 };
+
+/// 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t::V7_2_12_deb13_amd64, new: &mut views::mm_context_t::V7_2_12_deb13_amd64) {
+    use views::mm_context_t::V7_2_12_deb13_amd64 as Old;
+    use views::mm_context_t::V7_2_12_deb13_amd64 as New;
+    always!(cx, at, old, new);
+    // count 0 is unlocked
+    super::rw_semaphore::v7_2_12_deb13_amd64(
+        cx,
+        &at!(at.ldt_usr_sem),
+        &old.ldt_usr_sem,
+        &mut new.ldt_usr_sem,
+    );
+    new.flags = old.flags;
+    // a free mutex has no owner, and nobody spins for it
+    super::mutex::v7_2_12_deb13_amd64(
+        cx,
+        &at!(at.lock),
+        &old.lock,
+        &mut new.lock,
+    );
+    // number of the address space in the TLBs of all CPUs, 0 until it is given one
+    new.global_asid = cx.reset(&at!(at.global_asid), old.global_asid, 0);
+    // the CPUs change to global_asid at this moment
+    new.asid_transition = cx
+        .reset(&at!(at.asid_transition), old.asid_transition, 0);
+    new._pad_123 = [0; 5];
+}
+
+/// `mm_context_t`, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "mm_context_t",
+        from_size: 128,
+        to_size: 128,
+        spans: &[Span::new(0, 0, 44), Span::new(48, 48, 32), Span::new(84, 84, 39)],
+        padding: &[Bits::new(984, 40)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Reset.of("lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Reset.of("global_asid").by_map(super::reasons::mm_context_t::GLOBAL_ASID),
+            RuleKind::Reset.of("asid_transition").by_map(super::reasons::mm_context_t::ASID_TRANSITION),
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
+/// 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
+pub fn v7_2_12_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t::V7_2_12_deb13_rt_amd64, new: &mut views::mm_context_t::V7_2_12_deb13_rt_amd64) {
+    use views::mm_context_t::V7_2_12_deb13_rt_amd64 as Old;
+    use views::mm_context_t::V7_2_12_deb13_rt_amd64 as New;
+    always!(cx, at, old, new);
+    // count 0 is unlocked
+    super::rw_semaphore::v6_1_0_47_rt_amd64(
+        cx,
+        &at!(at.ldt_usr_sem),
+        &old.ldt_usr_sem,
+        &mut new.ldt_usr_sem,
+    );
+    new.flags = old.flags;
+    // a free mutex has no owner, and nobody spins for it
+    super::mutex::v6_1_0_47_rt_amd64(
+        cx,
+        &at!(at.lock),
+        &old.lock,
+        &mut new.lock,
+    );
+    // number of the address space in the TLBs of all CPUs, 0 until it is given one
+    new.global_asid = cx.reset(&at!(at.global_asid), old.global_asid, 0);
+    // the CPUs change to global_asid at this moment
+    new.asid_transition = cx
+        .reset(&at!(at.asid_transition), old.asid_transition, 0);
+    new._pad_139 = [0; 5];
+}
+
+/// `mm_context_t`, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
+pub static V7_2_12_DEB13_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "mm_context_t",
+        from_size: 144,
+        to_size: 144,
+        spans: &[Span::new(0, 0, 28), Span::new(40, 40, 40), Span::new(88, 88, 51)],
+        padding: &[Bits::new(224, 32), Bits::new(288, 32), Bits::new(672, 32), Bits::new(1112, 40)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Reset.of("lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Reset.of("global_asid").by_map(super::reasons::mm_context_t::GLOBAL_ASID),
+            RuleKind::Reset.of("asid_transition").by_map(super::reasons::mm_context_t::ASID_TRANSITION),
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};

@@ -115,8 +115,6 @@ macro_rules! __linux_6_mm_struct_always {
             .reset_strict(&$crate::linux_6::runtime::at!($at.ioctx_table), $old.ioctx_table, 0);
         // task whose memory cgroup the mm is charged to
         $new.owner = $cx.within(&$crate::linux_6::runtime::at!($at.owner), $old.owner);
-        // namespace whose capabilities decide over the mm, taken at execve
-        $new.user_ns = $cx.resource(&$crate::linux_6::runtime::at!($at.user_ns), $old.user_ns);
         // the program's file
         $new.exe_file = $cx.follow(&$crate::linux_6::runtime::at!($at.exe_file), $old.exe_file);
         // drivers told of changes of the mm
@@ -168,7 +166,7 @@ macro_rules! __linux_6_mm_struct_always {
 }
 pub use __linux_6_mm_struct_always as always;
 
-pub static ALWAYS: [FieldRule; 49] = [
+pub static ALWAYS: [FieldRule; 48] = [
     RuleKind::Carry.of("mmap_base"),
     RuleKind::Carry.of("mmap_legacy_base"),
     RuleKind::Carry.of("mmap_compat_base"),
@@ -205,7 +203,6 @@ pub static ALWAYS: [FieldRule; 49] = [
     RuleKind::Symbol.of("binfmt").by_map(super::reasons::mm_struct::BINFMT),
     RuleKind::Reset.of("ioctx_table").by_map(super::reasons::mm_struct::IOCTX_TABLE),
     RuleKind::Within.of("owner").by_map(super::reasons::mm_struct::OWNER),
-    RuleKind::Resource.of("user_ns").by_map(super::reasons::mm_struct::USER_NS),
     RuleKind::Follow.of("exe_file").by_map(super::reasons::mm_struct::EXE_FILE),
     RuleKind::Reset.of("notifier_subscriptions").by_map(super::reasons::mm_struct::NOTIFIER_SUBSCRIPTIONS),
     RuleKind::Reset.of("tlb_flush_pending.counter").by_map(super::reasons::mm_struct::TLB_FLUSH_PENDING),
@@ -231,14 +228,6 @@ macro_rules! __linux_6_mm_struct_with_page_table_lock {
             &$old.page_table_lock,
             &mut $new.page_table_lock,
         );
-        // count 0 is unlocked
-        $crate::linux_6::rw_semaphore::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.mmap_lock),
-            &$old.mmap_lock,
-            &mut $new.mmap_lock,
-        );
-        // nobody holds a lock of a frozen task
         $crate::linux_6::spinlock_t::v6_1_0_47_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.arg_lock),
@@ -264,9 +253,8 @@ macro_rules! __linux_6_mm_struct_with_page_table_lock {
 }
 pub use __linux_6_mm_struct_with_page_table_lock as with_page_table_lock;
 
-pub static WITH_PAGE_TABLE_LOCK: [FieldRule; 7] = [
+pub static WITH_PAGE_TABLE_LOCK: [FieldRule; 6] = [
     RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
-    RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
     RuleKind::Reset.of("arg_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
     RuleKind::Reset.of("ioctx_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
     RuleKind::Reset.of("numa_next_scan").by_map(super::reasons::mm_struct::NUMA_NEXT_SCAN),
@@ -356,14 +344,9 @@ pub static WITH_MMAP_LOCK: [FieldRule; 5] = [
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __linux_6_mm_struct_with_pcpu_cid {
+macro_rules! __linux_6_mm_struct_with_mm_lock_seq {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new._pad_4 = [0; 60];
-        // concurrency ids by CPU, made with the mm
-        $new.pcpu_cid = $cx.reset(&$crate::linux_6::runtime::at!($at.pcpu_cid), $old.pcpu_cid, 0);
-        // jiffies of this boot
-        $new.mm_cid_next_scan = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.mm_cid_next_scan), $old.mm_cid_next_scan, 0);
         // counts writers of this boot only
         $crate::linux_6::seqcount_t::v6_1_0_47_amd64(
             $cx,
@@ -382,12 +365,10 @@ macro_rules! __linux_6_mm_struct_with_pcpu_cid {
         $new.ksm_zero_pages = $old.ksm_zero_pages;
     };
 }
-pub use __linux_6_mm_struct_with_pcpu_cid as with_pcpu_cid;
+pub use __linux_6_mm_struct_with_mm_lock_seq as with_mm_lock_seq;
 
-pub static WITH_PCPU_CID: [FieldRule; 7] = [
+pub static WITH_MM_LOCK_SEQ: [FieldRule; 5] = [
     RuleKind::Padding.of("(padding)"),
-    RuleKind::Reset.of("pcpu_cid").by_map(super::reasons::mm_struct::PCPU_CID),
-    RuleKind::Reset.of("mm_cid_next_scan").by_map(super::reasons::mm_struct::MM_CID_NEXT_SCAN),
     RuleKind::Reset.of("mm_lock_seq").inside("seqcount_t").by_map(super::reasons::seqcount_t::WHOLE),
     RuleKind::Recurse.of("rss_stat").inside("percpu_counter").times(4),
     RuleKind::Reset.of("iommu_mm").by_map(super::reasons::mm_struct::IOMMU_MM),
@@ -396,41 +377,8 @@ pub static WITH_PCPU_CID: [FieldRule; 7] = [
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __linux_6_mm_struct_with_mm_mt_2 {
+macro_rules! __linux_6_mm_struct_with_context_2 {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        $crate::linux_6::maple_tree::v6_12_95_deb12_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.mm_mt),
-            &$old.mm_mt,
-            &mut $new.mm_mt,
-        );
-        $new._pad_228 = [0; 4];
-        $crate::linux_6::mm_context_t::v6_12_95_deb12_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.context),
-            &$old.context,
-            &mut $new.context,
-        );
-    };
-}
-pub use __linux_6_mm_struct_with_mm_mt_2 as with_mm_mt_2;
-
-pub static WITH_MM_MT_2: [FieldRule; 3] = [
-    RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Recurse.of("context").inside("mm_context_t"),
-];
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __linux_6_mm_struct_with_mm_mt_3 {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        $crate::linux_6::maple_tree::v6_12_95_deb12_rt_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.mm_mt),
-            &$old.mm_mt,
-            &mut $new.mm_mt,
-        );
         $new._pad_196 = [0; 4];
         $new._pad_292 = [0; 4];
         $crate::linux_6::mm_context_t::v6_12_95_deb12_rt_amd64(
@@ -441,10 +389,83 @@ macro_rules! __linux_6_mm_struct_with_mm_mt_3 {
         );
     };
 }
-pub use __linux_6_mm_struct_with_mm_mt_3 as with_mm_mt_3;
+pub use __linux_6_mm_struct_with_context_2 as with_context_2;
 
-pub static WITH_MM_MT_3: [FieldRule; 4] = [
-    RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+pub static WITH_CONTEXT_2: [FieldRule; 3] = [
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Recurse.of("context").inside("mm_context_t"),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_mm_struct_with_mm_cid {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        $new._pad_136 = [0; 56];
+        // concurrency ids of the address space, made with it
+        $crate::linux_6::mm_mm_cid::v7_2_12_deb13_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.mm_cid),
+            &$old.mm_cid,
+            &mut $new.mm_cid,
+        );
+        // count 0 is unlocked
+        $crate::linux_6::rw_semaphore::v7_2_12_deb13_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.mmap_lock),
+            &$old.mmap_lock,
+            &mut $new.mmap_lock,
+        );
+        $new._pad_468 = [0; 4];
+        $crate::linux_6::mm_context_t::v7_2_12_deb13_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.context),
+            &$old.context,
+            &mut $new.context,
+        );
+        // number of the address space in the maps of the pages that several share, drawn when it is
+        // made
+        $new.mm_id = $cx.reset(&$crate::linux_6::runtime::at!($at.mm_id), $old.mm_id, 0);
+    };
+}
+pub use __linux_6_mm_struct_with_mm_cid as with_mm_cid;
+
+pub static WITH_MM_CID: [FieldRule; 6] = [
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Reset.of("mm_cid").inside("mm_mm_cid").by_map(super::reasons::mm_mm_cid::WHOLE),
+    RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Recurse.of("context").inside("mm_context_t"),
+    RuleKind::Reset.of("mm_id").by_map(super::reasons::mm_struct::MM_ID),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_mm_struct_with_mm_cid_2 {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        $new._pad_168 = [0; 24];
+        // concurrency ids of the address space, made with it
+        $crate::linux_6::mm_mm_cid::v7_2_12_deb13_rt_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.mm_cid),
+            &$old.mm_cid,
+            &mut $new.mm_cid,
+        );
+        $new._pad_404 = [0; 4];
+        $new._pad_508 = [0; 4];
+        $crate::linux_6::mm_context_t::v7_2_12_deb13_rt_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.context),
+            &$old.context,
+            &mut $new.context,
+        );
+    };
+}
+pub use __linux_6_mm_struct_with_mm_cid_2 as with_mm_cid_2;
+
+pub static WITH_MM_CID_2: [FieldRule; 5] = [
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Reset.of("mm_cid").inside("mm_mm_cid").by_map(super::reasons::mm_mm_cid::WHOLE),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Recurse.of("context").inside("mm_context_t"),
@@ -458,9 +479,18 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct
     with_get_unmapped_area!(cx, at, old, new);
     always!(cx, at, old, new);
     with_page_table_lock!(cx, at, old, new);
+    // count 0 is unlocked
+    super::rw_semaphore::v6_1_0_47_amd64(
+        cx,
+        &at!(at.mmap_lock),
+        &old.mmap_lock,
+        &mut new.mmap_lock,
+    );
     new.def_flags = old.def_flags;
     new.flags = old.flags;
     new._pad_908 = [0; 4];
+    // namespace whose capabilities decide over the mm, taken at execve
+    new.user_ns = cx.resource(&at!(at.user_ns), old.user_ns);
     new._pad_980 = [0; 4];
     new._pad_1036 = [0; 4];
 }
@@ -474,9 +504,11 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(8, 8, 12), Span::new(24, 24, 68), Span::new(96, 96, 12), Span::new(112, 112, 20), Span::new(136, 136, 108), Span::new(248, 248, 556), Span::new(808, 808, 26), Span::new(840, 840, 8), Span::new(852, 852, 52), Span::new(912, 912, 68), Span::new(984, 984, 52), Span::new(1040, 1040, 48)],
         padding: &[Bits::new(32, 32), Bits::new(160, 32), Bits::new(736, 32), Bits::new(6672, 48), Bits::new(7264, 32), Bits::new(7840, 32), Bits::new(8288, 32)],
         groups: &[&WITH_MM_MT, &WITH_GET_UNMAPPED_AREA, &ALWAYS, &WITH_PAGE_TABLE_LOCK, &[
+            RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
             RuleKind::Carry.of("def_flags"),
             RuleKind::Carry.of("flags"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Resource.of("user_ns").by_map(super::reasons::mm_struct::USER_NS),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
         ]],
@@ -496,6 +528,8 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_str
     new.def_flags = old.def_flags;
     new._pad_300 = [0; 4];
     new.flags = old.flags;
+    // namespace whose capabilities decide over the mm, taken at execve
+    new.user_ns = cx.resource(&at!(at.user_ns), old.user_ns);
     new._pad_1140 = [0; 4];
 }
 
@@ -511,6 +545,7 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
             RuleKind::Carry.of("def_flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("flags"),
+            RuleKind::Resource.of("user_ns").by_map(super::reasons::mm_struct::USER_NS),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
@@ -526,6 +561,13 @@ pub fn v6_1_0_55_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct
     with_get_unmapped_area!(cx, at, old, new);
     always!(cx, at, old, new);
     with_page_table_lock!(cx, at, old, new);
+    // count 0 is unlocked
+    super::rw_semaphore::v6_1_0_47_amd64(
+        cx,
+        &at!(at.mmap_lock),
+        &old.mmap_lock,
+        &mut new.mmap_lock,
+    );
     // name of the mm in futex hash keys, drawn when it is first needed
     new.futex_unique_id.counter = cx
         .reset(
@@ -536,6 +578,8 @@ pub fn v6_1_0_55_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct
     new.def_flags = old.def_flags;
     new.flags = old.flags;
     new._pad_916 = [0; 4];
+    // namespace whose capabilities decide over the mm, taken at execve
+    new.user_ns = cx.resource(&at!(at.user_ns), old.user_ns);
     new._pad_988 = [0; 4];
     new._pad_1044 = [0; 4];
 }
@@ -549,10 +593,12 @@ pub static V6_1_0_55_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(8, 8, 12), Span::new(24, 24, 68), Span::new(96, 96, 12), Span::new(112, 112, 20), Span::new(136, 136, 116), Span::new(256, 256, 556), Span::new(816, 816, 26), Span::new(848, 848, 8), Span::new(860, 860, 52), Span::new(920, 920, 68), Span::new(992, 992, 52), Span::new(1048, 1048, 48)],
         padding: &[Bits::new(32, 32), Bits::new(160, 32), Bits::new(736, 32), Bits::new(6736, 48), Bits::new(7328, 32), Bits::new(7904, 32), Bits::new(8352, 32)],
         groups: &[&WITH_MM_MT, &WITH_GET_UNMAPPED_AREA, &ALWAYS, &WITH_PAGE_TABLE_LOCK, &[
+            RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
             RuleKind::Reset.of("futex_unique_id.counter").by_map(super::reasons::mm_struct::FUTEX_UNIQUE_ID),
             RuleKind::Carry.of("def_flags"),
             RuleKind::Carry.of("flags"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Resource.of("user_ns").by_map(super::reasons::mm_struct::USER_NS),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
         ]],
@@ -579,6 +625,8 @@ pub fn v6_1_0_55_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_str
     new.def_flags = old.def_flags;
     new._pad_308 = [0; 4];
     new.flags = old.flags;
+    // namespace whose capabilities decide over the mm, taken at execve
+    new.user_ns = cx.resource(&at!(at.user_ns), old.user_ns);
     new._pad_1148 = [0; 4];
 }
 
@@ -595,6 +643,7 @@ pub static V6_1_0_55_RT_AMD64: TypeConverter = TypeConverter {
             RuleKind::Carry.of("def_flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("flags"),
+            RuleKind::Resource.of("user_ns").by_map(super::reasons::mm_struct::USER_NS),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
@@ -608,11 +657,37 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_s
     use views::mm_struct::V6_12_95_deb12_amd64 as New;
     always!(cx, at, old, new);
     with_page_table_lock!(cx, at, old, new);
-    with_pcpu_cid!(cx, at, old, new);
-    with_mm_mt_2!(cx, at, old, new);
+    with_mm_lock_seq!(cx, at, old, new);
+    super::maple_tree::v6_12_95_deb12_amd64(
+        cx,
+        &at!(at.mm_mt),
+        &old.mm_mt,
+        &mut new.mm_mt,
+    );
+    // concurrency ids by CPU, made with the mm
+    new.pcpu_cid = cx.reset(&at!(at.pcpu_cid), old.pcpu_cid, 0);
+    // jiffies of this boot
+    new.mm_cid_next_scan = cx
+        .reset(&at!(at.mm_cid_next_scan), old.mm_cid_next_scan, 0);
+    // count 0 is unlocked
+    super::rw_semaphore::v6_1_0_47_amd64(
+        cx,
+        &at!(at.mmap_lock),
+        &old.mmap_lock,
+        &mut new.mmap_lock,
+    );
+    new._pad_228 = [0; 4];
     new.def_flags = old.def_flags;
+    super::mm_context_t::v6_12_95_deb12_amd64(
+        cx,
+        &at!(at.context),
+        &old.context,
+        &mut new.context,
+    );
     new.flags = old.flags;
     new._pad_1132 = [0; 4];
+    // namespace whose capabilities decide over the mm, taken at execve
+    new.user_ns = cx.resource(&at!(at.user_ns), old.user_ns);
     new._pad_1204 = [0; 4];
     new._pad_1320 = [0; 24];
 }
@@ -625,10 +700,17 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
         to_size: 1344,
         spans: &[Span::new(0, 0, 4), Span::new(68, 68, 96), Span::new(168, 168, 20), Span::new(192, 192, 36), Span::new(232, 232, 76), Span::new(312, 312, 504), Span::new(824, 824, 32), Span::new(864, 864, 32), Span::new(904, 904, 32), Span::new(944, 944, 84), Span::new(1032, 1032, 40), Span::new(1076, 1076, 52), Span::new(1136, 1136, 68), Span::new(1208, 1208, 112)],
         padding: &[Bits::new(32, 480), Bits::new(1824, 32), Bits::new(6560, 32), Bits::new(6880, 32), Bits::new(7200, 32), Bits::new(7520, 32), Bits::new(9056, 32), Bits::new(9632, 32), Bits::new(10560, 192)],
-        groups: &[&ALWAYS, &WITH_PAGE_TABLE_LOCK, &WITH_PCPU_CID, &WITH_MM_MT_2, &[
+        groups: &[&ALWAYS, &WITH_PAGE_TABLE_LOCK, &WITH_MM_LOCK_SEQ, &[
+            RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+            RuleKind::Reset.of("pcpu_cid").by_map(super::reasons::mm_struct::PCPU_CID),
+            RuleKind::Reset.of("mm_cid_next_scan").by_map(super::reasons::mm_struct::MM_CID_NEXT_SCAN),
+            RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("def_flags"),
+            RuleKind::Recurse.of("context").inside("mm_context_t"),
             RuleKind::Carry.of("flags"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Resource.of("user_ns").by_map(super::reasons::mm_struct::USER_NS),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
         ]],
@@ -643,11 +725,24 @@ pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::m
     use views::mm_struct::V6_12_95_deb12_rt_amd64 as New;
     always!(cx, at, old, new);
     with_mmap_lock!(cx, at, old, new);
-    with_pcpu_cid!(cx, at, old, new);
-    with_mm_mt_3!(cx, at, old, new);
+    with_mm_lock_seq!(cx, at, old, new);
+    with_context_2!(cx, at, old, new);
+    super::maple_tree::v6_12_95_deb12_rt_amd64(
+        cx,
+        &at!(at.mm_mt),
+        &old.mm_mt,
+        &mut new.mm_mt,
+    );
+    // concurrency ids by CPU, made with the mm
+    new.pcpu_cid = cx.reset(&at!(at.pcpu_cid), old.pcpu_cid, 0);
+    // jiffies of this boot
+    new.mm_cid_next_scan = cx
+        .reset(&at!(at.mm_cid_next_scan), old.mm_cid_next_scan, 0);
     new.def_flags = old.def_flags;
     new._pad_372 = [0; 4];
     new.flags = old.flags;
+    // namespace whose capabilities decide over the mm, taken at execve
+    new.user_ns = cx.resource(&at!(at.user_ns), old.user_ns);
     new._pad_1432 = [0; 40];
 }
 
@@ -659,10 +754,14 @@ pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         to_size: 1472,
         spans: &[Span::new(0, 0, 4), Span::new(72, 72, 28), Span::new(104, 104, 92), Span::new(208, 208, 28), Span::new(248, 248, 44), Span::new(296, 296, 76), Span::new(384, 384, 528), Span::new(920, 920, 32), Span::new(960, 960, 32), Span::new(1000, 1000, 32), Span::new(1040, 1040, 68), Span::new(1120, 1120, 40), Span::new(1168, 1168, 56), Span::new(1232, 1232, 200)],
         padding: &[Bits::new(32, 480), Bits::new(544, 32), Bits::new(800, 32), Bits::new(1568, 32), Bits::new(1632, 32), Bits::new(1888, 32), Bits::new(1952, 32), Bits::new(2336, 32), Bits::new(2976, 32), Bits::new(3040, 32), Bits::new(7328, 32), Bits::new(7648, 32), Bits::new(7968, 32), Bits::new(8288, 32), Bits::new(8864, 32), Bits::new(8928, 32), Bits::new(9312, 32), Bits::new(9824, 32), Bits::new(11456, 320)],
-        groups: &[&ALWAYS, &WITH_MMAP_LOCK, &WITH_PCPU_CID, &WITH_MM_MT_3, &[
+        groups: &[&ALWAYS, &WITH_MMAP_LOCK, &WITH_MM_LOCK_SEQ, &WITH_CONTEXT_2, &[
+            RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+            RuleKind::Reset.of("pcpu_cid").by_map(super::reasons::mm_struct::PCPU_CID),
+            RuleKind::Reset.of("mm_cid_next_scan").by_map(super::reasons::mm_struct::MM_CID_NEXT_SCAN),
             RuleKind::Carry.of("def_flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("flags"),
+            RuleKind::Resource.of("user_ns").by_map(super::reasons::mm_struct::USER_NS),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
@@ -676,8 +775,26 @@ pub fn v6_12_117_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_
     use views::mm_struct::V6_12_117_deb12_amd64 as New;
     always!(cx, at, old, new);
     with_page_table_lock!(cx, at, old, new);
-    with_pcpu_cid!(cx, at, old, new);
-    with_mm_mt_2!(cx, at, old, new);
+    with_mm_lock_seq!(cx, at, old, new);
+    super::maple_tree::v6_12_95_deb12_amd64(
+        cx,
+        &at!(at.mm_mt),
+        &old.mm_mt,
+        &mut new.mm_mt,
+    );
+    // concurrency ids by CPU, made with the mm
+    new.pcpu_cid = cx.reset(&at!(at.pcpu_cid), old.pcpu_cid, 0);
+    // jiffies of this boot
+    new.mm_cid_next_scan = cx
+        .reset(&at!(at.mm_cid_next_scan), old.mm_cid_next_scan, 0);
+    // count 0 is unlocked
+    super::rw_semaphore::v6_1_0_47_amd64(
+        cx,
+        &at!(at.mmap_lock),
+        &old.mmap_lock,
+        &mut new.mmap_lock,
+    );
+    new._pad_228 = [0; 4];
     // name of the mm in futex hash keys, drawn when it is first needed
     new.futex_unique_id.counter = cx
         .reset(
@@ -686,8 +803,16 @@ pub fn v6_12_117_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_
             0,
         );
     new.def_flags = old.def_flags;
+    super::mm_context_t::v6_12_95_deb12_amd64(
+        cx,
+        &at!(at.context),
+        &old.context,
+        &mut new.context,
+    );
     new.flags = old.flags;
     new._pad_1140 = [0; 4];
+    // namespace whose capabilities decide over the mm, taken at execve
+    new.user_ns = cx.resource(&at!(at.user_ns), old.user_ns);
     new._pad_1212 = [0; 4];
     new._pad_1328 = [0; 16];
 }
@@ -700,11 +825,18 @@ pub static V6_12_117_DEB12_AMD64: TypeConverter = TypeConverter {
         to_size: 1344,
         spans: &[Span::new(0, 0, 4), Span::new(68, 68, 96), Span::new(168, 168, 20), Span::new(192, 192, 36), Span::new(232, 232, 84), Span::new(320, 320, 504), Span::new(832, 832, 32), Span::new(872, 872, 32), Span::new(912, 912, 32), Span::new(952, 952, 84), Span::new(1040, 1040, 40), Span::new(1084, 1084, 52), Span::new(1144, 1144, 68), Span::new(1216, 1216, 112)],
         padding: &[Bits::new(32, 480), Bits::new(1824, 32), Bits::new(6624, 32), Bits::new(6944, 32), Bits::new(7264, 32), Bits::new(7584, 32), Bits::new(9120, 32), Bits::new(9696, 32), Bits::new(10624, 128)],
-        groups: &[&ALWAYS, &WITH_PAGE_TABLE_LOCK, &WITH_PCPU_CID, &WITH_MM_MT_2, &[
+        groups: &[&ALWAYS, &WITH_PAGE_TABLE_LOCK, &WITH_MM_LOCK_SEQ, &[
+            RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+            RuleKind::Reset.of("pcpu_cid").by_map(super::reasons::mm_struct::PCPU_CID),
+            RuleKind::Reset.of("mm_cid_next_scan").by_map(super::reasons::mm_struct::MM_CID_NEXT_SCAN),
+            RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Reset.of("futex_unique_id.counter").by_map(super::reasons::mm_struct::FUTEX_UNIQUE_ID),
             RuleKind::Carry.of("def_flags"),
+            RuleKind::Recurse.of("context").inside("mm_context_t"),
             RuleKind::Carry.of("flags"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Resource.of("user_ns").by_map(super::reasons::mm_struct::USER_NS),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
         ]],
@@ -719,8 +851,19 @@ pub fn v6_12_115_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::
     use views::mm_struct::V6_12_115_deb12_rt_amd64 as New;
     always!(cx, at, old, new);
     with_mmap_lock!(cx, at, old, new);
-    with_pcpu_cid!(cx, at, old, new);
-    with_mm_mt_3!(cx, at, old, new);
+    with_mm_lock_seq!(cx, at, old, new);
+    with_context_2!(cx, at, old, new);
+    super::maple_tree::v6_12_95_deb12_rt_amd64(
+        cx,
+        &at!(at.mm_mt),
+        &old.mm_mt,
+        &mut new.mm_mt,
+    );
+    // concurrency ids by CPU, made with the mm
+    new.pcpu_cid = cx.reset(&at!(at.pcpu_cid), old.pcpu_cid, 0);
+    // jiffies of this boot
+    new.mm_cid_next_scan = cx
+        .reset(&at!(at.mm_cid_next_scan), old.mm_cid_next_scan, 0);
     // name of the mm in futex hash keys, drawn when it is first needed
     new.futex_unique_id.counter = cx
         .reset(
@@ -731,6 +874,8 @@ pub fn v6_12_115_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::
     new.def_flags = old.def_flags;
     new._pad_380 = [0; 4];
     new.flags = old.flags;
+    // namespace whose capabilities decide over the mm, taken at execve
+    new.user_ns = cx.resource(&at!(at.user_ns), old.user_ns);
     new._pad_1440 = [0; 32];
 }
 
@@ -742,8 +887,136 @@ pub static V6_12_115_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         to_size: 1472,
         spans: &[Span::new(0, 0, 4), Span::new(72, 72, 28), Span::new(104, 104, 92), Span::new(208, 208, 28), Span::new(248, 248, 44), Span::new(296, 296, 84), Span::new(392, 392, 528), Span::new(928, 928, 32), Span::new(968, 968, 32), Span::new(1008, 1008, 32), Span::new(1048, 1048, 68), Span::new(1128, 1128, 40), Span::new(1176, 1176, 56), Span::new(1240, 1240, 200)],
         padding: &[Bits::new(32, 480), Bits::new(544, 32), Bits::new(800, 32), Bits::new(1568, 32), Bits::new(1632, 32), Bits::new(1888, 32), Bits::new(1952, 32), Bits::new(2336, 32), Bits::new(3040, 32), Bits::new(3104, 32), Bits::new(7392, 32), Bits::new(7712, 32), Bits::new(8032, 32), Bits::new(8352, 32), Bits::new(8928, 32), Bits::new(8992, 32), Bits::new(9376, 32), Bits::new(9888, 32), Bits::new(11520, 256)],
-        groups: &[&ALWAYS, &WITH_MMAP_LOCK, &WITH_PCPU_CID, &WITH_MM_MT_3, &[
+        groups: &[&ALWAYS, &WITH_MMAP_LOCK, &WITH_MM_LOCK_SEQ, &WITH_CONTEXT_2, &[
+            RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+            RuleKind::Reset.of("pcpu_cid").by_map(super::reasons::mm_struct::PCPU_CID),
+            RuleKind::Reset.of("mm_cid_next_scan").by_map(super::reasons::mm_struct::MM_CID_NEXT_SCAN),
             RuleKind::Reset.of("futex_unique_id.counter").by_map(super::reasons::mm_struct::FUTEX_UNIQUE_ID),
+            RuleKind::Carry.of("def_flags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Resource.of("user_ns").by_map(super::reasons::mm_struct::USER_NS),
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_115_deb12_rt_amd64)),
+};
+
+/// 7.2.12+deb13-amd64.
+pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V7_2_12_deb13_amd64, new: &mut views::mm_struct::V7_2_12_deb13_amd64) {
+    use views::mm_struct::V7_2_12_deb13_amd64 as Old;
+    use views::mm_struct::V7_2_12_deb13_amd64 as New;
+    always!(cx, at, old, new);
+    with_page_table_lock!(cx, at, old, new);
+    with_mm_lock_seq!(cx, at, old, new);
+    with_mm_cid!(cx, at, old, new);
+    super::maple_tree::v6_12_95_deb12_amd64(
+        cx,
+        &at!(at.mm_mt),
+        &old.mm_mt,
+        &mut new.mm_mt,
+    );
+    // where the address space has its cache on this machine, made with it
+    new.sched_cache_grp = cx
+        .reset(&at!(at.sched_cache_grp), old.sched_cache_grp, 0);
+    // a task of the kernel that waits, null for none
+    super::rcuwait::v7_2_12_deb13_amd64(
+        cx,
+        &at!(at.vma_writer_wait),
+        &old.vma_writer_wait,
+        &mut new.vma_writer_wait,
+    );
+    // the hash of the private futexes that somebody waits for, made for the process when it
+    // gets threads, and where the vdso gives a robust futex back, set when the vdso is mapped
+    super::futex_mm_data::v7_2_12_deb13_amd64(
+        cx,
+        &at!(at.futex),
+        &old.futex,
+        &mut new.futex,
+    );
+    new.def_flags = old.def_flags;
+    new.flags = old.flags;
+    new._pad_1508 = [0; 4];
+    new._pad_1572 = [0; 4];
+    new._pad_1692 = [0; 36];
+}
+
+/// `mm_struct`, 7.2.12+deb13-amd64.
+pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "mm_struct",
+        from_size: 1728,
+        to_size: 1728,
+        spans: &[Span::new(0, 0, 4), Span::new(68, 68, 68), Span::new(192, 192, 24), Span::new(220, 220, 52), Span::new(280, 280, 8), Span::new(292, 292, 36), Span::new(384, 384, 20), Span::new(408, 408, 20), Span::new(432, 432, 36), Span::new(472, 472, 8), Span::new(484, 484, 68), Span::new(584, 584, 76), Span::new(664, 664, 536), Span::new(1208, 1208, 32), Span::new(1248, 1248, 32), Span::new(1288, 1288, 32), Span::new(1328, 1328, 84), Span::new(1416, 1416, 32), Span::new(1452, 1452, 39), Span::new(1496, 1496, 8), Span::new(1512, 1512, 60), Span::new(1576, 1576, 116)],
+        padding: &[Bits::new(32, 480), Bits::new(1088, 448), Bits::new(2208, 32), Bits::new(2624, 448), Bits::new(3744, 32), Bits::new(9632, 32), Bits::new(9952, 32), Bits::new(10272, 32), Bits::new(10592, 32), Bits::new(11928, 40), Bits::new(12064, 32), Bits::new(12576, 32), Bits::new(13536, 288)],
+        groups: &[&ALWAYS, &WITH_PAGE_TABLE_LOCK, &WITH_MM_LOCK_SEQ, &WITH_MM_CID, &[
+            RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+            RuleKind::Reset.of("sched_cache_grp").by_map(super::reasons::mm_struct::SCHED_CACHE_GRP),
+            RuleKind::Reset.of("vma_writer_wait").inside("rcuwait").by_map(super::reasons::rcuwait::WHOLE),
+            RuleKind::Reset.of("futex").inside("futex_mm_data").by_map(super::reasons::futex_mm_data::WHOLE),
+            RuleKind::Carry.of("def_flags"),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_2_12_deb13_amd64)),
+};
+
+/// 7.2.12+deb13-rt-amd64.
+pub fn v7_2_12_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V7_2_12_deb13_rt_amd64, new: &mut views::mm_struct::V7_2_12_deb13_rt_amd64) {
+    use views::mm_struct::V7_2_12_deb13_rt_amd64 as Old;
+    use views::mm_struct::V7_2_12_deb13_rt_amd64 as New;
+    always!(cx, at, old, new);
+    with_mmap_lock!(cx, at, old, new);
+    with_mm_lock_seq!(cx, at, old, new);
+    with_mm_cid_2!(cx, at, old, new);
+    super::maple_tree::v6_12_95_deb12_rt_amd64(
+        cx,
+        &at!(at.mm_mt),
+        &old.mm_mt,
+        &mut new.mm_mt,
+    );
+    // where the address space has its cache on this machine, made with it
+    new.sched_cache_grp = cx
+        .reset(&at!(at.sched_cache_grp), old.sched_cache_grp, 0);
+    // a task of the kernel that waits, null for none
+    super::rcuwait::v7_2_12_deb13_amd64(
+        cx,
+        &at!(at.vma_writer_wait),
+        &old.vma_writer_wait,
+        &mut new.vma_writer_wait,
+    );
+    // the hash of the private futexes that somebody waits for, made for the process when it
+    // gets threads, and where the vdso gives a robust futex back, set when the vdso is mapped
+    super::futex_mm_data::v7_2_12_deb13_rt_amd64(
+        cx,
+        &at!(at.futex),
+        &old.futex,
+        &mut new.futex,
+    );
+    new.def_flags = old.def_flags;
+    new._pad_708 = [0; 4];
+    new.flags = old.flags;
+    new._pad_1800 = [0; 56];
+}
+
+/// `mm_struct`, 7.2.12+deb13-rt-amd64.
+pub static V7_2_12_DEB13_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "mm_struct",
+        from_size: 1856,
+        to_size: 1856,
+        spans: &[Span::new(0, 0, 4), Span::new(72, 72, 28), Span::new(104, 104, 64), Span::new(192, 192, 24), Span::new(220, 220, 52), Span::new(288, 288, 48), Span::new(384, 384, 20), Span::new(416, 416, 28), Span::new(456, 456, 52), Span::new(520, 520, 80), Span::new(632, 632, 76), Span::new(720, 720, 560), Span::new(1288, 1288, 32), Span::new(1328, 1328, 32), Span::new(1368, 1368, 32), Span::new(1408, 1408, 68), Span::new(1488, 1488, 40), Span::new(1536, 1536, 51), Span::new(1592, 1592, 8), Span::new(1608, 1608, 192)],
+        padding: &[Bits::new(32, 480), Bits::new(544, 32), Bits::new(800, 32), Bits::new(1344, 192), Bits::new(2208, 32), Bits::new(2272, 32), Bits::new(2688, 384), Bits::new(3232, 32), Bits::new(3296, 32), Bits::new(3552, 32), Bits::new(3616, 32), Bits::new(4064, 32), Bits::new(4128, 32), Bits::new(5664, 32), Bits::new(5728, 32), Bits::new(10272, 32), Bits::new(10592, 32), Bits::new(10912, 32), Bits::new(11232, 32), Bits::new(11808, 32), Bits::new(11872, 32), Bits::new(12256, 32), Bits::new(12696, 40), Bits::new(12832, 32), Bits::new(14400, 448)],
+        groups: &[&ALWAYS, &WITH_MMAP_LOCK, &WITH_MM_LOCK_SEQ, &WITH_MM_CID_2, &[
+            RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+            RuleKind::Reset.of("sched_cache_grp").by_map(super::reasons::mm_struct::SCHED_CACHE_GRP),
+            RuleKind::Reset.of("vma_writer_wait").inside("rcuwait").by_map(super::reasons::rcuwait::WHOLE),
+            RuleKind::Reset.of("futex").inside("futex_mm_data").by_map(super::reasons::futex_mm_data::WHOLE),
             RuleKind::Carry.of("def_flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("flags"),
@@ -751,5 +1024,129 @@ pub static V6_12_115_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         ]],
         ..TypeRules::PLAIN
     },
-    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_115_deb12_rt_amd64)),
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_2_12_deb13_rt_amd64)),
+};
+
+/// 7.3.4+deb13-amd64.
+pub fn v7_3_4_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V7_3_4_deb13_amd64, new: &mut views::mm_struct::V7_3_4_deb13_amd64) {
+    use views::mm_struct::V7_3_4_deb13_amd64 as Old;
+    use views::mm_struct::V7_3_4_deb13_amd64 as New;
+    always!(cx, at, old, new);
+    with_page_table_lock!(cx, at, old, new);
+    with_mm_lock_seq!(cx, at, old, new);
+    with_mm_cid!(cx, at, old, new);
+    super::maple_tree::v6_12_95_deb12_amd64(
+        cx,
+        &at!(at.mm_mt),
+        &old.mm_mt,
+        &mut new.mm_mt,
+    );
+    // where the address space has its cache on this machine, made with it
+    new.sched_cache_grp = cx
+        .reset(&at!(at.sched_cache_grp), old.sched_cache_grp, 0);
+    // a task of the kernel that waits, null for none
+    super::rcuwait::v7_2_12_deb13_amd64(
+        cx,
+        &at!(at.vma_writer_wait),
+        &old.vma_writer_wait,
+        &mut new.vma_writer_wait,
+    );
+    // the hash of the private futexes that somebody waits for, made for the process when it
+    // gets threads, and where the vdso gives a robust futex back, set when the vdso is mapped
+    super::futex_mm_data::v7_3_4_deb13_amd64(
+        cx,
+        &at!(at.futex),
+        &old.futex,
+        &mut new.futex,
+    );
+    new.def_flags = old.def_flags;
+    new.flags = old.flags;
+    new._pad_1516 = [0; 4];
+    new._pad_1580 = [0; 4];
+    new._pad_1700 = [0; 28];
+}
+
+/// `mm_struct`, 7.3.4+deb13-amd64.
+pub static V7_3_4_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "mm_struct",
+        from_size: 1728,
+        to_size: 1728,
+        spans: &[Span::new(0, 0, 4), Span::new(68, 68, 68), Span::new(192, 192, 24), Span::new(220, 220, 52), Span::new(280, 280, 8), Span::new(292, 292, 36), Span::new(384, 384, 20), Span::new(408, 408, 20), Span::new(432, 432, 36), Span::new(472, 472, 8), Span::new(484, 484, 68), Span::new(584, 584, 84), Span::new(672, 672, 536), Span::new(1216, 1216, 32), Span::new(1256, 1256, 32), Span::new(1296, 1296, 32), Span::new(1336, 1336, 84), Span::new(1424, 1424, 32), Span::new(1460, 1460, 39), Span::new(1504, 1504, 8), Span::new(1520, 1520, 60), Span::new(1584, 1584, 116)],
+        padding: &[Bits::new(32, 480), Bits::new(1088, 448), Bits::new(2208, 32), Bits::new(2624, 448), Bits::new(3744, 32), Bits::new(9696, 32), Bits::new(10016, 32), Bits::new(10336, 32), Bits::new(10656, 32), Bits::new(11992, 40), Bits::new(12128, 32), Bits::new(12640, 32), Bits::new(13600, 224)],
+        groups: &[&ALWAYS, &WITH_PAGE_TABLE_LOCK, &WITH_MM_LOCK_SEQ, &WITH_MM_CID, &[
+            RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+            RuleKind::Reset.of("sched_cache_grp").by_map(super::reasons::mm_struct::SCHED_CACHE_GRP),
+            RuleKind::Reset.of("vma_writer_wait").inside("rcuwait").by_map(super::reasons::rcuwait::WHOLE),
+            RuleKind::Reset.of("futex").inside("futex_mm_data").by_map(super::reasons::futex_mm_data::WHOLE),
+            RuleKind::Carry.of("def_flags"),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_3_4_deb13_amd64)),
+};
+
+/// 7.3.4+deb13-rt-amd64.
+pub fn v7_3_4_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V7_3_4_deb13_rt_amd64, new: &mut views::mm_struct::V7_3_4_deb13_rt_amd64) {
+    use views::mm_struct::V7_3_4_deb13_rt_amd64 as Old;
+    use views::mm_struct::V7_3_4_deb13_rt_amd64 as New;
+    always!(cx, at, old, new);
+    with_mmap_lock!(cx, at, old, new);
+    with_mm_lock_seq!(cx, at, old, new);
+    with_mm_cid_2!(cx, at, old, new);
+    super::maple_tree::v6_12_95_deb12_rt_amd64(
+        cx,
+        &at!(at.mm_mt),
+        &old.mm_mt,
+        &mut new.mm_mt,
+    );
+    // where the address space has its cache on this machine, made with it
+    new.sched_cache_grp = cx
+        .reset(&at!(at.sched_cache_grp), old.sched_cache_grp, 0);
+    // a task of the kernel that waits, null for none
+    super::rcuwait::v7_2_12_deb13_amd64(
+        cx,
+        &at!(at.vma_writer_wait),
+        &old.vma_writer_wait,
+        &mut new.vma_writer_wait,
+    );
+    // the hash of the private futexes that somebody waits for, made for the process when it
+    // gets threads, and where the vdso gives a robust futex back, set when the vdso is mapped
+    super::futex_mm_data::v7_3_4_deb13_rt_amd64(
+        cx,
+        &at!(at.futex),
+        &old.futex,
+        &mut new.futex,
+    );
+    new.def_flags = old.def_flags;
+    new._pad_716 = [0; 4];
+    new.flags = old.flags;
+    new._pad_1808 = [0; 48];
+}
+
+/// `mm_struct`, 7.3.4+deb13-rt-amd64.
+pub static V7_3_4_DEB13_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "mm_struct",
+        from_size: 1856,
+        to_size: 1856,
+        spans: &[Span::new(0, 0, 4), Span::new(72, 72, 28), Span::new(104, 104, 64), Span::new(192, 192, 24), Span::new(220, 220, 52), Span::new(288, 288, 48), Span::new(384, 384, 20), Span::new(416, 416, 28), Span::new(456, 456, 52), Span::new(520, 520, 80), Span::new(632, 632, 84), Span::new(728, 728, 560), Span::new(1296, 1296, 32), Span::new(1336, 1336, 32), Span::new(1376, 1376, 32), Span::new(1416, 1416, 68), Span::new(1496, 1496, 40), Span::new(1544, 1544, 51), Span::new(1600, 1600, 8), Span::new(1616, 1616, 192)],
+        padding: &[Bits::new(32, 480), Bits::new(544, 32), Bits::new(800, 32), Bits::new(1344, 192), Bits::new(2208, 32), Bits::new(2272, 32), Bits::new(2688, 384), Bits::new(3232, 32), Bits::new(3296, 32), Bits::new(3552, 32), Bits::new(3616, 32), Bits::new(4064, 32), Bits::new(4128, 32), Bits::new(5728, 32), Bits::new(5792, 32), Bits::new(10336, 32), Bits::new(10656, 32), Bits::new(10976, 32), Bits::new(11296, 32), Bits::new(11872, 32), Bits::new(11936, 32), Bits::new(12320, 32), Bits::new(12760, 40), Bits::new(12896, 32), Bits::new(14464, 384)],
+        groups: &[&ALWAYS, &WITH_MMAP_LOCK, &WITH_MM_LOCK_SEQ, &WITH_MM_CID_2, &[
+            RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+            RuleKind::Reset.of("sched_cache_grp").by_map(super::reasons::mm_struct::SCHED_CACHE_GRP),
+            RuleKind::Reset.of("vma_writer_wait").inside("rcuwait").by_map(super::reasons::rcuwait::WHOLE),
+            RuleKind::Reset.of("futex").inside("futex_mm_data").by_map(super::reasons::futex_mm_data::WHOLE),
+            RuleKind::Carry.of("def_flags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_3_4_deb13_rt_amd64)),
 };

@@ -7,21 +7,37 @@ use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 use kernel_structs_views::linux_6 as views;
 
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_mutex_with_owner_counter {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        // a free mutex has no owner, and nobody spins for it
+        $new.owner.counter = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.owner.counter), $old.owner.counter, 0);
+        $crate::linux_6::raw_spinlock_t::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.wait_lock),
+            &$old.wait_lock,
+            &mut $new.wait_lock,
+        );
+        $new.osq.tail.counter = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.osq.tail.counter), $old.osq.tail.counter, 0);
+    };
+}
+pub use __linux_6_mutex_with_owner_counter as with_owner_counter;
+
+pub static WITH_OWNER_COUNTER: [FieldRule; 3] = [
+    RuleKind::Reset.of("owner.counter").by_map(super::reasons::mutex::WHOLE),
+    RuleKind::Reset.of("wait_lock").inside("raw_spinlock_t").by_map(super::reasons::mutex::WHOLE),
+    RuleKind::Reset.of("osq.tail.counter").by_map(super::reasons::mutex::WHOLE),
+];
+
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mutex::V6_1_0_47_amd64, new: &mut views::mutex::V6_1_0_47_amd64) {
     use views::mutex::V6_1_0_47_amd64 as Old;
     use views::mutex::V6_1_0_47_amd64 as New;
+    with_owner_counter!(cx, at, old, new);
     // a free mutex has no owner, and nobody spins for it
-    new.owner.counter = cx
-        .reset(&at!(at.owner.counter), old.owner.counter, 0);
-    super::raw_spinlock_t::v6_1_0_47_amd64(
-        cx,
-        &at!(at.wait_lock),
-        &old.wait_lock,
-        &mut new.wait_lock,
-    );
-    new.osq.tail.counter = cx
-        .reset(&at!(at.osq.tail.counter), old.osq.tail.counter, 0);
     super::list_head::v6_1_0_47_amd64(
         cx,
         &at!(at.wait_list),
@@ -37,10 +53,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         from_size: 32,
         to_size: 32,
         spans: &[Span::new(0, 0, 8), Span::new(12, 12, 20)],
-        groups: &[&[
-            RuleKind::Reset.of("owner.counter").by_map(super::reasons::mutex::WHOLE),
-            RuleKind::Reset.of("wait_lock").inside("raw_spinlock_t").by_map(super::reasons::mutex::WHOLE),
-            RuleKind::Reset.of("osq.tail.counter").by_map(super::reasons::mutex::WHOLE),
+        groups: &[&WITH_OWNER_COUNTER, &[
             RuleKind::Reset.of("wait_list").inside("list_head").by_map(super::reasons::mutex::WHOLE),
         ]],
         ..TypeRules::PLAIN
@@ -48,7 +61,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
     convert: None,
 };
 
-/// 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
+/// 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
 pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mutex::V6_1_0_47_rt_amd64, new: &mut views::mutex::V6_1_0_47_rt_amd64) {
     use views::mutex::V6_1_0_47_rt_amd64 as Old;
     use views::mutex::V6_1_0_47_rt_amd64 as New;
@@ -71,7 +84,7 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mutex:
         .reset(&at!(at.rtmutex.owner), old.rtmutex.owner, 0);
 }
 
-/// `mutex`, 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
+/// `mutex`, 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
 pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "mutex",
@@ -84,6 +97,31 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
             RuleKind::Padding.of("(padding)"),
             RuleKind::Reset.of("rtmutex.waiters").inside("rb_root_cached").by_map(super::reasons::mutex::WHOLE),
             RuleKind::Reset.of("rtmutex.owner").by_map(super::reasons::mutex::WHOLE),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
+/// 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mutex::V7_2_12_deb13_amd64, new: &mut views::mutex::V7_2_12_deb13_amd64) {
+    use views::mutex::V7_2_12_deb13_amd64 as Old;
+    use views::mutex::V7_2_12_deb13_amd64 as New;
+    with_owner_counter!(cx, at, old, new);
+    // a free mutex has no owner, and nobody spins for it
+    new.first_waiter = cx
+        .reset(&at!(at.first_waiter), old.first_waiter, 0);
+}
+
+/// `mutex`, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "mutex",
+        from_size: 24,
+        to_size: 24,
+        spans: &[Span::new(0, 0, 8), Span::new(12, 12, 12)],
+        groups: &[&WITH_OWNER_COUNTER, &[
+            RuleKind::Reset.of("first_waiter").by_map(super::reasons::mutex::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

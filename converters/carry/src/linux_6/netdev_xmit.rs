@@ -7,25 +7,43 @@ use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 use kernel_structs_views::linux_6 as views;
 
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_netdev_xmit_always {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        // how deep the task is in sending packets, under PREEMPT_RT
+        $new.recursion = $cx.reset(&$crate::linux_6::runtime::at!($at.recursion), $old.recursion, 0);
+        $new.more = $cx.reset(&$crate::linux_6::runtime::at!($at.more), $old.more, 0);
+        $new.skip_txqueue = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.skip_txqueue), $old.skip_txqueue, 0);
+        $new.sched_mirred_nest = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.sched_mirred_nest), $old.sched_mirred_nest, 0);
+        $new._pad_5 = [0; 3];
+        // how deep the task is in sending packets, under PREEMPT_RT
+        $cx.each(
+            &$crate::linux_6::runtime::at!($at.sched_mirred_dev),
+            &$old.sched_mirred_dev,
+            &mut $new.sched_mirred_dev,
+            |cx, at, old, new| *new = cx.reset(at, *old, 0),
+        );
+    };
+}
+pub use __linux_6_netdev_xmit_always as always;
+
+pub static ALWAYS: [FieldRule; 6] = [
+    RuleKind::Reset.of("recursion").by_map(super::reasons::netdev_xmit::WHOLE),
+    RuleKind::Reset.of("more").by_map(super::reasons::netdev_xmit::WHOLE),
+    RuleKind::Reset.of("skip_txqueue").by_map(super::reasons::netdev_xmit::WHOLE),
+    RuleKind::Reset.of("sched_mirred_nest").by_map(super::reasons::netdev_xmit::WHOLE),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Reset.of("sched_mirred_dev").times(4).by_map(super::reasons::netdev_xmit::WHOLE),
+];
+
 /// 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
 pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::netdev_xmit::V6_12_95_deb12_rt_amd64, new: &mut views::netdev_xmit::V6_12_95_deb12_rt_amd64) {
     use views::netdev_xmit::V6_12_95_deb12_rt_amd64 as Old;
     use views::netdev_xmit::V6_12_95_deb12_rt_amd64 as New;
-    // how deep the task is in sending packets, under PREEMPT_RT
-    new.recursion = cx.reset(&at!(at.recursion), old.recursion, 0);
-    new.more = cx.reset(&at!(at.more), old.more, 0);
-    new.skip_txqueue = cx
-        .reset(&at!(at.skip_txqueue), old.skip_txqueue, 0);
-    new.sched_mirred_nest = cx
-        .reset(&at!(at.sched_mirred_nest), old.sched_mirred_nest, 0);
-    new._pad_5 = [0; 3];
-    // how deep the task is in sending packets, under PREEMPT_RT
-    cx.each(
-        &at!(at.sched_mirred_dev),
-        &old.sched_mirred_dev,
-        &mut new.sched_mirred_dev,
-        |cx, at, old, new| *new = cx.reset(at, *old, 0),
-    );
+    always!(cx, at, old, new);
 }
 
 /// `netdev_xmit`, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
@@ -36,13 +54,34 @@ pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         to_size: 40,
         spans: &[Span::new(0, 0, 5), Span::new(8, 8, 32)],
         padding: &[Bits::new(40, 24)],
-        groups: &[&[
-            RuleKind::Reset.of("recursion").by_map(super::reasons::netdev_xmit::WHOLE),
-            RuleKind::Reset.of("more").by_map(super::reasons::netdev_xmit::WHOLE),
-            RuleKind::Reset.of("skip_txqueue").by_map(super::reasons::netdev_xmit::WHOLE),
-            RuleKind::Reset.of("sched_mirred_nest").by_map(super::reasons::netdev_xmit::WHOLE),
+        groups: &[&ALWAYS, ],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
+/// 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
+pub fn v7_2_12_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::netdev_xmit::V7_2_12_deb13_rt_amd64, new: &mut views::netdev_xmit::V7_2_12_deb13_rt_amd64) {
+    use views::netdev_xmit::V7_2_12_deb13_rt_amd64 as Old;
+    use views::netdev_xmit::V7_2_12_deb13_rt_amd64 as New;
+    always!(cx, at, old, new);
+    // how deep the task is in sending packets, under PREEMPT_RT
+    new.nf_dup_skb_recursion = cx
+        .reset(&at!(at.nf_dup_skb_recursion), old.nf_dup_skb_recursion, 0);
+    new._pad_41 = [0; 7];
+}
+
+/// `netdev_xmit`, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
+pub static V7_2_12_DEB13_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "netdev_xmit",
+        from_size: 48,
+        to_size: 48,
+        spans: &[Span::new(0, 0, 5), Span::new(8, 8, 33)],
+        padding: &[Bits::new(40, 24), Bits::new(328, 56)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Reset.of("nf_dup_skb_recursion").by_map(super::reasons::netdev_xmit::WHOLE),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("sched_mirred_dev").times(4).by_map(super::reasons::netdev_xmit::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

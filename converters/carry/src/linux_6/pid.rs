@@ -214,3 +214,100 @@ pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
     },
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_rt_amd64)),
 };
+
+/// 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V7_2_12_deb13_amd64, new: &mut views::pid::V7_2_12_deb13_amd64) {
+    use views::pid::V7_2_12_deb13_amd64 as Old;
+    use views::pid::V7_2_12_deb13_amd64 as New;
+    always!(cx, at, old, new);
+    with_lock!(cx, at, old, new);
+    // inode number of the pidfd, unique in one boot
+    new.ino = cx.reset(&at!(at.ino), old.ino, 0);
+    // as list_head
+    super::rhash_head::v7_2_12_deb13_amd64(
+        cx,
+        &at!(at.pidfs_hash),
+        &old.pidfs_hash,
+        &mut new.pidfs_hash,
+    );
+    // dentry of the pidfs inode, found again when a pidfd is opened
+    new.stashed = cx.reset(&at!(at.stashed), old.stashed, 0);
+    // what pidfs notes of the process when it is first asked, and when it ends
+    new.attr = cx.reset(&at!(at.attr), old.attr, 0);
+}
+
+/// `pid`, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "pid",
+        from_size: 128,
+        to_size: 128,
+        tail: Some(Tail { field: "numbers", element: "upid", from: 128, to: 128, count: Bits::new(32, 32), add: 1 }),
+        spans: &[Span::new(0, 0, 8), Span::new(16, 16, 72), Span::new(96, 96, 32)],
+        padding: &[Bits::new(96, 32), Bits::new(736, 32)],
+        groups: &[&ALWAYS, &WITH_LOCK, &[
+            RuleKind::Reset.of("ino").by_map(super::reasons::pid::INO),
+            RuleKind::Reset.of("pidfs_hash").inside("rhash_head").by_map(super::reasons::rhash_head::WHOLE),
+            RuleKind::Reset.of("stashed").by_map(super::reasons::pid::STASHED),
+            RuleKind::Reset.of("attr").by_map(super::reasons::pid::ATTR),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_2_12_deb13_amd64)),
+};
+
+/// 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
+pub fn v7_2_12_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V7_2_12_deb13_rt_amd64, new: &mut views::pid::V7_2_12_deb13_rt_amd64) {
+    use views::pid::V7_2_12_deb13_rt_amd64 as Old;
+    use views::pid::V7_2_12_deb13_rt_amd64 as New;
+    always!(cx, at, old, new);
+    // nobody holds a lock of a frozen task
+    super::spinlock_t::v6_1_0_47_rt_amd64(
+        cx,
+        &at!(at.lock),
+        &old.lock,
+        &mut new.lock,
+    );
+    // inode number of the pidfd, unique in one boot
+    new.ino = cx.reset(&at!(at.ino), old.ino, 0);
+    // as list_head
+    super::rhash_head::v7_2_12_deb13_amd64(
+        cx,
+        &at!(at.pidfs_hash),
+        &old.pidfs_hash,
+        &mut new.pidfs_hash,
+    );
+    // dentry of the pidfs inode, found again when a pidfd is opened
+    new.stashed = cx.reset(&at!(at.stashed), old.stashed, 0);
+    // what pidfs notes of the process when it is first asked, and when it ends
+    new.attr = cx.reset(&at!(at.attr), old.attr, 0);
+    // waiters queue with entries on their kernel stacks
+    super::wait_queue_head_t::v6_1_0_47_rt_amd64(
+        cx,
+        &at!(at.wait_pidfd),
+        &old.wait_pidfd,
+        &mut new.wait_pidfd,
+    );
+}
+
+/// `pid`, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
+pub static V7_2_12_DEB13_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "pid",
+        from_size: 176,
+        to_size: 176,
+        tail: Some(Tail { field: "numbers", element: "upid", from: 176, to: 176, count: Bits::new(32, 32), add: 1 }),
+        spans: &[Span::new(0, 0, 8), Span::new(16, 16, 96), Span::new(120, 120, 56)],
+        padding: &[Bits::new(96, 32), Bits::new(928, 32)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Reset.of("lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Reset.of("ino").by_map(super::reasons::pid::INO),
+            RuleKind::Reset.of("pidfs_hash").inside("rhash_head").by_map(super::reasons::rhash_head::WHOLE),
+            RuleKind::Reset.of("stashed").by_map(super::reasons::pid::STASHED),
+            RuleKind::Reset.of("attr").by_map(super::reasons::pid::ATTR),
+            RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_2_12_deb13_rt_amd64)),
+};

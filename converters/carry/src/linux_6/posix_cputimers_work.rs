@@ -7,41 +7,25 @@ use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 use kernel_structs_views::linux_6 as views;
 
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __linux_6_posix_cputimers_work_always {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        // work queued to deliver expired CPU timers on the way back to user mode
-        $crate::linux_6::callback_head::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.work),
-            &$old.work,
-            &mut $new.work,
-        );
-        $new.scheduled = $cx.reset(&$crate::linux_6::runtime::at!($at.scheduled), $old.scheduled, 0);
-        $new._pad_52 = [0; 4];
-    };
-}
-pub use __linux_6_posix_cputimers_work_always as always;
-
-pub static ALWAYS: [FieldRule; 3] = [
-    RuleKind::Reset.of("work").inside("callback_head").by_map(super::reasons::posix_cputimers_work::WHOLE),
-    RuleKind::Reset.of("scheduled").by_map(super::reasons::posix_cputimers_work::WHOLE),
-    RuleKind::Padding.of("(padding)"),
-];
-
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::posix_cputimers_work::V6_1_0_47_amd64, new: &mut views::posix_cputimers_work::V6_1_0_47_amd64) {
     use views::posix_cputimers_work::V6_1_0_47_amd64 as Old;
     use views::posix_cputimers_work::V6_1_0_47_amd64 as New;
-    always!(cx, at, old, new);
     // work queued to deliver expired CPU timers on the way back to user mode
+    super::callback_head::v6_1_0_47_amd64(
+        cx,
+        &at!(at.work),
+        &old.work,
+        &mut new.work,
+    );
     super::mutex::v6_1_0_47_amd64(
         cx,
         &at!(at.mutex),
         &old.mutex,
         &mut new.mutex,
     );
+    new.scheduled = cx.reset(&at!(at.scheduled), old.scheduled, 0);
+    new._pad_52 = [0; 4];
 }
 
 /// `posix_cputimers_work`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
@@ -52,29 +36,39 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 56,
         spans: &[Span::new(0, 0, 24), Span::new(28, 28, 24)],
         padding: &[Bits::new(416, 32)],
-        groups: &[&ALWAYS, &[
+        groups: &[&[
+            RuleKind::Reset.of("work").inside("callback_head").by_map(super::reasons::posix_cputimers_work::WHOLE),
             RuleKind::Reset.of("mutex").inside("mutex").by_map(super::reasons::posix_cputimers_work::WHOLE),
+            RuleKind::Reset.of("scheduled").by_map(super::reasons::posix_cputimers_work::WHOLE),
+            RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
     },
     convert: None,
 };
 
-/// 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
+/// 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
 pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::posix_cputimers_work::V6_1_0_47_rt_amd64, new: &mut views::posix_cputimers_work::V6_1_0_47_rt_amd64) {
     use views::posix_cputimers_work::V6_1_0_47_rt_amd64 as Old;
     use views::posix_cputimers_work::V6_1_0_47_rt_amd64 as New;
-    always!(cx, at, old, new);
     // work queued to deliver expired CPU timers on the way back to user mode
+    super::callback_head::v6_1_0_47_amd64(
+        cx,
+        &at!(at.work),
+        &old.work,
+        &mut new.work,
+    );
     super::mutex::v6_1_0_47_rt_amd64(
         cx,
         &at!(at.mutex),
         &old.mutex,
         &mut new.mutex,
     );
+    new.scheduled = cx.reset(&at!(at.scheduled), old.scheduled, 0);
+    new._pad_52 = [0; 4];
 }
 
-/// `posix_cputimers_work`, 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
+/// `posix_cputimers_work`, 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
 pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "posix_cputimers_work",
@@ -82,8 +76,51 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         to_size: 56,
         spans: &[Span::new(0, 0, 16), Span::new(24, 24, 28)],
         padding: &[Bits::new(160, 32), Bits::new(416, 32)],
-        groups: &[&ALWAYS, &[
+        groups: &[&[
+            RuleKind::Reset.of("work").inside("callback_head").by_map(super::reasons::posix_cputimers_work::WHOLE),
             RuleKind::Reset.of("mutex").inside("mutex").by_map(super::reasons::posix_cputimers_work::WHOLE),
+            RuleKind::Reset.of("scheduled").by_map(super::reasons::posix_cputimers_work::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
+/// 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::posix_cputimers_work::V7_2_12_deb13_amd64, new: &mut views::posix_cputimers_work::V7_2_12_deb13_amd64) {
+    use views::posix_cputimers_work::V7_2_12_deb13_amd64 as Old;
+    use views::posix_cputimers_work::V7_2_12_deb13_amd64 as New;
+    // work queued to deliver expired CPU timers on the way back to user mode
+    super::callback_head::v6_1_0_47_amd64(
+        cx,
+        &at!(at.work),
+        &old.work,
+        &mut new.work,
+    );
+    super::mutex::v7_2_12_deb13_amd64(
+        cx,
+        &at!(at.mutex),
+        &old.mutex,
+        &mut new.mutex,
+    );
+    new.scheduled = cx.reset(&at!(at.scheduled), old.scheduled, 0);
+    new._pad_44 = [0; 4];
+}
+
+/// `posix_cputimers_work`, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "posix_cputimers_work",
+        from_size: 48,
+        to_size: 48,
+        spans: &[Span::new(0, 0, 24), Span::new(28, 28, 16)],
+        padding: &[Bits::new(352, 32)],
+        groups: &[&[
+            RuleKind::Reset.of("work").inside("callback_head").by_map(super::reasons::posix_cputimers_work::WHOLE),
+            RuleKind::Reset.of("mutex").inside("mutex").by_map(super::reasons::posix_cputimers_work::WHOLE),
+            RuleKind::Reset.of("scheduled").by_map(super::reasons::posix_cputimers_work::WHOLE),
+            RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
     },

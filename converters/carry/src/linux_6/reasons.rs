@@ -24,6 +24,8 @@ pub mod cred {
     pub const USER_NS: &str = "namespace its ids and capabilities are relative to (kernel/user_namespace.c: create_user_ns)";
     pub const CAP_INHERITABLE: &str = "two words of 32 bits become one of 64: capability n is bit n & 31 of word n >> 5 in 6.1, bit n in 6.12, up to CAP_LAST_CAP (6.1 include/linux/capability.h: CAP_TO_INDEX; 6.12 include/linux/capability.h: BIT_ULL). Both keep bits above 40 clear";
     pub const CAP_INHERITABLE_2: &str = "one word of 64 bits becomes two of 32: capability n is bit n in 6.12, bit n & 31 of word n >> 5 in 6.1, up to CAP_LAST_CAP (6.12 include/linux/capability.h: BIT_ULL; 6.1 include/linux/capability.h: CAP_TO_INDEX). Both keep bits above 40 clear";
+    pub const SECURE_EXEC_RESTRICT_FILE: &str = "nothing that a program of 6.12 can have asked for (6.12 security/commoncap.c: cap_task_prctl)";
+    pub const SECURE_EXEC_RESTRICT_FILE_2: &str = "the program asked that scripts be executed only if they may be, of which 6.12 knows nothing (7.2 security/commoncap.c: cap_task_prctl; 7.2 include/uapi/linux/securebits.h: SECBIT_EXEC_RESTRICT_FILE)";
 }
 
 pub mod fdtable {
@@ -49,6 +51,10 @@ pub mod file {
     pub const F_VERSION_2: &str = "directories compare it to see whether they changed since the last read, and look again when it is 0 (6.1 fs/read_write.c: generic_file_llseek); a FIFO keeps the writers' count of its opening in it (6.1 fs/pipe.c: fifo_open), and the pipe of the thaw counts anew";
     pub const F_OWNER_2: &str = "who gets signals of the file. 6.12 allocates it at the first F_SETOWN, F_SETSIG, F_NOTIFY or lease (6.12 fs/fcntl.c: file_f_owner_allocate); 6.1 has it in every file, all zeros until somebody asks (6.1 fs/file_table.c: __alloc_file)";
     pub const F_OWNER_3: &str = "who gets signals of the file. 6.1 has it in every file, all zeros until somebody asks (6.1 fs/file_table.c: __alloc_file); 6.12 allocates it when somebody does, and has null until then (6.12 fs/fcntl.c: file_f_owner_allocate). A file that says nothing gets null, as every file that was just opened; any other gets an object with what it says";
+    pub const F_REF: &str = "one reference is 0 (7.2 include/linux/file_ref.h: file_ref_init); the new kernel counts those that it makes itself";
+    pub const F_REF_2: &str = "how many references the newer kernel held, one less; the older counts its own in f_count (7.2 include/linux/file_ref.h: file_ref_init)";
+    pub const F_COUNT: &str = "one reference is 1 (6.12 fs/file_table.c: init_file); the new kernel counts those that it makes itself";
+    pub const F_COUNT_2: &str = "how many references the older kernel held; the newer counts its own in f_ref (7.2 fs/file_table.c: init_file; 7.2 include/linux/file_ref.h: file_ref_init)";
     pub const FMODE_WRITE_IOCTL: &str = "open computes them from the inode and its driver (6.1 include/linux/fs.h; 6.1 fs/open.c: do_dentry_open)";
     pub const FMODE_WRITE_IOCTL_2: &str = "say what the file's operations can do, and are f_op->fop_flags or nothing in 6.12; open computes them from the inode (include/linux/fs.h; fs/open.c: do_dentry_open)";
     pub const FMODE_WRITE_RESTRICTED: &str = "open computes them from the inode, and backing files are the kernel's own (6.12 include/linux/fs.h; 6.12 fs/open.c: do_dentry_open)";
@@ -59,10 +65,16 @@ pub mod file {
     pub const FMODE_NONOTIFY: &str = "no events of fsnotify: alone it means the same in both (include/linux/fs.h)";
     pub const FMODE_NONOTIFY_PERM: &str = "which events are wanted is computed at open, by whether anybody watches (6.12 fs/notify/fsnotify.c: file_set_fsnotify_mode)";
     pub const FMODE_NONOTIFY_PERM_2: &str = "no permission events, and together with FMODE_NONOTIFY no events before content is read (6.12 include/linux/fs.h: FMODE_FSNOTIFY_MASK); 6.1, and 6.12 before 6.12.105, ask the inode each time, and must not take the two for FMODE_NONOTIFY alone, which is no events at all (include/linux/fsnotify.h: fsnotify_file, 6.1 and 6.12.95)";
+    pub const FMODE_HAS_METADATA: &str = "set for files of the kernel's own at their opening, where it is set at all (7.2 include/linux/fs.h: FMODE_HAS_METADATA)";
 }
 
 pub mod file_pointer {
     pub const WHOLE: &str = "an open file; null where the descriptor is free";
+}
+
+pub mod file_ra_state {
+    pub const ORDER: &str = "the size of the folios of the last read-ahead, as in a new file: the next begins with single pages (7.2 mm/readahead.c: page_cache_ra_order)";
+    pub const ORDER_2: &str = "the size of the folios of the last read-ahead, a hint for the next (7.2 mm/readahead.c: page_cache_ra_order)";
 }
 
 pub mod files_struct {
@@ -87,6 +99,11 @@ pub mod fpstate {
     pub const XFEATURE_CET_USER_3: &str = "as xfeatures: bit 11 is reserved in 6.1 (arch/x86/include/asm/fpu/types.h: fpstate)";
     pub const XFEATURE_CET_USER_4: &str = "XFEATURE_CET_USER, 11, is reserved in 6.1; whether it is in use, xfeatures decides (arch/x86/include/asm/fpu/types.h: fpstate)";
     pub const XFEATURE_CET_KERNEL_UNUSED: &str = "shadow stacks of the kernel, which neither kernel uses (6.12 arch/x86/include/asm/fpu/xstate.h: XFEATURE_MASK_SUPERVISOR_UNSUPPORTED; 6.12 arch/x86/kernel/fpu/xstate.c: fpu__init_system_xstate)";
+    pub const XFEATURE_APX: &str = "bit 19 is reserved in 6.12: no state of it has it (6.12 arch/x86/include/asm/fpu/types.h: XFEATURE_MAX). The new kernel adds what its own tasks have room for";
+    pub const XFEATURE_APX_2: &str = "the registers R16 to R31, which 6.12 does not save. The buffer of every task has room for them on a CPU that has them; only when they are not at their initial state is the bit set in the header of the save area, and the task refused (7.2 arch/x86/kernel/fpu/xstate.c: get_xsave_addr; 7.2 arch/x86/include/asm/fpu/types.h: apx_state)";
+    pub const XFEATURE_APX_3: &str = "as xfeatures: bit 19 is reserved in 6.12 (arch/x86/include/asm/fpu/types.h: fpstate)";
+    pub const XFEATURE_APX_4: &str = "reserved in 6.12; whether the registers are in use, xfeatures decides (arch/x86/include/asm/fpu/types.h: fpstate)";
+    pub const XFEATURE_CET_KERNEL: &str = "shadow stacks of a guest's kernel, which no buffer of a task has room for; 6.12 has another name for the bit and does not use it (7.2 arch/x86/include/asm/fpu/xstate.h: XFEATURE_MASK_GUEST_SUPERVISOR; 6.12 arch/x86/include/asm/fpu/xstate.h: XFEATURE_MASK_SUPERVISOR_UNSUPPORTED)";
 }
 
 pub mod fpu {
@@ -94,11 +111,29 @@ pub mod fpu {
     pub const AVX512_TIMESTAMP: &str = "jiffies of this boot (arch/x86/kernel/fpu/core.c: update_avx_timestamp)";
     pub const FPSTATE: &str = "the register state: __fpstate, or a larger one once the program may use AMX tiles (arch/x86/kernel/fpu/core.c: fpstate_reset; arch/x86/kernel/fpu/xstate.c: fpstate_realloc)";
     pub const LAST_CPU: &str = "CPU whose registers may still hold the state; -1 is none (arch/x86/kernel/fpu/core.c: fpu_clone)";
+    pub const WHOLE: &str = "from 6.16 on the register state is no member of the task any more, but lies right behind it, in the memory that arch_task_struct_size counts (7.2 arch/x86/include/asm/processor.h: x86_task_fpu; 7.2 arch/x86/kernel/fpu/init.c: fpu__init_task_struct_size; 7.2 arch/x86/kernel/fpu/core.c: fpu_clone)";
 }
 
 pub mod fpu_state_perm {
     pub const XFEATURE_CET_USER: &str = "bits 11 and 12 are reserved in 6.1, and no task of it was given the permission (6.1 arch/x86/include/asm/fpu/types.h: xfeature). The new kernel gives its own tasks what it has itself (arch/x86/kernel/fpu/core.c: fpu_clone)";
     pub const XFEATURE_CET_USER_2: &str = "permission for parts of the xsave area that 6.1 does not know; whether one is in use, fpstate.xfeatures decides (6.12 arch/x86/include/asm/fpu/types.h: fpu_state_perm)";
+    pub const XFEATURE_APX: &str = "bit 19 is reserved in 6.12, and no task of it was given the permission (6.12 arch/x86/include/asm/fpu/types.h: xfeature). The new kernel gives its own tasks what it has itself (arch/x86/kernel/fpu/core.c: fpu_clone)";
+    pub const XFEATURE_APX_2: &str = "permission for a part of the xsave area that 6.12 does not know; whether it is in use, fpstate.xfeatures decides (7.2 arch/x86/include/asm/fpu/types.h: fpu_state_perm)";
+}
+
+pub mod fs_struct {
+    pub const SEQ: &str = "counts writers of this boot only, and since 6.16 has their lock in it (fs/fs_struct.c: copy_fs_struct)";
+}
+
+pub mod futex_mm_data {
+    pub const WHOLE: &str = "the hash of the private futexes that somebody waits for, made for the process when it gets threads, and where the vdso gives a robust futex back, set when the vdso is mapped (7.2 kernel/futex/core.c: futex_hash_allocate_default; 7.2 arch/x86/entry/vdso/vma.c: vdso_futex_robust_unlock_update_ips)";
+}
+
+pub mod futex_sched_data {
+    pub const COMPAT_ROBUST_LIST: &str = "head of the list of robust futexes of a 32-bit program (7.2 kernel/futex/syscalls.c: set_robust_list)";
+    pub const PI_STATE_CACHE: &str = "as task_struct.pi_state_cache (7.2 kernel/futex/pi.c: refill_pi_state_cache)";
+    pub const PI_STATE_LIST: &str = "as task_struct.pi_state_list (7.2 kernel/futex/pi.c: attach_to_pi_owner)";
+    pub const ROBUST_LIST: &str = "head of the list of robust futexes, in the program (7.2 kernel/futex/syscalls.c: set_robust_list)";
 }
 
 pub mod hlist_head {
@@ -112,11 +147,20 @@ pub mod hlist_node {
 pub mod hrtimer {
     pub const BASE: &str = "the queue of one CPU for the timer's clock; the timer is put on one when it is started (kernel/time/hrtimer.c: switch_hrtimer_base)";
     pub const FUNCTION: &str = "what runs at expiry: it_real_fn, dl_task_timer, inactive_task_timer, posix_timer_fn (kernel/time/hrtimer.c: hrtimer_init)";
+    pub const IS_QUEUED: &str = "as state, which it took the place of (7.2 include/linux/hrtimer.h: hrtimer_is_queued)";
     pub const STATE: &str = "HRTIMER_STATE_INACTIVE; the thaw starts the timer again from its expiry (include/linux/hrtimer.h: hrtimer_is_queued)";
+    pub const NODE: &str = "the expiry; the place in a queue is made by whoever starts the timer (7.2 include/linux/timerqueue_types.h: timerqueue_linked_node; kernel/time/hrtimer.c: enqueue_hrtimer)";
+    pub const IS_REL: &str = "0 or 1 in both (6.12 kernel/time/hrtimer.c: __hrtimer_init; 7.2 kernel/time/hrtimer.c: __hrtimer_setup)";
+    pub const IS_LAZY: &str = "a timer of the kernel's own for which it is asked (7.2 kernel/time/hrtimer.c: __hrtimer_setup)";
+    pub const IS_LAZY_2: &str = "whether the timer may be programmed later, which the older kernel does at once (7.2 kernel/time/hrtimer.c: __hrtimer_setup)";
 }
 
 pub mod io_context {
     pub const ICQ_HINT: &str = "queue of the I/O scheduler used last (block/blk-ioc.c: ioc_lookup_icq)";
+}
+
+pub mod irq_work {
+    pub const WHOLE: &str = "work for the next interrupt; not queued, and its function is set when the object is made (7.2 kernel/sched/core.c: mm_init_cid)";
 }
 
 pub mod k_itimer {
@@ -128,6 +172,16 @@ pub mod k_itimer {
     pub const SIGQ: &str = "the signal, allocated with the timer (kernel/time/posix-timers.c: alloc_posix_timer)";
     pub const LIST_2: &str = "a link of the chain becomes one of the ring: the end leads back to the head, and prev is the object whose pointer pprev is (include/linux/types.h: hlist_node)";
     pub const LIST_3: &str = "a link of the ring becomes one of the chain: the same next, null at the end, and pprev is the address of the pointer that leads here, which lies where the ring's neighbour lay. Both are two pointers, so a copy would only look right (include/linux/types.h: hlist_node)";
+    pub const IT_STATUS: &str = "whether it runs: POSIX_TIMER_ARMED is it_active, and POSIX_TIMER_REQUEUE_PENDING a periodic one whose signal waits to be taken, which is an odd it_requeue_pending (6.12 kernel/time/posix-timers.c: posix_timer_queue_signal; 7.2 kernel/time/posix-timers.c: posix_timer_queue_signal)";
+    pub const IT_ACTIVE: &str = "1 while it runs, which is POSIX_TIMER_ARMED (6.12 kernel/time/posix-timers.c: common_timer_set; 7.2 kernel/time/posix-timers.c: posix_timer_set_common)";
+    pub const IT_REQUEUE_PENDING: &str = "odd while the signal of a periodic timer waits to be taken, which is POSIX_TIMER_REQUEUE_PENDING (6.12 kernel/time/posix-timers.c: posix_timer_queue_signal; 6.12 include/linux/posix-timers.h: REQUEUE_PENDING)";
+    pub const IT_PID_TYPE: &str = "PIDTYPE_PID for SIGEV_THREAD_ID and PIDTYPE_TGID for all else (7.2 kernel/time/posix-timers.c: do_timer_create)";
+    pub const IT_PID_TYPE_2: &str = "it_sigev_notify says it (7.2 kernel/time/posix-timers.c: do_timer_create; 6.12 kernel/time/posix-timers.c: posix_timer_queue_signal)";
+    pub const IT_SIG_PERIODIC: &str = "as in a new timer: a signal that is queued is of the timer as it was set last, for both counts are the same (7.2 kernel/time/posix-timers.c: alloc_posix_timer, __posixtimer_deliver_signal; 7.2 include/linux/rcuref.h: rcuref_init)";
+    pub const IT_SIG_PERIODIC_2: &str = "tell signals of a timer that was set anew from older ones, and count who uses it; the older kernel asks it_requeue_pending (7.2 kernel/time/posix-timers.c: __posixtimer_deliver_signal; 7.2 include/linux/rcuref.h: rcuref_init)";
+    pub const SIGQ_2: &str = "the signal, which 6.12 allocates with the timer (6.12 kernel/time/posix-timers.c: alloc_posix_timer)";
+    pub const SIGQ_3: &str = "the signal, which is a part of the timer since 6.14 (7.2 kernel/time/posix-timers.c: alloc_posix_timer)";
+    pub const IT_2: &str = "the expiry, which alone is read: an hrtimer has it behind a node with links to its neighbours since 7.1, a CPU timer and an alarm as before (7.2 include/linux/timerqueue_types.h: timerqueue_linked_node; 7.2 include/linux/hrtimer_types.h: hrtimer)";
 }
 
 pub mod kernel_siginfo {
@@ -157,7 +211,9 @@ pub mod maple_tree {
 }
 
 pub mod mm_context_t {
+    pub const ASID_TRANSITION: &str = "the CPUs change to global_asid at this moment (7.2 arch/x86/include/asm/mmu_context.h: mm_init_global_asid)";
     pub const CTX_ID: &str = "unique number of an address space of this boot (arch/x86/include/asm/mmu_context.h: init_new_context)";
+    pub const GLOBAL_ASID: &str = "number of the address space in the TLBs of all CPUs, 0 until it is given one (7.2 arch/x86/include/asm/mmu_context.h: mm_init_global_asid)";
     pub const LDT: &str = "the LDT, null until the program writes one (arch/x86/kernel/ldt.c: write_ldt)";
     pub const NEXT_TRIM_CPUMASK: &str = "jiffies of this boot (arch/x86/include/asm/mmu_context.h: init_new_context)";
     pub const PERF_RDPMC_ALLOWED: &str = "how many perf events are mapped; perf mappings are not carried (arch/x86/events/core.c: x86_pmu_event_mapped)";
@@ -166,20 +222,27 @@ pub mod mm_context_t {
     pub const VDSO_IMAGE: &str = "vdso_image_64, vdso_image_x32 or vdso_image_32 (arch/x86/entry/vdso/vma.c: map_vdso)";
     pub const MM_CONTEXT_LOCK_LAM: &str = "a process with one thread may still ask for address masking; copy_thread sets it with the second (6.12 arch/x86/kernel/process.c: copy_thread)";
     pub const MM_CONTEXT_LOCK_LAM_2: &str = "address masking can no longer be asked for, since there is a second thread (6.12 arch/x86/kernel/process.c: copy_thread). Under 6.1 it never can be (6.1 arch/x86/kernel/process_64.c: do_arch_prctl_64)";
+    pub const MM_CONTEXT_NOTRACK: &str = "address spaces of the kernel's own, with which no program runs (7.2 arch/x86/include/asm/mmu_context.h: set_notrack_mm)";
     pub const MM_CONTEXT_FORCE_TAGGED_SVA: &str = "nothing that a program of 6.1 can have asked for (6.12 arch/x86/kernel/process_64.c: do_arch_prctl_64)";
     pub const MM_CONTEXT_FORCE_TAGGED_SVA_2: &str = "the program asked for address masking together with a device that shares its memory; 6.1 has no address masking (6.12 arch/x86/kernel/process_64.c: do_arch_prctl_64)";
+}
+
+pub mod mm_mm_cid {
+    pub const WHOLE: &str = "concurrency ids of the address space, made with it (7.2 kernel/sched/core.c: mm_init_cid)";
 }
 
 pub mod mm_struct {
     pub const BINFMT: &str = "the handler that started the program: elf_format, compat_elf_format (fs/exec.c: set_binfmt)";
     pub const CPU_BITMAP: &str = "CPUs the mm is loaded on (include/linux/mm_types.h: mm_init_cpumask)";
     pub const EXE_FILE: &str = "the program's file (kernel/fork.c: set_mm_exe_file)";
+    pub const FLEXIBLE_ARRAY: &str = "as cpu_bitmap, and CPUs and concurrency ids that the mm may have and has (7.2 include/linux/mm_types.h: mm_cpus_allowed, mm_cidmask)";
     pub const FUTEX_UNIQUE_ID: &str = "name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)";
     pub const GET_UNMAPPED_AREA: &str = "arch_get_unmapped_area or arch_get_unmapped_area_topdown, chosen by execve (6.1 arch/x86/mm/mmap.c: arch_pick_mmap_layout)";
     pub const IOCTX_TABLE: &str = "contexts of io_setup with requests and completions not yet read (fs/aio.c: ioctx_add_table)";
     pub const IOMMU_MM: &str = "ids under which devices share the mm, null for none (6.12 include/linux/iommu.h: mm_pasid_init)";
     pub const LRU_GEN: &str = "place on the list of mms whose pages are aged by walking their page tables, and its memory cgroup (mm/vmscan.c: lru_gen_add_mm; include/linux/mm_types.h: lru_gen_init_mm)";
     pub const MM_CID_NEXT_SCAN: &str = "jiffies of this boot (6.12 kernel/sched/core.c: task_mm_cid_work)";
+    pub const MM_ID: &str = "number of the address space in the maps of the pages that several share, drawn when it is made (7.2 include/linux/mm_types.h: mm_id_t; 7.2 kernel/fork.c: mm_init)";
     pub const NOTIFIER_SUBSCRIPTIONS: &str = "drivers told of changes of the mm; they register again when their file is opened (mm/mmu_notifier.c: __mmu_notifier_register)";
     pub const NUMA_NEXT_SCAN: &str = "jiffies of this boot; 0 is a moment that has passed, and the first tick looks at the address space (kernel/sched/fair.c: init_numa_balancing, task_numa_work)";
     pub const NUMA_SCAN_OFFSET: &str = "where NUMA balancing goes on, restarted (kernel/sched/fair.c: task_numa_work)";
@@ -190,6 +253,7 @@ pub mod mm_struct {
     pub const PGD: &str = "page tables are built anew by the pages that are put in (kernel/fork.c: mm_alloc_pgd)";
     pub const PGTABLES_BYTES: &str = "size of the page tables, which are built anew (include/linux/mm.h: mm_pgtables_bytes_init)";
     pub const PINNED_VM: &str = "pages pinned for a device by a driver, which pins again when it is asked to (kernel/fork.c: mm_init)";
+    pub const SCHED_CACHE_GRP: &str = "where the address space has its cache on this machine, made with it (7.2 kernel/sched/fair.c: mm_init_sched)";
     pub const TLB_FLUSH_BATCHED: &str = "flushes that reclaim put off (mm/rmap.c: flush_tlb_batched_pending)";
     pub const TLB_FLUSH_PENDING: &str = "changes of page tables under way (include/linux/mm_inline.h: init_tlb_flush_pending)";
     pub const USER_NS: &str = "namespace whose capabilities decide over the mm, taken at execve (kernel/fork.c: mm_init; fs/exec.c: would_dump)";
@@ -198,10 +262,16 @@ pub mod mm_struct {
     pub const GET_UNMAPPED_AREA_2: &str = "the function that MMF_TOPDOWN stands for (6.12 mm/mmap.c: mm_get_unmapped_area; 6.1 arch/x86/mm/mmap.c: arch_pick_mmap_layout)";
     pub const RSS_STAT: &str = "the same four counters in the same order (include/linux/mm_types_task.h: MM_FILEPAGES to MM_SHMEMPAGES). What a CPU has not yet added to count is not in it (6.12 lib/percpu_counter.c: percpu_counter_add_batch); the old kernel counts the pages that the thaw puts in";
     pub const RSS_STAT_2: &str = "the same four counters in the same order (include/linux/mm_types_task.h: MM_FILEPAGES to MM_SHMEMPAGES), now each with a part per CPU, of which a new mm has none yet (6.12 kernel/fork.c: mm_init; 6.12 lib/percpu_counter.c: __percpu_counter_init_many). In 6.1 each task of the mm holds back what its last 64 faults did (6.1 mm/memory.c: add_mm_counter_fast, sync_mm_rss): the sum is what is counted";
+    pub const USER_NS_2: &str = "the user namespace of execve, of which the thaw's own program has the same: a task of another one is refused (6.12 kernel/fork.c: mm_init; 6.12 fs/exec.c: would_dump)";
+    pub const USER_NS_3: &str = "the user namespace of execve, which is in task_exec_state since 7.1. A task of another one than the first is refused, and the one of execve is that or one above it (7.2 fs/exec.c: begin_new_exec, would_dump; 7.2 kernel/exec_state.c: alloc_task_exec_state)";
     pub const MMF_TOPDOWN: &str = "where new mappings go is a function in 6.1 and MMF_TOPDOWN in 6.12; execve chooses it by the same test in both (6.1 arch/x86/mm/mmap.c: arch_pick_mmap_layout; 6.12 mm/mmap.c: mm_get_unmapped_area). Without it every process would map upwards from now on";
     pub const MMF_TOPDOWN_2: &str = "where new mappings go is a function in 6.1 (6.1 arch/x86/mm/mmap.c: arch_pick_mmap_layout)";
     pub const MMF_HAS_MDWE: &str = "nothing that a program of 6.1 can have asked for (6.12 kernel/sys.c: prctl_set_mdwe; 6.12 mm/ksm.c: ksm_enable_merge_any)";
     pub const MMF_HAS_MDWE_2: &str = "MMF_HAS_MDWE protects the program in a way that 6.1 cannot (6.12 kernel/sys.c: prctl_set_mdwe), and MMF_VM_MERGE_ANY is a wish that 6.1 does not know (6.12 mm/ksm.c: ksm_enable_merge_any)";
+    pub const MMF_HUGE_ZERO_FOLIO: &str = "the mm has used the huge zero page: the same under another name and number (7.2 mm/huge_memory.c: mm_get_huge_zero_folio)";
+    pub const MMF_DISABLE_THP_COMPLETELY: &str = "PR_SET_THP_DISABLE without flags: the same under another name (7.2 kernel/sys.c: prctl_set_thp_disable)";
+    pub const MMF_DISABLE_THP_EXCEPT_ADVISED: &str = "nothing that a program of 6.12 can have asked for (6.12 kernel/sys.c: prctl)";
+    pub const MMF_DISABLE_THP_EXCEPT_ADVISED_2: &str = "PR_THP_DISABLE_EXCEPT_ADVISED, which 6.12 does not know (7.2 kernel/sys.c: prctl_set_thp_disable)";
 }
 
 pub mod mutex {
@@ -239,6 +309,7 @@ pub mod percpu_counter {
 }
 
 pub mod pid {
+    pub const ATTR: &str = "what pidfs notes of the process when it is first asked, and when it ends (7.2 fs/pidfs.c: pidfs_register_pid, pidfs_exit)";
     pub const INO: &str = "inode number of the pidfd, unique in one boot (6.12 kernel/pid.c: alloc_pid)";
     pub const STASHED: &str = "dentry of the pidfs inode, found again when a pidfd is opened (6.12 kernel/pid.c: alloc_pid; 6.12 fs/pidfs.c: pidfs_alloc_file)";
 }
@@ -252,7 +323,9 @@ pub mod posix_cputimers_work {
 }
 
 pub mod pt_regs {
-    pub const CSX: &str = "the CPU pushes the selector zero-extended to 64 bits; the upper bits mean something under FRED only, which is off (6.12 arch/x86/include/asm/ptrace.h: pt_regs)";
+    pub const WHOLE: &str = "user registers are the last thing on the kernel stack, THREAD_SIZE from task_struct.stack, without padding as long as CONFIG_X86_FRED is off (arch/x86/include/asm/processor.h: task_pt_regs; arch/x86/include/asm/thread_info.h: TOP_OF_KERNEL_STACK_PADDING)";
+    pub const WHOLE_2: &str = "with CONFIG_X86_FRED two words lie behind the user registers, whether the CPU uses them or not; only then is there a fred_frame (7.2 arch/x86/include/asm/thread_info.h: TOP_OF_KERNEL_STACK_PADDING; 7.2 arch/x86/include/asm/fred.h: fred_info)";
+    pub const CSX: &str = "the CPU pushes the selector zero-extended to 64 bits; the upper bits say what led into the kernel under FRED, which 6.1 has not (6.12 arch/x86/include/asm/ptrace.h: pt_regs)";
     pub const CSX_2: &str = "the selector; the upper bits mean something under FRED only, which 6.1 has not (6.12 arch/x86/include/asm/ptrace.h: pt_regs)";
     pub const SSX: &str = "as csx: zero-extended, and more under FRED only (6.12 arch/x86/include/asm/ptrace.h: pt_regs)";
     pub const SSX_2: &str = "as csx: the selector, and more under FRED only (6.12 arch/x86/include/asm/ptrace.h: pt_regs)";
@@ -266,8 +339,16 @@ pub mod rb_node {
     pub const WHOLE: &str = "place in a tree that its keeper builds anew; a cleared node has itself for parent (include/linux/rbtree.h: RB_CLEAR_NODE)";
 }
 
+pub mod rb_node_linked {
+    pub const WHOLE: &str = "as rb_node, with links to its neighbours, null in a cleared one (7.2 include/linux/rbtree.h: RB_CLEAR_LINKED_NODE)";
+}
+
 pub mod rb_root_cached {
     pub const WHOLE: &str = "the tree is built anew by whoever keeps it; an empty one is null (include/linux/rbtree_types.h: RB_ROOT_CACHED)";
+}
+
+pub mod rcuwait {
+    pub const WHOLE: &str = "a task of the kernel that waits, null for none (7.2 include/linux/rcuwait.h: rcuwait_init)";
 }
 
 pub mod refcount_t {
@@ -281,6 +362,17 @@ pub mod restart_block {
     pub const POLL: &str = "an address of the program's own and numbers; live while fn is do_restart_poll (fs/select.c: do_restart_poll)";
     pub const UNION_FUTEX: &str = "a futex wait that is to go on keeps its flags here, and they changed number: FLAGS_SHARED, FLAGS_CLOCKRT, FLAGS_HAS_TIMEOUT are 0x10, 0x20, 0x40 beside the size in 6.12, and 1, 2, 4 in 6.1 (kernel/futex/futex.h; kernel/futex/waitwake.c: futex_wait_restart). A futex of another size than 32 bits, FLAGS_NUMA and FLAGS_STRICT are nothing that 6.1 can wait for: refused";
     pub const UNION_FUTEX_2: &str = "a futex wait that is to go on keeps its flags here, and they changed number: FLAGS_SHARED, FLAGS_CLOCKRT, FLAGS_HAS_TIMEOUT from 1, 2, 4 to 0x10, 0x20, 0x40, beside the size of the futex, 0x02 for 32 bits (kernel/futex/futex.h: futex_to_flags; kernel/futex/waitwake.c: futex_wait_restart). Uncorrected, the wait would lose its timeout. The other restarts have user addresses and numbers, the same in both";
+    pub const UNION_FUTEX_3: &str = "the same bits in the same places: the end of a poll is two words in a timespec64 now, and the others are a ktime_t (7.2 include/linux/restart_block.h: restart_block)";
+}
+
+pub mod rhash_head {
+    pub const WHOLE: &str = "as list_head; an entry of a hash table of this boot (7.2 include/linux/rhashtable.h: __rhashtable_insert_fast)";
+}
+
+pub mod rseq_data {
+    pub const EVENT: &str = "what happened to the task since it was in the program; begins anew when rseq is registered (7.2 kernel/rseq.c: rseq_register)";
+    pub const IDS: &str = "what the program was told last of CPU, node and concurrency id; told again when rseq is registered (7.2 kernel/rseq.c: rseq_register)";
+    pub const USRPTR: &str = "the thread's struct rseq, in the program (7.2 kernel/rseq.c: sys_rseq)";
 }
 
 pub mod rw_semaphore {
@@ -310,6 +402,8 @@ pub mod sched_dl_entity {
     pub const SERVER_PICK_TASK: &str = "how the deadline server of a CPU picks a task, null for a task (6.12 kernel/sched/deadline.c: dl_server_init)";
     pub const DL_SERVER: &str = "0 in every task; 1 in the deadline server of a run queue alone (6.12 kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)";
     pub const DL_SERVER_2: &str = "1 in the deadline server of a run queue alone, which is no task (6.12 kernel/sched/deadline.c: dl_server_init)";
+    pub const DL_DEFER_IDLE: &str = "0 in every task; 1 in the deadline server of a run queue alone (7.2 kernel/sched/deadline.c: __dl_clear_params, dl_server_init)";
+    pub const DL_DEFER_IDLE_2: &str = "1 in the deadline server of a run queue alone, which is no task (7.2 kernel/sched/deadline.c: dl_server_init)";
 }
 
 pub mod sched_entity {
@@ -317,6 +411,8 @@ pub mod sched_entity {
     pub const DEADLINE: &str = "virtual deadline in the virtual time of one run queue (6.12 kernel/sched/fair.c: place_entity)";
     pub const DEPTH: &str = "depth in the group hierarchy, set with parent (kernel/sched/sched.h: set_task_rq)";
     pub const EXEC_START: &str = "stamp of the run queue clock of one CPU (kernel/sched/core.c: __sched_fork)";
+    pub const H_LOAD: &str = "weight of the entity in all groups above it, set when the task is queued (7.3 kernel/sched/fair.c: rescale_entity)";
+    pub const MAX_SLICE: &str = "largest slice below the entity's node of the run queue's tree (7.2 kernel/sched/fair.c: __max_slice_update)";
     pub const MIN_SLICE: &str = "smallest slice below the entity's node of the run queue's tree (6.12 kernel/sched/fair.c: min_vruntime_update)";
     pub const MIN_VRUNTIME: &str = "smallest vruntime below the entity's node of the run queue's tree (6.12 kernel/sched/fair.c: min_vruntime_update)";
     pub const MY_Q: &str = "queue that a group owns; null for a task (kernel/sched/fair.c: init_tg_cfs_entry)";
@@ -325,6 +421,7 @@ pub mod sched_entity {
     pub const REL_DEADLINE: &str = "whether deadline is relative, between two queues (6.12 kernel/sched/core.c: __sched_fork)";
     pub const SCHED_DELAYED: &str = "asleep, yet still queued until its lag is used up; a new task is on no run queue (6.12 kernel/sched/fair.c: set_delayed)";
     pub const VLAG: &str = "lag behind the average of one run queue (6.12 kernel/sched/core.c: __sched_fork)";
+    pub const VPROT: &str = "virtual time up to which the running entity is protected (7.2 kernel/sched/fair.c: set_protect_slice)";
     pub const VRUNTIME: &str = "a point in the virtual time of one run queue; placed anew when the task is queued (kernel/sched/core.c: __sched_fork; kernel/sched/fair.c: place_entity)";
     pub const CUSTOM_SLICE: &str = "1 once sched_setattr gave a SCHED_OTHER task a sched_runtime (6.12 kernel/sched/syscalls.c: __setscheduler_params); 6.1 ignores sched_runtime there, so nobody of 6.1 has asked";
     pub const CUSTOM_SLICE_2: &str = "the user asked for a slice by sched_setattr, which 6.1 cannot grant (6.12 kernel/sched/syscalls.c: __setscheduler_params); take the request back before the freeze";
@@ -332,9 +429,17 @@ pub mod sched_entity {
     pub const SLICE_2: &str = "the kernel's own default as long as custom_slice is 0, and otherwise that is refused (6.12 kernel/sched/fair.c: update_deadline)";
 }
 
+pub mod sched_ext_entity {
+    pub const WHOLE: &str = "what a scheduler in BPF knows of the task, which is of this boot; a fork makes it anew, as it is where none is loaded (7.2 kernel/sched/ext/ext.c: init_scx_entity, scx_fork)";
+}
+
 pub mod sched_info {
     pub const LAST_ARRIVAL: &str = "stamp of the run queue clock of one CPU (kernel/sched/stats.h: sched_info_arrive)";
     pub const LAST_QUEUED: &str = "stamp of the run queue clock of one CPU (kernel/sched/stats.h: sched_info_enqueue)";
+    pub const MAX_RUN_DELAY: &str = "the longest and the shortest wait for a CPU so far: 0 in a new task, and 0 is no wait (7.2 kernel/sched/core.c: sched_fork; 7.2 kernel/sched/stats.h: sched_info_dequeue)";
+    pub const MAX_RUN_DELAY_2: &str = "the longest and the shortest wait for a CPU so far, which 6.12 does not note (7.2 kernel/sched/stats.h: sched_info_dequeue)";
+    pub const MAX_RUN_DELAY_TS: &str = "when the longest wait for a CPU was: no time in a new task (7.2 kernel/sched/stats.h: sched_info_dequeue)";
+    pub const MAX_RUN_DELAY_TS_2: &str = "when the longest wait for a CPU was, which 6.12 does not note (7.2 kernel/sched/stats.h: sched_info_dequeue)";
 }
 
 pub mod sched_rt_entity {
@@ -347,6 +452,7 @@ pub mod sched_rt_entity {
 pub mod sched_statistics {
     pub const BLOCK_START: &str = "stamp of the run queue clock of one CPU (kernel/sched/stats.c: __update_stats_enqueue_sleeper)";
     pub const WAIT_START: &str = "stamp of the run queue clock of one CPU (kernel/sched/stats.c: __update_stats_wait_start)";
+    pub const NR_MIGRATIONS_COLD: &str = "shown in /proc/PID/sched, and counted up nowhere (7.2 kernel/sched/debug.c: proc_sched_show_task)";
 }
 
 pub mod seccomp {
@@ -372,6 +478,7 @@ pub mod sigaction {
 
 pub mod signal_struct {
     pub const AUTOGROUP: &str = "scheduling group of the session, made by setsid and inherited: the fork of the thaw takes its parent's (kernel/sched/autogroup.c: sched_autogroup_fork). Kernels with PREEMPT_RT may be built without";
+    pub const AUTOREAP: &str = "the parent asked at its making that it be gone when it ends (7.2 kernel/fork.c: copy_process; 7.2 kernel/signal.c: do_notify_parent)";
     pub const CORE_STATE: &str = "core dump under way, on the kernel stack (fs/coredump.c: zap_threads)";
     pub const CURR_TARGET: &str = "thread that got the last signal sent to the process, where the search for the next begins (kernel/signal.c: complete_signal)";
     pub const GROUP_EXEC_TASK: &str = "thread that executes a new program and waits for the others to end (fs/exec.c: de_thread)";
@@ -381,11 +488,13 @@ pub mod signal_struct {
     pub const STATS: &str = "sums over the threads that ended, for listeners on the taskstats socket; made when the next one ends (kernel/taskstats.c: taskstats_tgid_alloc)";
     pub const THREAD_HEAD: &str = "list of the threads, linked by task_struct.thread_node (kernel/fork.c: copy_signal)";
     pub const TICK_DEP_MASK: &str = "why this process keeps the tick alive; set again when its CPU timers are armed (kernel/time/tick-sched.c: tick_nohz_dep_set_signal)";
+    pub const TIMER_CREATE_RESTORE_IDS: &str = "the next timer_create takes a number from the program (7.2 kernel/time/posix-timers.c: posixtimer_create_prctl)";
     pub const TTY: &str = "controlling terminal (drivers/tty/tty_jobctrl.c: __proc_set_tty)";
     pub const TTY_AUDIT_BUF: &str = "input from a terminal not yet handed to the auditor (drivers/tty/tty_audit.c: tty_audit_fork)";
     pub const TTY_OLD_PGRP: &str = "process group that had the terminal when the leader gave it up (drivers/tty/tty_jobctrl.c: disassociate_ctty)";
     pub const POSIX_TIMERS_2: &str = "a chain in 6.12, a ring in 6.1 whose head knows the last timer too; both put the newest first, so the order stays (kernel/time/posix-timers.c: do_timer_create)";
     pub const POSIX_TIMERS_3: &str = "a ring in 6.1, a chain that ends in null in 6.12; both put the newest timer first, so the order stays (kernel/time/posix-timers.c: do_timer_create; include/linux/types.h: hlist_head)";
+    pub const NEXT_POSIX_TIMER_ID: &str = "the same 32 bits, of which the highest is taken out when a number is given out (7.2 kernel/time/posix-timers.c: posix_timer_add)";
 }
 
 pub mod sigpending {
@@ -422,18 +531,31 @@ pub mod task_delay_info {
     pub const WPCOPY_START: &str = "clock of this boot when the running wait began (kernel/delayacct.c: __delayacct_wpcopy_start)";
     pub const IRQ_DELAY: &str = "0: time taken by interrupts, which 6.1 did not measure; a new task starts there too (6.12 kernel/delayacct.c: __delayacct_tsk_init, __delayacct_irq)";
     pub const IRQ_DELAY_2: &str = "time taken by interrupts, which 6.1 does not measure (6.12 kernel/delayacct.c: __delayacct_irq)";
+    pub const BLKIO_DELAY_MAX: &str = "the longest and the shortest wait so far: 0 in a new task, and 0 is no wait (7.2 kernel/delayacct.c: __delayacct_tsk_init, delayacct_end)";
+    pub const BLKIO_DELAY_MAX_2: &str = "the longest and the shortest wait so far, which 6.12 does not note (7.2 kernel/delayacct.c: delayacct_end)";
+    pub const BLKIO_DELAY_MAX_TS: &str = "when the longest wait was: no time in a new task (7.2 kernel/delayacct.c: __delayacct_tsk_init, delayacct_end)";
+    pub const BLKIO_DELAY_MAX_TS_2: &str = "when the longest wait was, which 6.12 does not note (7.2 kernel/delayacct.c: delayacct_end)";
+}
+
+pub mod task_ipi_mask {
+    pub const WHOLE: &str = "CPUs that the task interrupts, between two instructions of the kernel; the mask is made with the task (7.3 kernel/smp.c: smp_task_ipi_mask_alloc, smp_task_ipi_mask)";
 }
 
 pub mod task_struct {
+    pub const __PAD: &str = "a hole with a name (7.2 include/linux/sched.h: task_struct)";
     pub const ACTIVE_MEMCG: &str = "cgroup that is charged instead of the task's own, inside kernel code only (include/linux/sched/mm.h: set_active_memcg)";
     pub const ACTIVE_MM: &str = "mm, or for a kernel thread the one it borrowed last (kernel/sched/core.c: context_switch)";
     pub const AUDIT_CONTEXT: &str = "what the auditor noted of the system call under way; made with the task (kernel/auditsc.c: audit_alloc)";
     pub const BACKING_DEV_INFO: &str = "device being written to, null outside a write (6.1 mm/filemap.c: __generic_file_write_iter)";
     pub const BIO_LIST: &str = "block I/O being split, on the kernel stack; null outside of it (block/blk-core.c: __submit_bio_noacct)";
+    pub const BLOCKED_DONOR: &str = "task that lends its turn to this one, which holds a mutex that it waits for (7.2 kernel/fork.c: copy_process)";
+    pub const BLOCKED_ON: &str = "mutex of the kernel that the task waits for; it enters its system call again (7.2 kernel/fork.c: copy_process)";
+    pub const BLOCKER: &str = "lock that the task waits for, for the hung-task detector; 0 outside of a wait (7.2 include/linux/hung_task.h: hung_task_set_blocker)";
     pub const BPF_CTX: &str = "BPF program under way, on the kernel stack (include/linux/bpf.h: bpf_set_run_ctx)";
     pub const BPF_NET_CONTEXT: &str = "networking BPF program under way, on the kernel stack (6.12 include/linux/filter.h: bpf_net_ctx_set)";
     pub const BPF_STORAGE: &str = "values that BPF programs of this boot keep for the task (kernel/bpf/bpf_task_storage.c: bpf_task_storage_get)";
     pub const BTRACE_SEQ: &str = "position in a trace of block I/O (kernel/fork.c: dup_task_struct)";
+    pub const CACHE_WORK: &str = "work that looks where the process has its cache; it points at itself while not queued (7.2 kernel/sched/fair.c: init_sched_mm)";
     pub const CACHED_REQUESTED_KEY: &str = "key found last, dropped on the way back to user mode (security/keys/request_key.c: cache_requested_key)";
     pub const CAPTURE_CONTROL: &str = "page the task waits for from compaction, on the kernel stack (mm/compaction.c: compact_zone_order)";
     pub const CGROUPS: &str = "the cgroups the task is in (kernel/cgroup/cgroup.c: cgroup_fork, cgroup_post_fork)";
@@ -449,15 +571,21 @@ pub mod task_struct {
     pub const DELAYS: &str = "accumulated delays, null where delay accounting is off (kernel/delayacct.c: __delayacct_tsk_init)";
     pub const DIRTY_PAUSED_WHEN: &str = "jiffies of this boot (mm/page-writeback.c: balance_dirty_pages)";
     pub const DL_SERVER: &str = "deadline server the running task was picked by; null off the CPU (6.12 kernel/sched/sched.h: __put_prev_set_next_dl_server)";
+    pub const EXEC_STATE: &str = "who may trace and dump the program: the answer to PR_GET_DUMPABLE, which a freeze puts into the bits of mm_struct.flags that it had before 7.1, and the user namespace of execve, which is the only one that is carried (7.2 kernel/exec_state.c: task_exec_state_copy)";
     pub const FAULTS_DISABLED_MAPPING: &str = "file whose pages must not be faulted in while bcachefs writes it directly (6.12 fs/bcachefs/fs-io-direct.c: bch2_direct_write)";
     pub const FILES: &str = "open files (kernel/fork.c: copy_files)";
     pub const FS: &str = "root, working directory, umask (kernel/fork.c: copy_fs)";
+    pub const FTRACE_SLEEPTIME: &str = "how long the task slept, for the tracer (7.2 kernel/trace/fgraph.c: ftrace_graph_probe_sched_switch)";
     pub const FTRACE_TIMESTAMP: &str = "clock of this boot when the task was switched out, for the tracer (kernel/trace/fgraph.c: graph_init_task)";
     pub const GROUP_LEADER: &str = "first thread of the process (kernel/fork.c: copy_process)";
     pub const IN_EXECVE: &str = "inside execve, which is not interrupted half way (fs/exec.c: bprm_execve)";
     pub const IN_IOWAIT: &str = "sleeps for I/O inside the kernel; the call is entered again (kernel/sched/core.c: io_schedule_prepare)";
+    pub const IN_NF_DUPLICATE: &str = "a packet is being duplicated, inside the kernel (7.2 net/ipv4/netfilter/nf_dup_ipv4.c: nf_dup_ipv4)";
+    pub const IN_UBSAN: &str = "nesting of reports of UBSAN, zero outside of them (7.2 lib/ubsan.c: ubsan_prologue)";
     pub const IO_CONTEXT: &str = "I/O priority of the task, shared under CLONE_IO (block/blk-ioc.c: __copy_io)";
     pub const IO_URING: &str = "the task's rings and requests in flight, null until it sets one up (io_uring/tctx.c: io_uring_alloc_task_context)";
+    pub const IO_URING_RESTRICT: &str = "what rings of the task and of its children may do, null until it asks for it (7.2 io_uring/tctx.c: __io_uring_fork)";
+    pub const IS_BLOCKED: &str = "waits for a mutex of the kernel while another has its turn (7.2 kernel/sched/core.c: ttwu_do_wakeup)";
     pub const JOURNAL_INFO: &str = "handle of a running file system transaction; null outside a system call (fs/jbd2/transaction.c: jbd2__journal_start)";
     pub const LAST_MM_CID: &str = "concurrency id the task had last, -1 for none (6.12 kernel/fork.c: dup_task_struct)";
     pub const LAST_SIGINFO: &str = "the signal a tracer was told of, on the kernel stack of a task stopped under ptrace (kernel/signal.c: ptrace_stop)";
@@ -466,6 +594,7 @@ pub mod task_struct {
     pub const LAST_SWITCH_TIME: &str = "jiffies of this boot (kernel/hung_task.c: check_hung_task)";
     pub const LAST_TASK_NUMA_PLACEMENT: &str = "stamp of the run queue clock (kernel/sched/fair.c: init_numa_balancing)";
     pub const LAST_WAKEE: &str = "whom the task woke last, a hint for placing tasks that is compared and never followed (kernel/sched/fair.c: record_wakee)";
+    pub const LAZY_MMU_STATE: &str = "nesting of sections that put changes of page tables off, inside the kernel (7.2 include/linux/pgtable.h: lazy_mmu_mode_enable)";
     pub const MAX_ALLOWED_CAPACITY: &str = "capacity of the strongest CPU the task may run on, computed from its affinity (6.12 kernel/sched/fair.c: set_task_max_allowed_capacity); init_task has SCHED_CAPACITY_SCALE, 1024, and fork hands it down (6.12 init/init_task.c). Zero would be wrong: update_misfit_status compares it with the capacity of a CPU, which is never zero";
     pub const MCE_VADDR: &str = "address of a memory error the CPU reported, used until the task was told (arch/x86/kernel/cpu/mce/core.c: queue_task_work)";
     pub const MEMCG_IN_OOM: &str = "cgroup that ran out of memory in a fault; dealt with before the fault ends (6.1 mm/memcontrol.c: mem_cgroup_oom_synchronize)";
@@ -475,7 +604,7 @@ pub mod task_struct {
     pub const MIGRATION_DISABLED: &str = "nesting of migrate_disable, zero outside kernel code (kernel/sched/core.c: migrate_disable)";
     pub const MIGRATION_PENDING: &str = "request on the kernel stack of one who changes the affinity and waits for it (kernel/sched/core.c: affine_move_task)";
     pub const MM: &str = "the task's address space; shared by threads, null for kernel threads and zombies (kernel/fork.c: copy_mm)";
-    pub const MM_CID: &str = "concurrency id the task has while it runs, -1 off the CPU (6.12 kernel/fork.c: dup_task_struct)";
+    pub const MM_CID: &str = "concurrency id the task has while it runs, -1 off the CPU; a structure of its own since 6.19 (6.12 and 7.2 kernel/fork.c: dup_task_struct; 7.2 include/linux/rseq_types.h: MM_CID_UNSET)";
     pub const NAMEIDATA: &str = "path lookup under way, on the kernel stack; null outside a system call (fs/namei.c: set_nameidata)";
     pub const NODE_STAMP: &str = "runtime at which NUMA balancing looks next (kernel/sched/fair.c: init_numa_balancing)";
     pub const NSPROXY: &str = "namespaces other than those of users and of its own PID; null for a zombie (kernel/nsproxy.c: copy_namespaces)";
@@ -490,12 +619,15 @@ pub mod task_struct {
     pub const OOM_REAPER_LIST: &str = "queue of the tasks whose memory the OOM reaper takes (mm/oom_kill.c: wake_oom_reaper)";
     pub const PARENT: &str = "real_parent, or the tracer while the task is traced (kernel/ptrace.c: __ptrace_link)";
     pub const PATCH_STATE: &str = "which side of a live patch the task is on, -1 when none is under way (kernel/livepatch/transition.c: klp_copy_process, klp_complete_transition)";
+    pub const PERF_CTX_DATA: &str = "what perf events that watch the task save with it, null while there are none (7.2 kernel/events/core.c: attach_task_ctx_data)";
     pub const PERF_EVENT_CTXP: &str = "perf events that watch the task; they belong to whoever opened them (kernel/events/core.c: perf_event_init_task)";
     pub const PI_BLOCKED_ON: &str = "rt-mutex the task waits for, with an entry on its kernel stack; a PI futex is waited for again (kernel/locking/rtmutex.c: task_blocks_on_rt_mutex)";
     pub const PI_STATE_CACHE: &str = "a spare allocated before it is needed (kernel/futex/pi.c: refill_pi_state_cache)";
     pub const PI_STATE_LIST: &str = "PI futexes the task holds while others wait; made anew from the futex word when they wait again (kernel/futex/pi.c: attach_to_pi_owner)";
     pub const PI_TOP_TASK: &str = "most urgent waiter for an rt-mutex of this task, null while it holds none (kernel/sched/core.c: rt_mutex_setprio)";
     pub const PLUG: &str = "block I/O being collected, on the kernel stack; null outside of it (block/blk-core.c: blk_start_plug)";
+    pub const PREF_LLC_QUEUED: &str = "counted as one that waits where its cache is; a new task is on no run queue (7.2 kernel/sched/fair.c: account_llc_enqueue)";
+    pub const PREFERRED_LLC: &str = "last-level cache of this machine that the task prefers, -1 for none (7.2 kernel/sched/fair.c: init_sched_mm)";
     pub const PSI_FLAGS: &str = "how pressure accounting counts the task now; nothing while it is off the run queues (kernel/fork.c: copy_process; kernel/sched/psi.c: psi_task_change)";
     pub const PTRACE_ENTRY: &str = "place among the tracer's tasks (kernel/ptrace.c: __ptrace_link)";
     pub const PTRACED: &str = "list of the tasks this one traces, linked by ptrace_entry (kernel/ptrace.c: __ptrace_link)";
@@ -510,6 +642,7 @@ pub mod task_struct {
     pub const RCU_TASKS_IDX: &str = "index of an SRCU reader that a dying task holds (kernel/rcu/tasks.h: exit_tasks_rcu_start)";
     pub const RCU_TASKS_NVCSW: &str = "nvcsw as a running RCU-tasks grace period saw it first (kernel/rcu/tasks.h: rcu_tasks_pertask)";
     pub const REAL_CRED: &str = "what the task is to others (kernel/cred.c: copy_creds)";
+    pub const REAL_FS: &str = "fs, or the task's own while it borrows another's (7.3 kernel/fork.c: copy_fs)";
     pub const REAL_PARENT: &str = "parent that made the task or adopted it (kernel/fork.c: copy_process)";
     pub const RECENT_USED_CPU: &str = "CPU of this machine, a hint for placing the task (kernel/sched/fair.c: select_idle_sibling)";
     pub const RECLAIM_STATE: &str = "account of the page reclaim under way, on the kernel stack (mm/vmscan.c: set_task_reclaim_state)";
@@ -518,6 +651,7 @@ pub mod task_struct {
     pub const ROBUST_LIST: &str = "head of the list of robust futexes, in the program (kernel/futex/syscalls.c: set_robust_list)";
     pub const RSEQ: &str = "the thread's struct rseq, in the program (kernel/rseq.c: sys_rseq)";
     pub const SAVED_STATE: &str = "TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is a mutex under PREEMPT_RT, has put that aside (6.12 kernel/freezer.c: __set_task_frozen, __restore_freezer_state; include/linux/sched.h: current_save_and_set_rtlock_wait_state); a carried task enters its interrupted system call again, whatever it slept in";
+    pub const SCHED_CACHE_GRP: &str = "where the processes that share memory have their cache on this machine; made with the address space (7.2 kernel/sched/fair.c: sched_cache_fork)";
     pub const SCHED_CLASS: &str = "fair_sched_class, rt_sched_class or dl_sched_class, by policy (kernel/sched/core.c: sched_fork)";
     pub const SCHED_TASK_GROUP: &str = "scheduling group of the task's cgroup or session (kernel/sched/core.c: sched_cgroup_fork)";
     pub const SECURITY: &str = "what the security modules keep for the task, made with it (security/security.c: security_task_alloc)";
@@ -536,12 +670,15 @@ pub mod task_struct {
     pub const THREAD_PID: &str = "the thread's number in every PID namespace; null once a zombie was reaped (kernel/fork.c: init_task_pid; kernel/pid.c: attach_pid)";
     pub const THROTTLE_DISK: &str = "device whose congestion is waited for on the way to user mode (6.12 block/blk-cgroup.c: blkcg_schedule_throttle)";
     pub const THROTTLE_QUEUE: &str = "device whose congestion is waited for on the way to user mode, null after fork; throttle_disk of 6.12 points at another kind of object (6.1 block/blk-cgroup.c: blkcg_schedule_throttle)";
+    pub const THROTTLED: &str = "waits for the budget of its group, on a run queue (7.2 kernel/sched/fair.c: throttle_cfs_rq_work)";
     pub const TICK_DEP_MASK: &str = "why this task keeps the tick alive; set again when its CPU timers are armed (kernel/time/tick-sched.c: tick_nohz_dep_set_task)";
     pub const TOTAL_NUMA_FAULTS: &str = "sum of numa_faults (kernel/sched/fair.c: init_numa_balancing)";
     pub const TRC_BLKD_CPU: &str = "CPU with the list of the blocked readers this one is on (kernel/rcu/tasks.h: rcu_tasks_trace_qs_blkd)";
     pub const TRC_IPI_TO_CPU: &str = "CPU that RCU-trace asks about this task, -1 for none (kernel/rcu/tasks.h: rcu_tasks_trace_pertask)";
     pub const TRC_READER_NESTING: &str = "nesting of RCU-trace readers, zero outside kernel code (kernel/fork.c: rcu_copy_process)";
+    pub const TRC_READER_SCP: &str = "counter of the SRCU reader under way, set by the outermost reader (7.2 include/linux/rcupdate_trace.h: rcu_read_lock_trace)";
     pub const TRC_READER_SPECIAL: &str = "what RCU-trace waits for from this reader (kernel/fork.c: rcu_copy_process)";
+    pub const UCLAMP: &str = "the clamps that count while the task is on a run queue, of uclamp_req and its group (7.2 kernel/sched/core.c: uclamp_rq_inc_id)";
     pub const USER_CPUS_PTR: &str = "the affinity as the user asked for it, before cpusets cut it down (6.12 kernel/sched/syscalls.c: sched_setaffinity; 6.1 kernel/sched/core.c: restrict_cpus_allowed_ptr)";
     pub const UTASK: &str = "probes the task is in; return probes have replaced return addresses on its user stack (kernel/events/uprobes.c: get_utask, prepare_uretprobe)";
     pub const VFORK_DONE: &str = "completion on the stack of the parent that waits in vfork (kernel/fork.c: kernel_clone)";
@@ -557,7 +694,19 @@ pub mod task_struct {
     pub const IL_WEIGHT: &str = "pages left on the current node under MPOL_WEIGHTED_INTERLEAVE, a mode that 6.1 has not; 0 lets the next allocation choose a node afresh (6.12 mm/mempolicy.c: do_set_mempolicy, weighted_interleave_nodes)";
     pub const IL_WEIGHT_2: &str = "where the next page goes under MPOL_WEIGHTED_INTERLEAVE, a hint; a task that has the mode is refused at mempolicy.mode (6.12 mm/mempolicy.c: weighted_interleave_nodes)";
     pub const RSEQ_LEN: &str = "6.1 accepts struct rseq of 32 bytes and no other length, so whoever registered one registered 32 (6.1 kernel/rseq.c: sys_rseq). 6.12 wants the same length again when it is unregistered, and fork copies it together with rseq (6.12 kernel/rseq.c: sys_rseq; 6.12 include/linux/rseq.h: rseq_fork)";
-    pub const RSEQ_LEN_2: &str = "6.1 takes struct rseq of 32 bytes and no other length, and cannot unregister a longer one (6.1 kernel/rseq.c: sys_rseq); the address is the program's own";
+    pub const RSEQ_2: &str = "6.1 takes struct rseq of 32 bytes and no other length, and cannot unregister a longer one (6.1 kernel/rseq.c: sys_rseq); the address is the program's own";
+    pub const RSEQ_3: &str = "the address; length and signature go into fields of their own (7.2 include/linux/rseq_types.h: rseq_data). What it notes of events and of the ids that the program was told is made anew when rseq is registered (6.12 kernel/rseq.c: sys_rseq)";
+    pub const RSEQ_4: &str = "address, length and signature in one structure; that it is registered stands beside them, and events and ids begin anew (7.2 include/linux/rseq_types.h: rseq_data; 7.2 kernel/rseq.c: rseq_register)";
+    pub const RSEQ_LEN_2: &str = "the length that the program registered (7.2 kernel/rseq.c: rseq_register)";
+    pub const RSEQ_5: &str = "6.1 accepts struct rseq of 32 bytes and no other length (6.1 kernel/rseq.c: sys_rseq); address, length and signature lie in one structure in 7.2 (7.2 include/linux/rseq_types.h: rseq_data)";
+    pub const RSEQ_SIG: &str = "the signature that the program registered (7.2 kernel/rseq.c: rseq_register)";
+    pub const RSEQ_EVENT_MASK: &str = "nothing has happened since the last return to the program, for which a thawed one enters anew (6.12 kernel/rseq.c: __rseq_handle_notify_resume)";
+    pub const RSEQ_EVENT_MASK_2: &str = "what has happened since the last return to the program; rseq_data.event has it in another form, and a thawed task begins anew (7.2 include/linux/rseq_types.h: rseq_event)";
+    pub const FUTEX_ROBUST_LIST: &str = "head of the list of robust futexes, in a structure of its own since 7.1 (7.2 include/linux/futex_types.h: futex_sched_data)";
+    pub const FUTEX_COMPAT_ROBUST_LIST: &str = "as robust_list, of a 32-bit program (7.2 include/linux/futex_types.h: futex_sched_data)";
+    pub const FUTEX_STATE: &str = "FUTEX_STATE_OK, or how far the task has ended (7.2 include/linux/futex_types.h: futex_sched_data; kernel/futex/core.c: futex_exit_release)";
+    pub const REAL_FS_2: &str = "fs, as after fork (7.3 kernel/fork.c: copy_fs)";
+    pub const REAL_FS_3: &str = "the same as fs, but for a task of the kernel that borrows another's (7.3 fs/fs_struct.c: unshare_fs_struct)";
     pub const MM_CID_ACTIVE: &str = "1 for every task that has an mm, once fork gave it one, and 0 for kernel threads and after the mm went (6.12 kernel/sched/core.c: sched_mm_cid_fork, sched_mm_cid_exit_signals). A user task with 0 would never get an id and rseq would warn (6.12 kernel/rseq.c: rseq_update_cpu_node_id)";
     pub const MM_CID_ACTIVE_2: &str = "the same address space. mm_cid_active says no more than whether there is one (6.12 kernel/sched/core.c: sched_mm_cid_fork); where it says something else, in a task that is about to exit (sched_mm_cid_exit_signals), it is kept";
     pub const KSTACK_OFFSET: &str = "0 after fork; drawn anew at each return to user mode. The older kernel has one of each CPU in its place (include/linux/randomize_kstack.h: random_kstack_task_init, choose_random_kstack_offset, 6.1.192 and 6.12)";
@@ -582,22 +731,29 @@ pub mod task_struct {
     pub const NUMA_PAGES_MIGRATED_2: &str = "how many pages NUMA balancing moved; kernels with PREEMPT_RT are built without and show no such number (kernel/sched/fair.c: task_numa_fault; kernel/sched/debug.c: sched_show_numa)";
     pub const MCE_KFLAGS: &str = "0 until a machine check hits the task: fork copies the parent's, which is 0 but in the handler (arch/x86/kernel/cpu/mce/core.c: queue_task_work, kill_me_now, kill_me_maybe). A kernel without CONFIG_X86_MCE reports none";
     pub const MCE_KFLAGS_2: &str = "describes a memory error between the machine check and the moment when the task is told, on its next way to user mode (arch/x86/kernel/cpu/mce/core.c: queue_task_work, kill_me_now, kill_me_maybe); a stopped task has been told. The cloud kernels are built without CONFIG_X86_MCE and never look";
+    pub const UCLAMP_REQ: &str = "no clamps asked for: from 0 to SCHED_CAPACITY_SCALE, as in the first task (7.2 kernel/sched/core.c: init_uclamp, uclamp_se_set)";
+    pub const UCLAMP_REQ_2: &str = "clamps of utilization that the program asked for by sched_setattr, and a freeze refuses; kernels without CONFIG_UCLAMP_TASK know nothing of them (7.2 kernel/sched/syscalls.c: __setscheduler_uclamp)";
     pub const PF_USER_WORKER: &str = "bits that 6.1 does not use, of threads of the kernel (6.12 kernel/fork.c: copy_process; 6.12 mm/compaction.c: kcompactd)";
     pub const PF_USER_WORKER_2: &str = "kernel threads of 6.12, which no conversion makes (6.12 include/linux/sched.h; 6.12 kernel/fork.c: copy_process; 6.12 mm/compaction.c: kcompactd)";
     pub const PF_BLOCK_TS: &str = "no time of a plug is cached yet: fork clears it (6.12 kernel/fork.c: copy_process)";
     pub const PF_BLOCK_TS_2: &str = "says that the time of a plug is cached, and fork clears it (6.12 kernel/fork.c: copy_process; 6.12 include/linux/blkdev.h: blk_plug_invalidate_ts)";
     pub const PF_NO_NOTIFY_SIGNAL: &str = "set inside a section of the kernel only that must not be interrupted by task work (include/linux/sched/signal.h: no_notify_signal_save, 6.1.192 and 6.12.115)";
     pub const PF_NO_NOTIFY_SIGNAL_2: &str = "set inside a section of the kernel only that must not be interrupted by task work, and restored at its end; a carried task enters its system call again (include/linux/sched/signal.h: no_notify_signal_save, no_notify_signal_restore, 6.1.192 and 6.12.115)";
+    pub const PFA_SPREAD_SLAB: &str = "set by the task's cpuset when it is put there (7.2 kernel/cgroup/cpuset.c: cpuset1_update_task_spread_flags)";
+    pub const PFA_SPREAD_SLAB_2: &str = "that slabs be spread over nodes, by the task's cpuset; 7.3 has no slab that asks (7.2 kernel/cgroup/cpuset-v1.c: cpuset1_update_task_spread_flags)";
 }
 
 pub mod thread_info {
     pub const CPU: &str = "CPU the task was on; the scheduler chooses one when the task is woken (kernel/sched/core.c: wake_up_new_task)";
     pub const PREEMPT_LAZY_COUNT: &str = "a task outside of the kernel delays no preemption (arch/x86/include/asm/thread_info.h: INIT_THREAD_INFO, as linux-headers-6.1.0-47-common-rt has it)";
     pub const PREEMPT_LAZY_COUNT_2: &str = "counts sections of the kernel that delay preemption, 0 for a task that is stopped outside of it (arch/x86/include/asm/thread_info.h: INIT_THREAD_INFO, as linux-headers-6.1.0-47-common-rt has it)";
-    pub const TIF_NEED_RESCHED_LAZY: &str = "a task that is stopped is not asked to give way (kernel/sched/core.c: resched_curr_lazy of PREEMPT_RT)";
-    pub const TIF_NEED_RESCHED_LAZY_2: &str = "asks a running task to give way soon, under PREEMPT_RT; a thawed one begins anew (kernel/sched/core.c: resched_curr_lazy of PREEMPT_RT)";
-    pub const TIF_NEED_RESCHED_LAZY_3: &str = "bit 19 in 6.1 and 4 in 6.12, with PREEMPT_RT (arch/x86/include/asm/thread_info.h)";
+    pub const TIF_NEED_RESCHED_LAZY: &str = "asks a running task to give way soon; one that is stopped is not asked, and a thawed one begins anew (7.2 kernel/sched/core.c: resched_curr_lazy)";
     pub const TIF_SINGLESTEP: &str = "the kernels of 6.12 with PREEMPT_RT have TIF_NEED_RESCHED_LAZY before them (arch/x86/include/asm/thread_info.h); uncorrected, a task without speculative store bypass would single-step";
+    pub const TIF_NOTIFY_RESUME: &str = "the same under other numbers: since 6.19 those that all machines have come first (7.2 include/asm-generic/thread_info_tif.h; arch/x86/include/asm/thread_info.h)";
+    pub const TIF_LAZY_MMU_UPDATES: &str = "set inside a section of the kernel of a Xen guest only (6.12 arch/x86/xen/mmu_pv.c: xen_enter_lazy_mmu)";
+    pub const TIF_RSEQ: &str = "work on the way back to the program, which is asked for anew (7.2 include/linux/rseq.h: rseq_raise_notify_resume; 7.2 include/linux/hrtimer_rearm.h: hrtimer_rearm_deferred)";
+    pub const SYSCALL_WORK_SYSCALL_RSEQ_SLICE: &str = "no slice has been granted (7.2 kernel/rseq.c: rseq_syscall_enter_work)";
+    pub const SYSCALL_WORK_SYSCALL_RSEQ_SLICE_2: &str = "the program asked for longer slices by rseq, which 6.12 does not know (7.2 kernel/rseq.c: rseq_slice_extension_prctl)";
 }
 
 pub mod thread_struct {
@@ -620,6 +776,10 @@ pub mod tlbflush_unmap_batch {
     pub const WHOLE: &str = "CPUs whose TLB is still to be flushed for pages that reclaim took; flushed before it lets go of them (mm/rmap.c: try_to_unmap_flush)";
 }
 
+pub mod unwind_task_info {
+    pub const WHOLE: &str = "stacks of the user that tracers of this boot have asked for (7.2 kernel/unwind/deferred.c: unwind_task_init)";
+}
+
 pub mod upid {
     pub const NS: &str = "namespace the number is valid in (kernel/pid.c: alloc_pid)";
 }
@@ -635,9 +795,12 @@ pub mod user_struct {
 }
 
 pub mod vm_area_struct {
+    pub const __VM_ANON_PGOFF_HI: &str = "as __vm_anon_pgoff_lo (7.3 mm/vma.h: vma_set_anon_pgoff)";
+    pub const __VM_ANON_PGOFF_LO: &str = "place of its anonymous pages in their reverse map, which is made with them (7.3 mm/vma.h: vma_set_anon_pgoff)";
     pub const ANON_VMA: &str = "reverse map of anonymous pages, made at the first fault that writes (mm/rmap.c: __anon_vma_prepare)";
     pub const DETACHED: &str = "taken out of the tree and about to be freed; what the walk finds is not (6.12 mm/vma.c: vma_prepare, vma_mark_detached)";
     pub const NUMAB_STATE: &str = "which tasks of this boot used the area, for NUMA balancing (6.12 kernel/sched/fair.c: task_numa_work)";
+    pub const PFNMAP_TRACK_CTX: &str = "memory type of a device's memory that is mapped; its driver maps it again (7.2 mm/memory.c: remap_pfn_range_track)";
     pub const SHARED: &str = "place among the mappings of the file, rebuilt when the VMA is linked (mm/mmap.c: __vma_link_file, 6.1; mm/vma.c: __vma_link_file, 6.12)";
     pub const SWAP_READAHEAD_INFO: &str = "window of the last swap-in, a hint (mm/swap_state.c: swap_ra_info, 6.1; swap_vma_ra_win, 6.12)";
     pub const VM_FILE: &str = "the file mapped (mm/mmap.c: mmap_region)";
@@ -647,9 +810,14 @@ pub mod vm_area_struct {
     pub const VM_OPS: &str = "set by the file's mmap operation: generic_file_vm_ops, shmem_vm_ops, special_mapping_vmops (mm/filemap.c: generic_file_mmap)";
     pub const VM_POLICY: &str = "NUMA policy of the area, null for the task's (mm/mempolicy.c: vma_replace_policy)";
     pub const VM_PRIVATE_DATA: &str = "belongs to the driver that mapped, which sets it in its mmap operation (mm/mmap.c: __install_special_mapping)";
-    pub const VM_UFFD_MINOR: &str = "bit 37 in 6.1, which is VM_SHADOW_STACK in 6.12, and 38 there: uncorrected, an area watched by userfaultfd would become a shadow stack (include/linux/mm.h)";
+    pub const VM_REFCNT: &str = "in the tree, and nobody reads it (7.2 include/linux/mmap_lock.h: vma_mark_attached)";
+    pub const VM_UFFD_MINOR: &str = "bits 38 and 63 in 6.12, and 41 and 42 in 7.2. VM_UFFD_MINOR is bit 37 in 6.1, which is VM_SHADOW_STACK in 6.12, and 38 there: uncorrected, an area watched by userfaultfd would become a shadow stack (include/linux/mm.h)";
     pub const VM_SHADOW_STACK: &str = "nothing that a program of 6.1 can have asked for: 6.12 sets them for a shadow stack (6.12 arch/x86/kernel/shstk.c: alloc_shstk), for MAP_DROPPABLE (6.12 mm/mmap.c: do_mmap), for mseal (6.12 mm/mseal.c: set_vma_sealed) and for memory of a device in a guest (6.12 include/linux/mm.h: VM_ALLOW_ANY_UNCACHED)";
     pub const VM_SHADOW_STACK_2: &str = "a shadow stack, memory that a guest may map uncached, memory that may be dropped, an area that must not be changed: the program relies on what 6.1 cannot do (6.12 arch/x86/kernel/shstk.c: alloc_shstk; 6.12 include/linux/mm.h: VM_ALLOW_ANY_UNCACHED; 6.12 mm/mmap.c: do_mmap; 6.12 mm/mseal.c: set_vma_sealed)";
+    pub const VM_MAYBE_GUARD: &str = "nothing that a program of 6.12 can have asked for: guard pages (7.2 mm/madvise.c: madvise_guard_install), and a watch of reads by userfaultfd (7.3 include/linux/mm.h: VM_UFFD_RWP)";
+    pub const VM_MAYBE_GUARD_2: &str = "guard pages are in the page tables alone, and the older kernel has none (7.2 mm/madvise.c: madvise_guard_install); nor can its userfaultfd watch reads (7.3 include/linux/mm.h: VM_UFFD_RWP)";
+    pub const VM_PAT: &str = "memory of a device, whose driver maps it again (6.12 arch/x86/mm/pat/memtype.c: track_pfn_copy)";
+    pub const VM_PAT_2: &str = "memory of a device, whose driver maps it (6.12 arch/x86/mm/pat/memtype.c: track_pfn_copy)";
 }
 
 pub mod vm_userfaultfd_ctx {

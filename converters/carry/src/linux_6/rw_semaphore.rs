@@ -7,23 +7,40 @@ use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 use kernel_structs_views::linux_6 as views;
 
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_rw_semaphore_with_count_counter {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        // count 0 is unlocked
+        $new.count.counter = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.count.counter), $old.count.counter, 0);
+        $new.owner.counter = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.owner.counter), $old.owner.counter, 0);
+        $new.osq.tail.counter = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.osq.tail.counter), $old.osq.tail.counter, 0);
+        $crate::linux_6::raw_spinlock_t::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.wait_lock),
+            &$old.wait_lock,
+            &mut $new.wait_lock,
+        );
+    };
+}
+pub use __linux_6_rw_semaphore_with_count_counter as with_count_counter;
+
+pub static WITH_COUNT_COUNTER: [FieldRule; 4] = [
+    RuleKind::Reset.of("count.counter").by_map(super::reasons::rw_semaphore::WHOLE),
+    RuleKind::Reset.of("owner.counter").by_map(super::reasons::rw_semaphore::WHOLE),
+    RuleKind::Reset.of("osq.tail.counter").by_map(super::reasons::rw_semaphore::WHOLE),
+    RuleKind::Reset.of("wait_lock").inside("raw_spinlock_t").by_map(super::reasons::rw_semaphore::WHOLE),
+];
+
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::rw_semaphore::V6_1_0_47_amd64, new: &mut views::rw_semaphore::V6_1_0_47_amd64) {
     use views::rw_semaphore::V6_1_0_47_amd64 as Old;
     use views::rw_semaphore::V6_1_0_47_amd64 as New;
+    with_count_counter!(cx, at, old, new);
     // count 0 is unlocked
-    new.count.counter = cx
-        .reset(&at!(at.count.counter), old.count.counter, 0);
-    new.owner.counter = cx
-        .reset(&at!(at.owner.counter), old.owner.counter, 0);
-    new.osq.tail.counter = cx
-        .reset(&at!(at.osq.tail.counter), old.osq.tail.counter, 0);
-    super::raw_spinlock_t::v6_1_0_47_amd64(
-        cx,
-        &at!(at.wait_lock),
-        &old.wait_lock,
-        &mut new.wait_lock,
-    );
     super::list_head::v6_1_0_47_amd64(
         cx,
         &at!(at.wait_list),
@@ -39,11 +56,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         from_size: 40,
         to_size: 40,
         spans: &[Span::new(0, 0, 20), Span::new(24, 24, 16)],
-        groups: &[&[
-            RuleKind::Reset.of("count.counter").by_map(super::reasons::rw_semaphore::WHOLE),
-            RuleKind::Reset.of("owner.counter").by_map(super::reasons::rw_semaphore::WHOLE),
-            RuleKind::Reset.of("osq.tail.counter").by_map(super::reasons::rw_semaphore::WHOLE),
-            RuleKind::Reset.of("wait_lock").inside("raw_spinlock_t").by_map(super::reasons::rw_semaphore::WHOLE),
+        groups: &[&WITH_COUNT_COUNTER, &[
             RuleKind::Reset.of("wait_list").inside("list_head").by_map(super::reasons::rw_semaphore::WHOLE),
         ]],
         ..TypeRules::PLAIN
@@ -51,7 +64,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
     convert: None,
 };
 
-/// 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
+/// 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
 pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::rw_semaphore::V6_1_0_47_rt_amd64, new: &mut views::rw_semaphore::V6_1_0_47_rt_amd64) {
     use views::rw_semaphore::V6_1_0_47_rt_amd64 as Old;
     use views::rw_semaphore::V6_1_0_47_rt_amd64 as New;
@@ -64,7 +77,7 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::rw_sem
     );
 }
 
-/// `rw_semaphore`, 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
+/// `rw_semaphore`, 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
 pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "rw_semaphore",
@@ -74,6 +87,31 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(32, 32), Bits::new(96, 32)],
         groups: &[&[
             RuleKind::Reset.of("rwbase").inside("rwbase_rt").by_map(super::reasons::rw_semaphore::WHOLE),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
+/// 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::rw_semaphore::V7_2_12_deb13_amd64, new: &mut views::rw_semaphore::V7_2_12_deb13_amd64) {
+    use views::rw_semaphore::V7_2_12_deb13_amd64 as Old;
+    use views::rw_semaphore::V7_2_12_deb13_amd64 as New;
+    with_count_counter!(cx, at, old, new);
+    // count 0 is unlocked
+    new.first_waiter = cx
+        .reset(&at!(at.first_waiter), old.first_waiter, 0);
+}
+
+/// `rw_semaphore`, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "rw_semaphore",
+        from_size: 32,
+        to_size: 32,
+        spans: &[Span::new(0, 0, 20), Span::new(24, 24, 8)],
+        groups: &[&WITH_COUNT_COUNTER, &[
+            RuleKind::Reset.of("first_waiter").by_map(super::reasons::rw_semaphore::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -7,23 +7,63 @@ use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 use kernel_structs_views::linux_6 as views;
 
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_rwlock_t_with_raw_lock_union_cnts {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        // as spinlock_t
+        $new.raw_lock.union_cnts.as_mut_bytes().fill(0);
+        $new.raw_lock.wait_lock.union_val.as_mut_bytes().fill(0);
+        $cx.drop_kept(
+            &$crate::linux_6::runtime::at!($at.raw_lock.union_cnts, old),
+            $old.raw_lock.union_cnts.as_bytes(),
+            &[0; 4],
+        );
+        $cx.drop_kept(
+            &$crate::linux_6::runtime::at!($at.raw_lock.wait_lock.union_val, old),
+            $old.raw_lock.wait_lock.union_val.as_bytes(),
+            &[0; 4],
+        );
+    };
+}
+pub use __linux_6_rwlock_t_with_raw_lock_union_cnts as with_raw_lock_union_cnts;
+
+pub static WITH_RAW_LOCK_UNION_CNTS: [FieldRule; 4] = [
+    RuleKind::Reset.of("raw_lock.union_cnts").by_map(super::reasons::rwlock_t::WHOLE),
+    RuleKind::Reset.of("raw_lock.wait_lock.union_val").by_map(super::reasons::rwlock_t::WHOLE),
+    RuleKind::Drop.of("raw_lock.union_cnts").by_map(super::reasons::rwlock_t::WHOLE),
+    RuleKind::Drop.of("raw_lock.wait_lock.union_val").by_map(super::reasons::rwlock_t::WHOLE),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_rwlock_t_with_rwbase {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        // as spinlock_t
+        $crate::linux_6::rwbase_rt::v6_1_0_47_rt_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.rwbase),
+            &$old.rwbase,
+            &mut $new.rwbase,
+        );
+        $new.readers.counter = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.readers.counter), $old.readers.counter, 0);
+        $new._pad_44 = [0; 4];
+    };
+}
+pub use __linux_6_rwlock_t_with_rwbase as with_rwbase;
+
+pub static WITH_RWBASE: [FieldRule; 3] = [
+    RuleKind::Reset.of("rwbase").inside("rwbase_rt").by_map(super::reasons::rwlock_t::WHOLE),
+    RuleKind::Reset.of("readers.counter").by_map(super::reasons::rwlock_t::WHOLE),
+    RuleKind::Padding.of("(padding)"),
+];
+
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::rwlock_t::V6_1_0_47_amd64, new: &mut views::rwlock_t::V6_1_0_47_amd64) {
     use views::rwlock_t::V6_1_0_47_amd64 as Old;
     use views::rwlock_t::V6_1_0_47_amd64 as New;
-    // as spinlock_t
-    new.raw_lock.union_cnts.as_mut_bytes().fill(0);
-    new.raw_lock.wait_lock.union_val.as_mut_bytes().fill(0);
-    cx.drop_kept(
-        &at!(at.raw_lock.union_cnts, old),
-        old.raw_lock.union_cnts.as_bytes(),
-        &[0; 4],
-    );
-    cx.drop_kept(
-        &at!(at.raw_lock.wait_lock.union_val, old),
-        old.raw_lock.wait_lock.union_val.as_bytes(),
-        &[0; 4],
-    );
+    with_raw_lock_union_cnts!(cx, at, old, new);
 }
 
 /// `rwlock_t`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
@@ -33,12 +73,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         from_size: 8,
         to_size: 8,
         spans: &[],
-        groups: &[&[
-            RuleKind::Reset.of("raw_lock.union_cnts").by_map(super::reasons::rwlock_t::WHOLE),
-            RuleKind::Reset.of("raw_lock.wait_lock.union_val").by_map(super::reasons::rwlock_t::WHOLE),
-            RuleKind::Drop.of("raw_lock.union_cnts").by_map(super::reasons::rwlock_t::WHOLE),
-            RuleKind::Drop.of("raw_lock.wait_lock.union_val").by_map(super::reasons::rwlock_t::WHOLE),
-        ]],
+        groups: &[&WITH_RAW_LOCK_UNION_CNTS, ],
         ..TypeRules::PLAIN
     },
     convert: None,
@@ -48,16 +83,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
 pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::rwlock_t::V6_1_0_47_rt_amd64, new: &mut views::rwlock_t::V6_1_0_47_rt_amd64) {
     use views::rwlock_t::V6_1_0_47_rt_amd64 as Old;
     use views::rwlock_t::V6_1_0_47_rt_amd64 as New;
-    // as spinlock_t
-    super::rwbase_rt::v6_1_0_47_rt_amd64(
-        cx,
-        &at!(at.rwbase),
-        &old.rwbase,
-        &mut new.rwbase,
-    );
-    new.readers.counter = cx
-        .reset(&at!(at.readers.counter), old.readers.counter, 0);
-    new._pad_44 = [0; 4];
+    with_rwbase!(cx, at, old, new);
 }
 
 /// `rwlock_t`, 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
@@ -68,11 +94,48 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         to_size: 48,
         spans: &[Span::new(0, 0, 4), Span::new(16, 16, 28)],
         padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(352, 32)],
-        groups: &[&[
-            RuleKind::Reset.of("rwbase").inside("rwbase_rt").by_map(super::reasons::rwlock_t::WHOLE),
-            RuleKind::Reset.of("readers.counter").by_map(super::reasons::rwlock_t::WHOLE),
-            RuleKind::Padding.of("(padding)"),
-        ]],
+        groups: &[&WITH_RWBASE, ],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
+/// 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::rwlock::V7_2_12_deb13_amd64, new: &mut views::rwlock::V7_2_12_deb13_amd64) {
+    use views::rwlock::V7_2_12_deb13_amd64 as Old;
+    use views::rwlock::V7_2_12_deb13_amd64 as New;
+    with_raw_lock_union_cnts!(cx, at, old, new);
+}
+
+/// `rwlock_t`, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "rwlock_t",
+        from_size: 8,
+        to_size: 8,
+        spans: &[],
+        groups: &[&WITH_RAW_LOCK_UNION_CNTS, ],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
+/// 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
+pub fn v7_2_12_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::rwlock::V7_2_12_deb13_rt_amd64, new: &mut views::rwlock::V7_2_12_deb13_rt_amd64) {
+    use views::rwlock::V7_2_12_deb13_rt_amd64 as Old;
+    use views::rwlock::V7_2_12_deb13_rt_amd64 as New;
+    with_rwbase!(cx, at, old, new);
+}
+
+/// `rwlock_t`, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
+pub static V7_2_12_DEB13_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "rwlock_t",
+        from_size: 48,
+        to_size: 48,
+        spans: &[Span::new(0, 0, 4), Span::new(16, 16, 28)],
+        padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(352, 32)],
+        groups: &[&WITH_RWBASE, ],
         ..TypeRules::PLAIN
     },
     convert: None,

@@ -35,18 +35,6 @@ macro_rules! __linux_6_sched_dl_entity_always {
         // waits for inactive_timer
         $new.set_dl_non_contending(0);
         $new.set_dl_overrun($old.dl_overrun());
-        $crate::linux_6::hrtimer::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.dl_timer),
-            &$old.dl_timer,
-            &mut $new.dl_timer,
-        );
-        $crate::linux_6::hrtimer::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.inactive_timer),
-            &$old.inactive_timer,
-            &mut $new.inactive_timer,
-        );
         // the entity whose parameters count: its own, or that of the waiter it was boosted by
         $new.pi_se = $cx.within_required(&$crate::linux_6::runtime::at!($at.pi_se), $old.pi_se);
         // waits for dl_timer
@@ -80,7 +68,7 @@ macro_rules! __linux_6_sched_dl_entity_always {
 }
 pub use __linux_6_sched_dl_entity_always as always;
 
-pub static ALWAYS: [FieldRule; 19] = [
+pub static ALWAYS: [FieldRule; 17] = [
     RuleKind::Reset.of("rb_node").inside("rb_node").by_map(super::reasons::rb_node::WHOLE),
     RuleKind::Carry.of("dl_runtime"),
     RuleKind::Carry.of("dl_deadline"),
@@ -94,12 +82,40 @@ pub static ALWAYS: [FieldRule; 19] = [
     RuleKind::Reset.of("dl_yielded").by_map(super::reasons::sched_dl_entity::DL_YIELDED),
     RuleKind::Reset.of("dl_non_contending").by_map(super::reasons::sched_dl_entity::DL_NON_CONTENDING),
     RuleKind::Carry.of("dl_overrun"),
-    RuleKind::Recurse.of("dl_timer").inside("hrtimer"),
-    RuleKind::Recurse.of("inactive_timer").inside("hrtimer"),
     RuleKind::Within.of("pi_se").by_map(super::reasons::sched_dl_entity::PI_SE),
     RuleKind::Drop.of("dl_throttled").by_map(super::reasons::sched_dl_entity::DL_THROTTLED),
     RuleKind::Drop.of("dl_yielded").by_map(super::reasons::sched_dl_entity::DL_YIELDED),
     RuleKind::Drop.of("dl_non_contending").by_map(super::reasons::sched_dl_entity::DL_NON_CONTENDING),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_sched_dl_entity_with_dl_server {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        $new.set_dl_server($old.dl_server());
+        $new.set_dl_server_active($old.dl_server_active());
+        $new.set_dl_defer($old.dl_defer());
+        $new.set_dl_defer_armed($old.dl_defer_armed());
+        $new.set_dl_defer_running($old.dl_defer_running());
+        $new._pad_86 = [0; 2];
+        // run queue of the deadline server of a CPU, null for a task
+        $new.rq = $cx.reset_strict(&$crate::linux_6::runtime::at!($at.rq), $old.rq, 0);
+        // how the deadline server of a CPU picks a task, null for a task
+        $new.server_pick_task = $cx
+            .reset_strict(&$crate::linux_6::runtime::at!($at.server_pick_task), $old.server_pick_task, 0);
+    };
+}
+pub use __linux_6_sched_dl_entity_with_dl_server as with_dl_server;
+
+pub static WITH_DL_SERVER: [FieldRule; 8] = [
+    RuleKind::Carry.of("dl_server"),
+    RuleKind::Carry.of("dl_server_active"),
+    RuleKind::Carry.of("dl_defer"),
+    RuleKind::Carry.of("dl_defer_armed"),
+    RuleKind::Carry.of("dl_defer_running"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Reset.of("rq").by_map(super::reasons::sched_dl_entity::RQ),
+    RuleKind::Reset.of("server_pick_task").by_map(super::reasons::sched_dl_entity::SERVER_PICK_TASK),
 ];
 
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
@@ -109,6 +125,18 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_dl_
     new.dl_throttled_bits = [0; 1];
     always!(cx, at, old, new);
     new._pad_85 = [0; 3];
+    super::hrtimer::v6_1_0_47_amd64(
+        cx,
+        &at!(at.dl_timer),
+        &old.dl_timer,
+        &mut new.dl_timer,
+    );
+    super::hrtimer::v6_1_0_47_amd64(
+        cx,
+        &at!(at.inactive_timer),
+        &old.inactive_timer,
+        &mut new.inactive_timer,
+    );
 }
 
 /// `sched_dl_entity`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
@@ -121,6 +149,8 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(676, 28), Bits::new(1184, 32), Bits::new(1696, 32)],
         groups: &[&ALWAYS, &[
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Recurse.of("dl_timer").inside("hrtimer"),
+            RuleKind::Recurse.of("inactive_timer").inside("hrtimer"),
         ]],
         ..TypeRules::PLAIN
     },
@@ -133,17 +163,19 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sche
     use views::sched_dl_entity::V6_12_95_deb12_amd64 as New;
     new.dl_throttled_bits = [0; 2];
     always!(cx, at, old, new);
-    new.set_dl_server(old.dl_server());
-    new.set_dl_server_active(old.dl_server_active());
-    new.set_dl_defer(old.dl_defer());
-    new.set_dl_defer_armed(old.dl_defer_armed());
-    new.set_dl_defer_running(old.dl_defer_running());
-    new._pad_86 = [0; 2];
-    // run queue of the deadline server of a CPU, null for a task
-    new.rq = cx.reset_strict(&at!(at.rq), old.rq, 0);
-    // how the deadline server of a CPU picks a task, null for a task
-    new.server_pick_task = cx
-        .reset_strict(&at!(at.server_pick_task), old.server_pick_task, 0);
+    with_dl_server!(cx, at, old, new);
+    super::hrtimer::v6_1_0_47_amd64(
+        cx,
+        &at!(at.dl_timer),
+        &old.dl_timer,
+        &mut new.dl_timer,
+    );
+    super::hrtimer::v6_1_0_47_amd64(
+        cx,
+        &at!(at.inactive_timer),
+        &old.inactive_timer,
+        &mut new.inactive_timer,
+    );
 }
 
 /// `sched_dl_entity`, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
@@ -154,15 +186,51 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
         to_size: 240,
         spans: &[Span::new(0, 0, 84), Span::new(88, 88, 60), Span::new(152, 152, 60), Span::new(216, 216, 24)],
         padding: &[Bits::new(681, 23), Bits::new(1184, 32), Bits::new(1696, 32)],
-        groups: &[&ALWAYS, &[
-            RuleKind::Carry.of("dl_server"),
-            RuleKind::Carry.of("dl_server_active"),
-            RuleKind::Carry.of("dl_defer"),
-            RuleKind::Carry.of("dl_defer_armed"),
-            RuleKind::Carry.of("dl_defer_running"),
-            RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("rq").by_map(super::reasons::sched_dl_entity::RQ),
-            RuleKind::Reset.of("server_pick_task").by_map(super::reasons::sched_dl_entity::SERVER_PICK_TASK),
+        groups: &[&ALWAYS, &WITH_DL_SERVER, &[
+            RuleKind::Recurse.of("dl_timer").inside("hrtimer"),
+            RuleKind::Recurse.of("inactive_timer").inside("hrtimer"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
+/// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_dl_entity::V7_2_12_deb13_amd64, new: &mut views::sched_dl_entity::V7_2_12_deb13_amd64) {
+    use views::sched_dl_entity::V7_2_12_deb13_amd64 as Old;
+    use views::sched_dl_entity::V7_2_12_deb13_amd64 as New;
+    new.dl_throttled_bits = [0; 2];
+    always!(cx, at, old, new);
+    with_dl_server!(cx, at, old, new);
+    new.set_dl_defer_idle(old.dl_defer_idle());
+    new.set_dl_bw_attached(old.dl_bw_attached());
+    super::hrtimer::v7_2_12_deb13_amd64(
+        cx,
+        &at!(at.dl_timer),
+        &old.dl_timer,
+        &mut new.dl_timer,
+    );
+    super::hrtimer::v7_2_12_deb13_amd64(
+        cx,
+        &at!(at.inactive_timer),
+        &old.inactive_timer,
+        &mut new.inactive_timer,
+    );
+}
+
+/// `sched_dl_entity`, 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "sched_dl_entity",
+        from_size: 272,
+        to_size: 272,
+        spans: &[Span::new(0, 0, 84), Span::new(88, 88, 61), Span::new(152, 152, 77), Span::new(232, 232, 40)],
+        padding: &[Bits::new(683, 21), Bits::new(1192, 24), Bits::new(1832, 24)],
+        groups: &[&ALWAYS, &WITH_DL_SERVER, &[
+            RuleKind::Carry.of("dl_defer_idle"),
+            RuleKind::Carry.of("dl_bw_attached"),
+            RuleKind::Recurse.of("dl_timer").inside("hrtimer"),
+            RuleKind::Recurse.of("inactive_timer").inside("hrtimer"),
         ]],
         ..TypeRules::PLAIN
     },

@@ -70,6 +70,51 @@ pub static ALWAYS: [FieldRule; 14] = [
     RuleKind::Carry.of("runnable_weight"),
 ];
 
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_sched_entity_with_deadline {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        // virtual deadline in the virtual time of one run queue
+        $new.deadline = $cx.reset(&$crate::linux_6::runtime::at!($at.deadline), $old.deadline, 0);
+        // smallest vruntime below the entity's node of the run queue's tree
+        $new.min_vruntime = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.min_vruntime), $old.min_vruntime, 0);
+        // smallest slice below the entity's node of the run queue's tree
+        $new.min_slice = $cx.reset(&$crate::linux_6::runtime::at!($at.min_slice), $old.min_slice, 0);
+        // asleep, yet still queued until its lag is used up
+        $new.sched_delayed = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.sched_delayed), $old.sched_delayed, 0);
+        // whether deadline is relative, between two queues
+        $new.rel_deadline = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.rel_deadline), $old.rel_deadline, 0);
+        $new.custom_slice = $old.custom_slice;
+        // lag behind the average of one run queue
+        $new.vlag = $cx.reset(&$crate::linux_6::runtime::at!($at.vlag), $old.vlag, 0);
+        $new.slice = $old.slice;
+        // load of the last milliseconds as this machine saw it, decaying from a stamp of its run
+        // queue clock
+        $crate::linux_6::sched_avg::v6_12_95_deb12_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.avg),
+            &$old.avg,
+            &mut $new.avg,
+        );
+    };
+}
+pub use __linux_6_sched_entity_with_deadline as with_deadline;
+
+pub static WITH_DEADLINE: [FieldRule; 9] = [
+    RuleKind::Reset.of("deadline").by_map(super::reasons::sched_entity::DEADLINE),
+    RuleKind::Reset.of("min_vruntime").by_map(super::reasons::sched_entity::MIN_VRUNTIME),
+    RuleKind::Reset.of("min_slice").by_map(super::reasons::sched_entity::MIN_SLICE),
+    RuleKind::Reset.of("sched_delayed").by_map(super::reasons::sched_entity::SCHED_DELAYED),
+    RuleKind::Reset.of("rel_deadline").by_map(super::reasons::sched_entity::REL_DEADLINE),
+    RuleKind::Carry.of("custom_slice"),
+    RuleKind::Reset.of("vlag").by_map(super::reasons::sched_entity::VLAG),
+    RuleKind::Carry.of("slice"),
+    RuleKind::Reset.of("avg").inside("sched_avg").by_map(super::reasons::sched_avg::WHOLE),
+];
+
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_entity::V6_1_0_47_amd64, new: &mut views::sched_entity::V6_1_0_47_amd64) {
     use views::sched_entity::V6_1_0_47_amd64 as Old;
@@ -112,34 +157,10 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sche
     use views::sched_entity::V6_12_95_deb12_amd64 as Old;
     use views::sched_entity::V6_12_95_deb12_amd64 as New;
     always!(cx, at, old, new);
-    // virtual deadline in the virtual time of one run queue
-    new.deadline = cx.reset(&at!(at.deadline), old.deadline, 0);
-    // smallest vruntime below the entity's node of the run queue's tree
-    new.min_vruntime = cx
-        .reset(&at!(at.min_vruntime), old.min_vruntime, 0);
-    // smallest slice below the entity's node of the run queue's tree
-    new.min_slice = cx.reset(&at!(at.min_slice), old.min_slice, 0);
-    // asleep, yet still queued until its lag is used up
-    new.sched_delayed = cx
-        .reset(&at!(at.sched_delayed), old.sched_delayed, 0);
-    // whether deadline is relative, between two queues
-    new.rel_deadline = cx
-        .reset(&at!(at.rel_deadline), old.rel_deadline, 0);
-    new.custom_slice = old.custom_slice;
+    with_deadline!(cx, at, old, new);
     new._pad_84 = [0; 4];
-    // lag behind the average of one run queue
-    new.vlag = cx.reset(&at!(at.vlag), old.vlag, 0);
-    new.slice = old.slice;
     new._pad_148 = [0; 4];
     new._pad_184 = [0; 8];
-    // load of the last milliseconds as this machine saw it, decaying from a stamp of its run
-    // queue clock
-    super::sched_avg::v6_12_95_deb12_amd64(
-        cx,
-        &at!(at.avg),
-        &old.avg,
-        &mut new.avg,
-    );
 }
 
 /// `sched_entity`, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
@@ -150,19 +171,89 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
         to_size: 256,
         spans: &[Span::new(0, 0, 12), Span::new(16, 16, 68), Span::new(88, 88, 60), Span::new(152, 152, 32), Span::new(192, 192, 60)],
         padding: &[Bits::new(96, 32), Bits::new(672, 32), Bits::new(1184, 32), Bits::new(1472, 64), Bits::new(2016, 32)],
-        groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("deadline").by_map(super::reasons::sched_entity::DEADLINE),
-            RuleKind::Reset.of("min_vruntime").by_map(super::reasons::sched_entity::MIN_VRUNTIME),
-            RuleKind::Reset.of("min_slice").by_map(super::reasons::sched_entity::MIN_SLICE),
-            RuleKind::Reset.of("sched_delayed").by_map(super::reasons::sched_entity::SCHED_DELAYED),
-            RuleKind::Reset.of("rel_deadline").by_map(super::reasons::sched_entity::REL_DEADLINE),
-            RuleKind::Carry.of("custom_slice"),
-            RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("vlag").by_map(super::reasons::sched_entity::VLAG),
-            RuleKind::Carry.of("slice"),
+        groups: &[&ALWAYS, &WITH_DEADLINE, &[
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("avg").inside("sched_avg").by_map(super::reasons::sched_avg::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
+/// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64.
+pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_entity::V7_2_12_deb13_amd64, new: &mut views::sched_entity::V7_2_12_deb13_amd64) {
+    use views::sched_entity::V7_2_12_deb13_amd64 as Old;
+    use views::sched_entity::V7_2_12_deb13_amd64 as New;
+    always!(cx, at, old, new);
+    with_deadline!(cx, at, old, new);
+    // largest slice below the entity's node of the run queue's tree
+    new.max_slice = cx.reset(&at!(at.max_slice), old.max_slice, 0);
+    new._pad_92 = [0; 4];
+    // virtual time up to which the running entity is protected
+    new.vprot = cx.reset(&at!(at.vprot), old.vprot, 0);
+    new._pad_164 = [0; 4];
+    new._pad_200 = [0; 56];
+}
+
+/// `sched_entity`, 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64.
+pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "sched_entity",
+        from_size: 320,
+        to_size: 320,
+        spans: &[Span::new(0, 0, 12), Span::new(16, 16, 76), Span::new(96, 96, 68), Span::new(168, 168, 32), Span::new(256, 256, 60)],
+        padding: &[Bits::new(96, 32), Bits::new(736, 32), Bits::new(1312, 32), Bits::new(1600, 448), Bits::new(2528, 32)],
+        groups: &[&ALWAYS, &WITH_DEADLINE, &[
+            RuleKind::Reset.of("max_slice").by_map(super::reasons::sched_entity::MAX_SLICE),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("vprot").by_map(super::reasons::sched_entity::VPROT),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
+/// 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+pub fn v7_3_4_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_entity::V7_3_4_deb13_amd64, new: &mut views::sched_entity::V7_3_4_deb13_amd64) {
+    use views::sched_entity::V7_3_4_deb13_amd64 as Old;
+    use views::sched_entity::V7_3_4_deb13_amd64 as New;
+    always!(cx, at, old, new);
+    with_deadline!(cx, at, old, new);
+    // weight of the entity in all groups above it, set when the task is queued
+    new.h_load.weight = cx
+        .reset(&at!(at.h_load.weight), old.h_load.weight, 0);
+    new.h_load.inv_weight = cx
+        .reset(&at!(at.h_load.inv_weight), old.h_load.inv_weight, 0);
+    new.h_load._pad_12 = [0; 4];
+    // largest slice below the entity's node of the run queue's tree
+    new.max_slice = cx.reset(&at!(at.max_slice), old.max_slice, 0);
+    new._pad_108 = [0; 4];
+    // virtual time up to which the running entity is protected
+    new.vprot = cx.reset(&at!(at.vprot), old.vprot, 0);
+    new._pad_180 = [0; 4];
+    new._pad_216 = [0; 40];
+}
+
+/// `sched_entity`, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+pub static V7_3_4_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "sched_entity",
+        from_size: 320,
+        to_size: 320,
+        spans: &[Span::new(0, 0, 12), Span::new(16, 16, 12), Span::new(32, 32, 76), Span::new(112, 112, 68), Span::new(184, 184, 32), Span::new(256, 256, 60)],
+        padding: &[Bits::new(96, 32), Bits::new(224, 32), Bits::new(864, 32), Bits::new(1440, 32), Bits::new(1728, 320), Bits::new(2528, 32)],
+        groups: &[&ALWAYS, &WITH_DEADLINE, &[
+            RuleKind::Reset.of("h_load.weight").by_map(super::reasons::sched_entity::H_LOAD),
+            RuleKind::Reset.of("h_load.inv_weight").by_map(super::reasons::sched_entity::H_LOAD),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("max_slice").by_map(super::reasons::sched_entity::MAX_SLICE),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("vprot").by_map(super::reasons::sched_entity::VPROT),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
     },

@@ -7,16 +7,32 @@ use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 use kernel_structs_views::linux_6 as views;
 
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_sched_info_always {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        $new.pcount = $old.pcount;
+        $new.run_delay = $old.run_delay;
+        // stamp of the run queue clock of one CPU
+        $new.last_arrival = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.last_arrival), $old.last_arrival, 0);
+        $new.last_queued = $cx.reset(&$crate::linux_6::runtime::at!($at.last_queued), $old.last_queued, 0);
+    };
+}
+pub use __linux_6_sched_info_always as always;
+
+pub static ALWAYS: [FieldRule; 4] = [
+    RuleKind::Carry.of("pcount"),
+    RuleKind::Carry.of("run_delay"),
+    RuleKind::Reset.of("last_arrival").by_map(super::reasons::sched_info::LAST_ARRIVAL),
+    RuleKind::Reset.of("last_queued").by_map(super::reasons::sched_info::LAST_QUEUED),
+];
+
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_info::V6_1_0_47_amd64, new: &mut views::sched_info::V6_1_0_47_amd64) {
     use views::sched_info::V6_1_0_47_amd64 as Old;
     use views::sched_info::V6_1_0_47_amd64 as New;
-    new.pcount = old.pcount;
-    new.run_delay = old.run_delay;
-    // stamp of the run queue clock of one CPU
-    new.last_arrival = cx
-        .reset(&at!(at.last_arrival), old.last_arrival, 0);
-    new.last_queued = cx.reset(&at!(at.last_queued), old.last_queued, 0);
+    always!(cx, at, old, new);
 }
 
 /// `sched_info`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
@@ -26,11 +42,33 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         from_size: 32,
         to_size: 32,
         spans: &[Span::new(0, 0, 32)],
-        groups: &[&[
-            RuleKind::Carry.of("pcount"),
-            RuleKind::Carry.of("run_delay"),
-            RuleKind::Reset.of("last_arrival").by_map(super::reasons::sched_info::LAST_ARRIVAL),
-            RuleKind::Reset.of("last_queued").by_map(super::reasons::sched_info::LAST_QUEUED),
+        groups: &[&ALWAYS, ],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
+/// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_info::V7_2_12_deb13_amd64, new: &mut views::sched_info::V7_2_12_deb13_amd64) {
+    use views::sched_info::V7_2_12_deb13_amd64 as Old;
+    use views::sched_info::V7_2_12_deb13_amd64 as New;
+    always!(cx, at, old, new);
+    new.max_run_delay = old.max_run_delay;
+    new.min_run_delay = old.min_run_delay;
+    new.max_run_delay_ts = old.max_run_delay_ts;
+}
+
+/// `sched_info`, 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "sched_info",
+        from_size: 64,
+        to_size: 64,
+        spans: &[Span::new(0, 0, 64)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Carry.of("max_run_delay"),
+            RuleKind::Carry.of("min_run_delay"),
+            RuleKind::Carry.of("max_run_delay_ts"),
         ]],
         ..TypeRules::PLAIN
     },

@@ -28,7 +28,6 @@ macro_rules! __linux_6_sched_statistics_always {
         $new.sum_block_runtime = $old.sum_block_runtime;
         $new.exec_max = $old.exec_max;
         $new.slice_max = $old.slice_max;
-        $new.nr_migrations_cold = $old.nr_migrations_cold;
         $new.nr_failed_migrations_affine = $old.nr_failed_migrations_affine;
         $new.nr_failed_migrations_running = $old.nr_failed_migrations_running;
         $new.nr_failed_migrations_hot = $old.nr_failed_migrations_hot;
@@ -40,14 +39,11 @@ macro_rules! __linux_6_sched_statistics_always {
         $new.nr_wakeups_remote = $old.nr_wakeups_remote;
         $new.nr_wakeups_affine = $old.nr_wakeups_affine;
         $new.nr_wakeups_affine_attempts = $old.nr_wakeups_affine_attempts;
-        $new.nr_wakeups_passive = $old.nr_wakeups_passive;
-        $new.nr_wakeups_idle = $old.nr_wakeups_idle;
-        $new._pad_224 = [0; 32];
     };
 }
 pub use __linux_6_sched_statistics_always as always;
 
-pub static ALWAYS: [FieldRule; 29] = [
+pub static ALWAYS: [FieldRule; 25] = [
     RuleKind::Reset.of("wait_start").by_map(super::reasons::sched_statistics::WAIT_START),
     RuleKind::Carry.of("wait_max"),
     RuleKind::Carry.of("wait_count"),
@@ -62,7 +58,6 @@ pub static ALWAYS: [FieldRule; 29] = [
     RuleKind::Carry.of("sum_block_runtime"),
     RuleKind::Carry.of("exec_max"),
     RuleKind::Carry.of("slice_max"),
-    RuleKind::Carry.of("nr_migrations_cold"),
     RuleKind::Carry.of("nr_failed_migrations_affine"),
     RuleKind::Carry.of("nr_failed_migrations_running"),
     RuleKind::Carry.of("nr_failed_migrations_hot"),
@@ -74,6 +69,22 @@ pub static ALWAYS: [FieldRule; 29] = [
     RuleKind::Carry.of("nr_wakeups_remote"),
     RuleKind::Carry.of("nr_wakeups_affine"),
     RuleKind::Carry.of("nr_wakeups_affine_attempts"),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_sched_statistics_with_nr_migrations_cold {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        $new.nr_migrations_cold = $old.nr_migrations_cold;
+        $new.nr_wakeups_passive = $old.nr_wakeups_passive;
+        $new.nr_wakeups_idle = $old.nr_wakeups_idle;
+        $new._pad_224 = [0; 32];
+    };
+}
+pub use __linux_6_sched_statistics_with_nr_migrations_cold as with_nr_migrations_cold;
+
+pub static WITH_NR_MIGRATIONS_COLD: [FieldRule; 4] = [
+    RuleKind::Carry.of("nr_migrations_cold"),
     RuleKind::Carry.of("nr_wakeups_passive"),
     RuleKind::Carry.of("nr_wakeups_idle"),
     RuleKind::Padding.of("(padding)"),
@@ -84,6 +95,7 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_sta
     use views::sched_statistics::V6_1_0_47_amd64 as Old;
     use views::sched_statistics::V6_1_0_47_amd64 as New;
     always!(cx, at, old, new);
+    with_nr_migrations_cold!(cx, at, old, new);
 }
 
 /// `sched_statistics`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
@@ -94,20 +106,21 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 256,
         spans: &[Span::new(0, 0, 224)],
         padding: &[Bits::new(1792, 256)],
-        groups: &[&ALWAYS, ],
+        groups: &[&ALWAYS, &WITH_NR_MIGRATIONS_COLD, ],
         ..TypeRules::PLAIN
     },
     convert: None,
 };
 
-/// 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
+/// 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64.
 pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_statistics::V6_12_95_deb12_amd64, new: &mut views::sched_statistics::V6_12_95_deb12_amd64) {
     use views::sched_statistics::V6_12_95_deb12_amd64 as Old;
     use views::sched_statistics::V6_12_95_deb12_amd64 as New;
     always!(cx, at, old, new);
+    with_nr_migrations_cold!(cx, at, old, new);
 }
 
-/// `sched_statistics`, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
+/// `sched_statistics`, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64.
 pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "sched_statistics",
@@ -115,7 +128,31 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
         to_size: 256,
         spans: &[Span::new(0, 0, 224)],
         padding: &[Bits::new(1792, 256)],
-        groups: &[&ALWAYS, ],
+        groups: &[&ALWAYS, &WITH_NR_MIGRATIONS_COLD, ],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
+/// 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+pub fn v7_3_4_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_statistics::V7_3_4_deb13_amd64, new: &mut views::sched_statistics::V7_3_4_deb13_amd64) {
+    use views::sched_statistics::V7_3_4_deb13_amd64 as Old;
+    use views::sched_statistics::V7_3_4_deb13_amd64 as New;
+    always!(cx, at, old, new);
+    new._pad_200 = [0; 56];
+}
+
+/// `sched_statistics`, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+pub static V7_3_4_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "sched_statistics",
+        from_size: 256,
+        to_size: 256,
+        spans: &[Span::new(0, 0, 200)],
+        padding: &[Bits::new(1600, 448)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Padding.of("(padding)"),
+        ]],
         ..TypeRules::PLAIN
     },
     convert: None,

@@ -77,3 +77,74 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
     },
     convert: None,
 };
+
+/// 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::seqlock::V7_2_12_deb13_amd64, new: &mut views::seqlock::V7_2_12_deb13_amd64) {
+    use views::seqlock::V7_2_12_deb13_amd64 as Old;
+    use views::seqlock::V7_2_12_deb13_amd64 as New;
+    // a seqcount and its spinlock, see there
+    super::seqcount_spinlock_t::v6_1_0_47_amd64(
+        cx,
+        &at!(at.seqcount),
+        &old.seqcount,
+        &mut new.seqcount,
+    );
+    super::spinlock_t::v6_1_0_47_amd64(
+        cx,
+        &at!(at.lock),
+        &old.lock,
+        &mut new.lock,
+    );
+}
+
+/// `seqlock_t`, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "seqlock_t",
+        from_size: 8,
+        to_size: 8,
+        spans: &[Span::new(0, 0, 4)],
+        groups: &[&[
+            RuleKind::Reset.of("seqcount").inside("seqcount_spinlock_t").by_map(super::reasons::seqlock_t::WHOLE),
+            RuleKind::Reset.of("lock").inside("spinlock_t").by_map(super::reasons::seqlock_t::WHOLE),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
+/// 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
+pub fn v7_2_12_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::seqlock::V7_2_12_deb13_rt_amd64, new: &mut views::seqlock::V7_2_12_deb13_rt_amd64) {
+    use views::seqlock::V7_2_12_deb13_rt_amd64 as Old;
+    use views::seqlock::V7_2_12_deb13_rt_amd64 as New;
+    // a seqcount and its spinlock, see there
+    super::seqcount_spinlock_t::v6_1_0_47_rt_amd64(
+        cx,
+        &at!(at.seqcount),
+        &old.seqcount,
+        &mut new.seqcount,
+    );
+    super::spinlock_t::v6_1_0_47_rt_amd64(
+        cx,
+        &at!(at.lock),
+        &old.lock,
+        &mut new.lock,
+    );
+}
+
+/// `seqlock_t`, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
+pub static V7_2_12_DEB13_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "seqlock_t",
+        from_size: 48,
+        to_size: 48,
+        spans: &[Span::new(0, 0, 4), Span::new(8, 8, 8), Span::new(24, 24, 24)],
+        padding: &[Bits::new(32, 32), Bits::new(160, 32)],
+        groups: &[&[
+            RuleKind::Reset.of("seqcount").inside("seqcount_spinlock_t").by_map(super::reasons::seqlock_t::WHOLE),
+            RuleKind::Reset.of("lock").inside("spinlock_t").by_map(super::reasons::seqlock_t::WHOLE),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};

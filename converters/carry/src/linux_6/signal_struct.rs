@@ -53,15 +53,7 @@ macro_rules! __linux_6_signal_struct_always {
         // core dump under way, on the kernel stack
         $new.core_state = $cx
             .reset_strict(&$crate::linux_6::runtime::at!($at.core_state), $old.core_state, 0);
-        $new.set_is_child_subreaper($old.is_child_subreaper());
-        $new.set_has_child_subreaper($old.has_child_subreaper());
         $new.next_posix_timer_id = $old.next_posix_timer_id;
-        $crate::linux_6::hrtimer::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.real_timer),
-            &$old.real_timer,
-            &mut $new.real_timer,
-        );
         $new.it_real_incr = $old.it_real_incr;
         $new.it = $old.it;
         $new.cputimer = $old.cputimer;
@@ -136,7 +128,7 @@ macro_rules! __linux_6_signal_struct_always {
 }
 pub use __linux_6_signal_struct_always as always;
 
-pub static ALWAYS: [FieldRule; 59] = [
+pub static ALWAYS: [FieldRule; 56] = [
     RuleKind::Carry.of("sigcnt").by_map(super::reasons::refcount_t::WHOLE),
     RuleKind::Carry.of("live"),
     RuleKind::Carry.of("nr_threads"),
@@ -151,10 +143,7 @@ pub static ALWAYS: [FieldRule; 59] = [
     RuleKind::Reset.of("group_exec_task").by_map(super::reasons::signal_struct::GROUP_EXEC_TASK),
     RuleKind::Carry.of("group_stop_count"),
     RuleKind::Reset.of("core_state").by_map(super::reasons::signal_struct::CORE_STATE),
-    RuleKind::Carry.of("is_child_subreaper"),
-    RuleKind::Carry.of("has_child_subreaper"),
     RuleKind::Carry.of("next_posix_timer_id"),
-    RuleKind::Recurse.of("real_timer").inside("hrtimer"),
     RuleKind::Carry.of("it_real_incr"),
     RuleKind::Carry.of("it"),
     RuleKind::Carry.of("cputimer"),
@@ -200,16 +189,8 @@ pub static ALWAYS: [FieldRule; 59] = [
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __linux_6_signal_struct_with_wait_chldexit {
+macro_rules! __linux_6_signal_struct_with_stats_lock {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        // waiters queue with entries on their kernel stacks
-        $crate::linux_6::wait_queue_head_t::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.wait_chldexit),
-            &$old.wait_chldexit,
-            &mut $new.wait_chldexit,
-        );
-        $new._pad_129 = [0; 3];
         // a seqcount and its spinlock, see there
         $crate::linux_6::seqlock_t::v6_1_0_47_amd64(
             $cx,
@@ -233,11 +214,9 @@ macro_rules! __linux_6_signal_struct_with_wait_chldexit {
         );
     };
 }
-pub use __linux_6_signal_struct_with_wait_chldexit as with_wait_chldexit;
+pub use __linux_6_signal_struct_with_stats_lock as with_stats_lock;
 
-pub static WITH_WAIT_CHLDEXIT: [FieldRule; 5] = [
-    RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
-    RuleKind::Padding.of("(padding)"),
+pub static WITH_STATS_LOCK: [FieldRule; 3] = [
     RuleKind::Reset.of("stats_lock").inside("seqlock_t").by_map(super::reasons::seqlock_t::WHOLE),
     RuleKind::Reset.of("cred_guard_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
     RuleKind::Reset.of("exec_update_lock").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
@@ -245,7 +224,7 @@ pub static WITH_WAIT_CHLDEXIT: [FieldRule; 5] = [
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __linux_6_signal_struct_with_stats_lock {
+macro_rules! __linux_6_signal_struct_with_wait_chldexit {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         // waiters queue with entries on their kernel stacks
         $crate::linux_6::wait_queue_head_t::v6_1_0_47_rt_amd64(
@@ -253,14 +232,6 @@ macro_rules! __linux_6_signal_struct_with_stats_lock {
             &$crate::linux_6::runtime::at!($at.wait_chldexit),
             &$old.wait_chldexit,
             &mut $new.wait_chldexit,
-        );
-        $new._pad_153 = [0; 3];
-        // a seqcount and its spinlock, see there
-        $crate::linux_6::seqlock_t::v6_1_0_47_rt_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.stats_lock),
-            &$old.stats_lock,
-            &mut $new.stats_lock,
         );
         // a free mutex has no owner, and nobody spins for it
         $crate::linux_6::mutex::v6_1_0_47_rt_amd64(
@@ -278,14 +249,141 @@ macro_rules! __linux_6_signal_struct_with_stats_lock {
         );
     };
 }
-pub use __linux_6_signal_struct_with_stats_lock as with_stats_lock;
+pub use __linux_6_signal_struct_with_wait_chldexit as with_wait_chldexit;
 
-pub static WITH_STATS_LOCK: [FieldRule; 5] = [
+pub static WITH_WAIT_CHLDEXIT: [FieldRule; 3] = [
     RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Reset.of("stats_lock").inside("seqlock_t").by_map(super::reasons::seqlock_t::WHOLE),
     RuleKind::Reset.of("cred_guard_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
     RuleKind::Reset.of("exec_update_lock").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_signal_struct_with_padding_2 {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        $new._pad_428 = [0; 4];
+        $new._pad_1073 = [0; 1];
+        $new._pad_1078 = [0; 2];
+    };
+}
+pub use __linux_6_signal_struct_with_padding_2 as with_padding_2;
+
+pub static WITH_PADDING_2: [FieldRule; 3] = [
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_signal_struct_with_autoreap {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        // the parent asked at its making that it be gone when it ends
+        $new.set_autoreap(0);
+        // the next timer_create takes a number from the program
+        $new.set_timer_create_restore_ids(0);
+        // as list_head
+        $crate::linux_6::hlist_head::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.ignored_posix_timers),
+            &$old.ignored_posix_timers,
+            &mut $new.ignored_posix_timers,
+        );
+        $crate::linux_6::hrtimer::v7_2_12_deb13_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.real_timer),
+            &$old.real_timer,
+            &mut $new.real_timer,
+        );
+    };
+}
+pub use __linux_6_signal_struct_with_autoreap as with_autoreap;
+
+pub static WITH_AUTOREAP: [FieldRule; 4] = [
+    RuleKind::Reset.of("autoreap").by_map(super::reasons::signal_struct::AUTOREAP),
+    RuleKind::Reset.of("timer_create_restore_ids").by_map(super::reasons::signal_struct::TIMER_CREATE_RESTORE_IDS),
+    RuleKind::Reset.of("ignored_posix_timers").inside("hlist_head").by_map(super::reasons::hlist_head::WHOLE),
+    RuleKind::Recurse.of("real_timer").inside("hrtimer"),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_signal_struct_with_cgroup_threadgroup_rwsem {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        // a seqcount and its spinlock, see there
+        $crate::linux_6::seqlock_t::v7_2_12_deb13_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.stats_lock),
+            &$old.stats_lock,
+            &mut $new.stats_lock,
+        );
+        $new._pad_1028 = [0; 4];
+        // count 0 is unlocked
+        $crate::linux_6::rw_semaphore::v7_2_12_deb13_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.cgroup_threadgroup_rwsem),
+            &$old.cgroup_threadgroup_rwsem,
+            &mut $new.cgroup_threadgroup_rwsem,
+        );
+        // a free mutex has no owner, and nobody spins for it
+        $crate::linux_6::mutex::v7_2_12_deb13_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.cred_guard_mutex),
+            &$old.cred_guard_mutex,
+            &mut $new.cred_guard_mutex,
+        );
+        // count 0 is unlocked
+        $crate::linux_6::rw_semaphore::v7_2_12_deb13_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.exec_update_lock),
+            &$old.exec_update_lock,
+            &mut $new.exec_update_lock,
+        );
+    };
+}
+pub use __linux_6_signal_struct_with_cgroup_threadgroup_rwsem as with_cgroup_threadgroup_rwsem;
+
+pub static WITH_CGROUP_THREADGROUP_RWSEM: [FieldRule; 5] = [
+    RuleKind::Reset.of("stats_lock").inside("seqlock_t").by_map(super::reasons::seqlock_t::WHOLE),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Reset.of("cgroup_threadgroup_rwsem").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
+    RuleKind::Reset.of("cred_guard_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+    RuleKind::Reset.of("exec_update_lock").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_signal_struct_with_stats_lock_2 {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        $new._pad_452 = [0; 4];
+        // a seqcount and its spinlock, see there
+        $crate::linux_6::seqlock_t::v7_2_12_deb13_rt_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.stats_lock),
+            &$old.stats_lock,
+            &mut $new.stats_lock,
+        );
+        $new._pad_1084 = [0; 4];
+        // count 0 is unlocked
+        $crate::linux_6::rw_semaphore::v6_1_0_47_rt_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.cgroup_threadgroup_rwsem),
+            &$old.cgroup_threadgroup_rwsem,
+            &mut $new.cgroup_threadgroup_rwsem,
+        );
+        $new._pad_1137 = [0; 1];
+        $new._pad_1142 = [0; 2];
+    };
+}
+pub use __linux_6_signal_struct_with_stats_lock_2 as with_stats_lock_2;
+
+pub static WITH_STATS_LOCK_2: [FieldRule; 6] = [
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Reset.of("stats_lock").inside("seqlock_t").by_map(super::reasons::seqlock_t::WHOLE),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Reset.of("cgroup_threadgroup_rwsem").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
 ];
 
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
@@ -294,8 +392,18 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_st
     use views::signal_struct::V6_1_0_47_amd64 as New;
     new.is_child_subreaper_bits = [0; 1];
     always!(cx, at, old, new);
-    with_wait_chldexit!(cx, at, old, new);
+    with_stats_lock!(cx, at, old, new);
+    // waiters queue with entries on their kernel stacks
+    super::wait_queue_head_t::v6_1_0_47_amd64(
+        cx,
+        &at!(at.wait_chldexit),
+        &old.wait_chldexit,
+        &mut new.wait_chldexit,
+    );
     new.flags = old.flags;
+    new.set_is_child_subreaper(old.is_child_subreaper());
+    new.set_has_child_subreaper(old.has_child_subreaper());
+    new._pad_129 = [0; 3];
     // timers of timer_create, linked by k_itimer.list
     new.posix_timers.next = cx
         .link(
@@ -309,6 +417,12 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_st
             &at!(at.posix_timers),
             old.posix_timers.prev,
         );
+    super::hrtimer::v6_1_0_47_amd64(
+        cx,
+        &at!(at.real_timer),
+        &old.real_timer,
+        &mut new.real_timer,
+    );
     new._pad_396 = [0; 4];
     new._pad_412 = [0; 4];
     // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
@@ -327,10 +441,15 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 1112,
         spans: &[Span::new(0, 0, 32), Span::new(40, 40, 88), Span::new(132, 132, 80), Span::new(216, 216, 180), Span::new(400, 400, 12), Span::new(416, 416, 20), Span::new(440, 440, 64), Span::new(512, 512, 436), Span::new(952, 952, 60), Span::new(1016, 1016, 9), Span::new(1026, 1026, 4), Span::new(1032, 1032, 16), Span::new(1052, 1052, 40), Span::new(1096, 1096, 16)],
         padding: &[Bits::new(288, 32), Bits::new(1026, 30), Bits::new(1696, 32), Bits::new(3168, 32), Bits::new(3296, 32), Bits::new(4064, 32), Bits::new(7584, 32), Bits::new(8096, 32), Bits::new(8200, 8), Bits::new(8240, 16)],
-        groups: &[&ALWAYS, &WITH_WAIT_CHLDEXIT, &[
+        groups: &[&ALWAYS, &WITH_STATS_LOCK, &[
+            RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
             RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("is_child_subreaper"),
+            RuleKind::Carry.of("has_child_subreaper"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Within.of("posix_timers.next").by_map(super::reasons::signal_struct::POSIX_TIMERS),
             RuleKind::Within.of("posix_timers.prev").by_map(super::reasons::signal_struct::POSIX_TIMERS),
+            RuleKind::Recurse.of("real_timer").inside("hrtimer"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Reset.of("autogroup").by_map(super::reasons::signal_struct::AUTOGROUP),
@@ -349,8 +468,11 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal
     use views::signal_struct::V6_1_0_47_rt_amd64 as New;
     new.is_child_subreaper_bits = [0; 1];
     always!(cx, at, old, new);
-    with_stats_lock!(cx, at, old, new);
+    with_wait_chldexit!(cx, at, old, new);
     new.flags = old.flags;
+    new.set_is_child_subreaper(old.is_child_subreaper());
+    new.set_has_child_subreaper(old.has_child_subreaper());
+    new._pad_153 = [0; 3];
     // timers of timer_create, linked by k_itimer.list
     new.posix_timers.next = cx
         .link(
@@ -364,11 +486,24 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal
             &at!(at.posix_timers),
             old.posix_timers.prev,
         );
+    super::hrtimer::v6_1_0_47_amd64(
+        cx,
+        &at!(at.real_timer),
+        &old.real_timer,
+        &mut new.real_timer,
+    );
     new._pad_420 = [0; 4];
     new._pad_436 = [0; 4];
     // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
     // its parent's
     new.autogroup = cx.reset(&at!(at.autogroup), old.autogroup, 0);
+    // a seqcount and its spinlock, see there
+    super::seqlock_t::v6_1_0_47_rt_amd64(
+        cx,
+        &at!(at.stats_lock),
+        &old.stats_lock,
+        &mut new.stats_lock,
+    );
     new._pad_1076 = [0; 4];
     new._pad_1089 = [0; 1];
     new._pad_1094 = [0; 2];
@@ -382,13 +517,18 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         to_size: 1176,
         spans: &[Span::new(0, 0, 32), Span::new(40, 40, 112), Span::new(156, 156, 80), Span::new(240, 240, 180), Span::new(424, 424, 12), Span::new(440, 440, 20), Span::new(464, 464, 8), Span::new(480, 480, 88), Span::new(576, 576, 436), Span::new(1016, 1016, 60), Span::new(1080, 1080, 9), Span::new(1090, 1090, 4), Span::new(1096, 1096, 8), Span::new(1112, 1112, 28), Span::new(1152, 1152, 24)],
         padding: &[Bits::new(288, 32), Bits::new(1218, 30), Bits::new(1888, 32), Bits::new(3360, 32), Bits::new(3488, 32), Bits::new(3680, 32), Bits::new(3808, 32), Bits::new(4576, 32), Bits::new(8096, 32), Bits::new(8608, 32), Bits::new(8712, 8), Bits::new(8752, 16), Bits::new(8864, 32), Bits::new(9120, 32), Bits::new(9184, 32)],
-        groups: &[&ALWAYS, &WITH_STATS_LOCK, &[
+        groups: &[&ALWAYS, &WITH_WAIT_CHLDEXIT, &[
             RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("is_child_subreaper"),
+            RuleKind::Carry.of("has_child_subreaper"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Within.of("posix_timers.next").by_map(super::reasons::signal_struct::POSIX_TIMERS),
             RuleKind::Within.of("posix_timers.prev").by_map(super::reasons::signal_struct::POSIX_TIMERS),
+            RuleKind::Recurse.of("real_timer").inside("hrtimer"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Reset.of("autogroup").by_map(super::reasons::signal_struct::AUTOGROUP),
+            RuleKind::Reset.of("stats_lock").inside("seqlock_t").by_map(super::reasons::seqlock_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
@@ -404,11 +544,27 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sign
     use views::signal_struct::V6_12_95_deb12_amd64 as New;
     new.is_child_subreaper_bits = [0; 1];
     always!(cx, at, old, new);
-    with_wait_chldexit!(cx, at, old, new);
+    with_stats_lock!(cx, at, old, new);
+    // waiters queue with entries on their kernel stacks
+    super::wait_queue_head_t::v6_1_0_47_amd64(
+        cx,
+        &at!(at.wait_chldexit),
+        &old.wait_chldexit,
+        &mut new.wait_chldexit,
+    );
     new.flags = old.flags;
+    new.set_is_child_subreaper(old.is_child_subreaper());
+    new.set_has_child_subreaper(old.has_child_subreaper());
+    new._pad_129 = [0; 3];
     // timers of timer_create, linked by k_itimer.list
     new.posix_timers.first = cx
-        .within_required(&at!(at.posix_timers.first), old.posix_timers.first);
+        .link_required(&at!(at.posix_timers.first), old.posix_timers.first);
+    super::hrtimer::v6_1_0_47_amd64(
+        cx,
+        &at!(at.real_timer),
+        &old.real_timer,
+        &mut new.real_timer,
+    );
     new._pad_388 = [0; 4];
     new._pad_404 = [0; 4];
     // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
@@ -427,9 +583,14 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
         to_size: 1104,
         spans: &[Span::new(0, 0, 32), Span::new(40, 40, 88), Span::new(132, 132, 72), Span::new(208, 208, 180), Span::new(392, 392, 12), Span::new(408, 408, 20), Span::new(432, 432, 64), Span::new(504, 504, 436), Span::new(944, 944, 60), Span::new(1008, 1008, 9), Span::new(1018, 1018, 4), Span::new(1024, 1024, 16), Span::new(1044, 1044, 40), Span::new(1088, 1088, 16)],
         padding: &[Bits::new(288, 32), Bits::new(1026, 30), Bits::new(1632, 32), Bits::new(3104, 32), Bits::new(3232, 32), Bits::new(4000, 32), Bits::new(7520, 32), Bits::new(8032, 32), Bits::new(8136, 8), Bits::new(8176, 16)],
-        groups: &[&ALWAYS, &WITH_WAIT_CHLDEXIT, &[
+        groups: &[&ALWAYS, &WITH_STATS_LOCK, &[
+            RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
             RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("is_child_subreaper"),
+            RuleKind::Carry.of("has_child_subreaper"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Within.of("posix_timers.first").by_map(super::reasons::signal_struct::POSIX_TIMERS),
+            RuleKind::Recurse.of("real_timer").inside("hrtimer"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Reset.of("autogroup").by_map(super::reasons::signal_struct::AUTOGROUP),
@@ -448,16 +609,30 @@ pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::s
     use views::signal_struct::V6_12_95_deb12_rt_amd64 as New;
     new.is_child_subreaper_bits = [0; 1];
     always!(cx, at, old, new);
-    with_stats_lock!(cx, at, old, new);
+    with_wait_chldexit!(cx, at, old, new);
+    with_padding_2!(cx, at, old, new);
     new.flags = old.flags;
+    new.set_is_child_subreaper(old.is_child_subreaper());
+    new.set_has_child_subreaper(old.has_child_subreaper());
+    new._pad_153 = [0; 3];
     // timers of timer_create, linked by k_itimer.list
     new.posix_timers.first = cx
-        .within_required(&at!(at.posix_timers.first), old.posix_timers.first);
+        .link_required(&at!(at.posix_timers.first), old.posix_timers.first);
+    super::hrtimer::v6_1_0_47_amd64(
+        cx,
+        &at!(at.real_timer),
+        &old.real_timer,
+        &mut new.real_timer,
+    );
     new._pad_412 = [0; 4];
-    new._pad_428 = [0; 4];
+    // a seqcount and its spinlock, see there
+    super::seqlock_t::v6_1_0_47_rt_amd64(
+        cx,
+        &at!(at.stats_lock),
+        &old.stats_lock,
+        &mut new.stats_lock,
+    );
     new._pad_1060 = [0; 4];
-    new._pad_1073 = [0; 1];
-    new._pad_1078 = [0; 2];
 }
 
 /// `signal_struct`, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
@@ -468,16 +643,274 @@ pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         to_size: 1160,
         spans: &[Span::new(0, 0, 32), Span::new(40, 40, 112), Span::new(156, 156, 72), Span::new(232, 232, 180), Span::new(416, 416, 12), Span::new(432, 432, 12), Span::new(448, 448, 8), Span::new(464, 464, 88), Span::new(560, 560, 436), Span::new(1000, 1000, 60), Span::new(1064, 1064, 9), Span::new(1074, 1074, 4), Span::new(1080, 1080, 8), Span::new(1096, 1096, 28), Span::new(1136, 1136, 24)],
         padding: &[Bits::new(288, 32), Bits::new(1218, 30), Bits::new(1824, 32), Bits::new(3296, 32), Bits::new(3424, 32), Bits::new(3552, 32), Bits::new(3680, 32), Bits::new(4448, 32), Bits::new(7968, 32), Bits::new(8480, 32), Bits::new(8584, 8), Bits::new(8624, 16), Bits::new(8736, 32), Bits::new(8992, 32), Bits::new(9056, 32)],
-        groups: &[&ALWAYS, &WITH_STATS_LOCK, &[
+        groups: &[&ALWAYS, &WITH_WAIT_CHLDEXIT, &WITH_PADDING_2, &[
             RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("is_child_subreaper"),
+            RuleKind::Carry.of("has_child_subreaper"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Within.of("posix_timers.first").by_map(super::reasons::signal_struct::POSIX_TIMERS),
+            RuleKind::Recurse.of("real_timer").inside("hrtimer"),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Padding.of("(padding)"),
-            RuleKind::Padding.of("(padding)"),
-            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("stats_lock").inside("seqlock_t").by_map(super::reasons::seqlock_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
     },
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_rt_amd64)),
+};
+
+/// 7.2.12+deb13-amd64.
+pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_struct::V7_2_12_deb13_amd64, new: &mut views::signal_struct::V7_2_12_deb13_amd64) {
+    use views::signal_struct::V7_2_12_deb13_amd64 as Old;
+    use views::signal_struct::V7_2_12_deb13_amd64 as New;
+    new.is_child_subreaper_bits = [0; 1];
+    always!(cx, at, old, new);
+    with_padding_2!(cx, at, old, new);
+    with_autoreap!(cx, at, old, new);
+    with_cgroup_threadgroup_rwsem!(cx, at, old, new);
+    // waiters queue with entries on their kernel stacks
+    super::wait_queue_head_t::v6_1_0_47_amd64(
+        cx,
+        &at!(at.wait_chldexit),
+        &old.wait_chldexit,
+        &mut new.wait_chldexit,
+    );
+    new.flags = old.flags;
+    new.set_is_child_subreaper(old.is_child_subreaper());
+    new.set_has_child_subreaper(old.has_child_subreaper());
+    new._pad_129 = [0; 3];
+    // timers of timer_create, linked by k_itimer.list
+    new.posix_timers.first = cx
+        .link_required(&at!(at.posix_timers.first), old.posix_timers.first);
+    new._pad_412 = [0; 4];
+    // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
+    // its parent's
+    new.autogroup = cx.reset(&at!(at.autogroup), old.autogroup, 0);
+    // the parent asked at its making that it be gone when it ends
+    cx.drop_bit_field(
+        at,
+        "autoreap",
+        Bits { offset: 1026, len: 1 },
+        old.autoreap(),
+        0,
+    );
+    // the next timer_create takes a number from the program
+    cx.drop_bit_field(
+        at,
+        "timer_create_restore_ids",
+        Bits { offset: 1027, len: 1 },
+        old.timer_create_restore_ids(),
+        0,
+    );
+}
+
+/// `signal_struct`, 7.2.12+deb13-amd64.
+pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "signal_struct",
+        from_size: 1144,
+        to_size: 1144,
+        spans: &[Span::new(0, 0, 32), Span::new(40, 40, 88), Span::new(132, 132, 81), Span::new(216, 216, 196), Span::new(416, 416, 12), Span::new(432, 432, 20), Span::new(456, 456, 64), Span::new(528, 528, 436), Span::new(968, 968, 60), Span::new(1032, 1032, 28), Span::new(1064, 1064, 9), Span::new(1074, 1074, 4), Span::new(1080, 1080, 16), Span::new(1100, 1100, 32), Span::new(1136, 1136, 8)],
+        padding: &[Bits::new(288, 32), Bits::new(1028, 28), Bits::new(1704, 24), Bits::new(3296, 32), Bits::new(3424, 32), Bits::new(4192, 32), Bits::new(7712, 32), Bits::new(8224, 32), Bits::new(8584, 8), Bits::new(8624, 16)],
+        groups: &[&ALWAYS, &WITH_PADDING_2, &WITH_AUTOREAP, &WITH_CGROUP_THREADGROUP_RWSEM, &[
+            RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("is_child_subreaper"),
+            RuleKind::Carry.of("has_child_subreaper"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Within.of("posix_timers.first").by_map(super::reasons::signal_struct::POSIX_TIMERS),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("autogroup").by_map(super::reasons::signal_struct::AUTOGROUP),
+            RuleKind::Drop.of("autoreap").by_map(super::reasons::signal_struct::AUTOREAP),
+            RuleKind::Drop.of("timer_create_restore_ids").by_map(super::reasons::signal_struct::TIMER_CREATE_RESTORE_IDS),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_2_12_deb13_amd64)),
+};
+
+/// 7.2.12+deb13-rt-amd64.
+pub fn v7_2_12_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_struct::V7_2_12_deb13_rt_amd64, new: &mut views::signal_struct::V7_2_12_deb13_rt_amd64) {
+    use views::signal_struct::V7_2_12_deb13_rt_amd64 as Old;
+    use views::signal_struct::V7_2_12_deb13_rt_amd64 as New;
+    new.is_child_subreaper_bits = [0; 1];
+    always!(cx, at, old, new);
+    with_wait_chldexit!(cx, at, old, new);
+    with_autoreap!(cx, at, old, new);
+    with_stats_lock_2!(cx, at, old, new);
+    new.flags = old.flags;
+    new.set_is_child_subreaper(old.is_child_subreaper());
+    new.set_has_child_subreaper(old.has_child_subreaper());
+    new._pad_153 = [0; 3];
+    // timers of timer_create, linked by k_itimer.list
+    new.posix_timers.first = cx
+        .link_required(&at!(at.posix_timers.first), old.posix_timers.first);
+    new._pad_436 = [0; 4];
+    // the parent asked at its making that it be gone when it ends
+    cx.drop_bit_field(
+        at,
+        "autoreap",
+        Bits { offset: 1218, len: 1 },
+        old.autoreap(),
+        0,
+    );
+    // the next timer_create takes a number from the program
+    cx.drop_bit_field(
+        at,
+        "timer_create_restore_ids",
+        Bits { offset: 1219, len: 1 },
+        old.timer_create_restore_ids(),
+        0,
+    );
+}
+
+/// `signal_struct`, 7.2.12+deb13-rt-amd64.
+pub static V7_2_12_DEB13_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "signal_struct",
+        from_size: 1224,
+        to_size: 1224,
+        spans: &[Span::new(0, 0, 32), Span::new(40, 40, 112), Span::new(156, 156, 81), Span::new(240, 240, 196), Span::new(440, 440, 12), Span::new(456, 456, 12), Span::new(472, 472, 8), Span::new(488, 488, 88), Span::new(584, 584, 436), Span::new(1024, 1024, 60), Span::new(1088, 1088, 12), Span::new(1112, 1112, 25), Span::new(1138, 1138, 4), Span::new(1144, 1144, 8), Span::new(1160, 1160, 28), Span::new(1200, 1200, 24)],
+        padding: &[Bits::new(288, 32), Bits::new(1220, 28), Bits::new(1896, 24), Bits::new(3488, 32), Bits::new(3616, 32), Bits::new(3744, 32), Bits::new(3872, 32), Bits::new(4640, 32), Bits::new(8160, 32), Bits::new(8672, 32), Bits::new(8800, 32), Bits::new(8864, 32), Bits::new(9096, 8), Bits::new(9136, 16), Bits::new(9248, 32), Bits::new(9504, 32), Bits::new(9568, 32)],
+        groups: &[&ALWAYS, &WITH_WAIT_CHLDEXIT, &WITH_AUTOREAP, &WITH_STATS_LOCK_2, &[
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("is_child_subreaper"),
+            RuleKind::Carry.of("has_child_subreaper"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Within.of("posix_timers.first").by_map(super::reasons::signal_struct::POSIX_TIMERS),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Drop.of("autoreap").by_map(super::reasons::signal_struct::AUTOREAP),
+            RuleKind::Drop.of("timer_create_restore_ids").by_map(super::reasons::signal_struct::TIMER_CREATE_RESTORE_IDS),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_2_12_deb13_rt_amd64)),
+};
+
+/// 7.3.4+deb13-amd64.
+pub fn v7_3_4_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_struct::V7_3_4_deb13_amd64, new: &mut views::signal_struct::V7_3_4_deb13_amd64) {
+    use views::signal_struct::V7_3_4_deb13_amd64 as Old;
+    use views::signal_struct::V7_3_4_deb13_amd64 as New;
+    new.autoreap_bits = [0; 1];
+    always!(cx, at, old, new);
+    with_padding_2!(cx, at, old, new);
+    with_autoreap!(cx, at, old, new);
+    with_cgroup_threadgroup_rwsem!(cx, at, old, new);
+    // waiters queue with entries on their kernel stacks
+    super::wait_queue_head_t::v6_1_0_47_amd64(
+        cx,
+        &at!(at.wait_chldexit),
+        &old.wait_chldexit,
+        &mut new.wait_chldexit,
+    );
+    new.flags = old.flags;
+    new.is_child_subreaper = old.is_child_subreaper;
+    new.has_child_subreaper = old.has_child_subreaper;
+    new._pad_131 = [0; 1];
+    // timers of timer_create, linked by k_itimer.list
+    new.posix_timers.first = cx
+        .link_required(&at!(at.posix_timers.first), old.posix_timers.first);
+    new._pad_412 = [0; 4];
+    // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
+    // its parent's
+    new.autogroup = cx.reset(&at!(at.autogroup), old.autogroup, 0);
+    // the parent asked at its making that it be gone when it ends
+    cx.drop_bit_field(
+        at,
+        "autoreap",
+        Bits { offset: 1040, len: 1 },
+        old.autoreap(),
+        0,
+    );
+    // the next timer_create takes a number from the program
+    cx.drop_bit_field(
+        at,
+        "timer_create_restore_ids",
+        Bits { offset: 1041, len: 1 },
+        old.timer_create_restore_ids(),
+        0,
+    );
+}
+
+/// `signal_struct`, 7.3.4+deb13-amd64.
+pub static V7_3_4_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "signal_struct",
+        from_size: 1144,
+        to_size: 1144,
+        spans: &[Span::new(0, 0, 32), Span::new(40, 40, 90), Span::new(132, 132, 81), Span::new(216, 216, 196), Span::new(416, 416, 12), Span::new(432, 432, 20), Span::new(456, 456, 64), Span::new(528, 528, 436), Span::new(968, 968, 60), Span::new(1032, 1032, 28), Span::new(1064, 1064, 9), Span::new(1074, 1074, 4), Span::new(1080, 1080, 16), Span::new(1100, 1100, 32), Span::new(1136, 1136, 8)],
+        padding: &[Bits::new(288, 32), Bits::new(1042, 14), Bits::new(1704, 24), Bits::new(3296, 32), Bits::new(3424, 32), Bits::new(4192, 32), Bits::new(7712, 32), Bits::new(8224, 32), Bits::new(8584, 8), Bits::new(8624, 16)],
+        groups: &[&ALWAYS, &WITH_PADDING_2, &WITH_AUTOREAP, &WITH_CGROUP_THREADGROUP_RWSEM, &[
+            RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("is_child_subreaper"),
+            RuleKind::Carry.of("has_child_subreaper"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Within.of("posix_timers.first").by_map(super::reasons::signal_struct::POSIX_TIMERS),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("autogroup").by_map(super::reasons::signal_struct::AUTOGROUP),
+            RuleKind::Drop.of("autoreap").by_map(super::reasons::signal_struct::AUTOREAP),
+            RuleKind::Drop.of("timer_create_restore_ids").by_map(super::reasons::signal_struct::TIMER_CREATE_RESTORE_IDS),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_3_4_deb13_amd64)),
+};
+
+/// 7.3.4+deb13-rt-amd64.
+pub fn v7_3_4_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_struct::V7_3_4_deb13_rt_amd64, new: &mut views::signal_struct::V7_3_4_deb13_rt_amd64) {
+    use views::signal_struct::V7_3_4_deb13_rt_amd64 as Old;
+    use views::signal_struct::V7_3_4_deb13_rt_amd64 as New;
+    new.autoreap_bits = [0; 1];
+    always!(cx, at, old, new);
+    with_wait_chldexit!(cx, at, old, new);
+    with_autoreap!(cx, at, old, new);
+    with_stats_lock_2!(cx, at, old, new);
+    new.flags = old.flags;
+    new.is_child_subreaper = old.is_child_subreaper;
+    new.has_child_subreaper = old.has_child_subreaper;
+    new._pad_155 = [0; 1];
+    // timers of timer_create, linked by k_itimer.list
+    new.posix_timers.first = cx
+        .link_required(&at!(at.posix_timers.first), old.posix_timers.first);
+    new._pad_436 = [0; 4];
+    // the parent asked at its making that it be gone when it ends
+    cx.drop_bit_field(
+        at,
+        "autoreap",
+        Bits { offset: 1232, len: 1 },
+        old.autoreap(),
+        0,
+    );
+    // the next timer_create takes a number from the program
+    cx.drop_bit_field(
+        at,
+        "timer_create_restore_ids",
+        Bits { offset: 1233, len: 1 },
+        old.timer_create_restore_ids(),
+        0,
+    );
+}
+
+/// `signal_struct`, 7.3.4+deb13-rt-amd64.
+pub static V7_3_4_DEB13_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "signal_struct",
+        from_size: 1224,
+        to_size: 1224,
+        spans: &[Span::new(0, 0, 32), Span::new(40, 40, 114), Span::new(156, 156, 81), Span::new(240, 240, 196), Span::new(440, 440, 12), Span::new(456, 456, 12), Span::new(472, 472, 8), Span::new(488, 488, 88), Span::new(584, 584, 436), Span::new(1024, 1024, 60), Span::new(1088, 1088, 12), Span::new(1112, 1112, 25), Span::new(1138, 1138, 4), Span::new(1144, 1144, 8), Span::new(1160, 1160, 28), Span::new(1200, 1200, 24)],
+        padding: &[Bits::new(288, 32), Bits::new(1234, 14), Bits::new(1896, 24), Bits::new(3488, 32), Bits::new(3616, 32), Bits::new(3744, 32), Bits::new(3872, 32), Bits::new(4640, 32), Bits::new(8160, 32), Bits::new(8672, 32), Bits::new(8800, 32), Bits::new(8864, 32), Bits::new(9096, 8), Bits::new(9136, 16), Bits::new(9248, 32), Bits::new(9504, 32), Bits::new(9568, 32)],
+        groups: &[&ALWAYS, &WITH_WAIT_CHLDEXIT, &WITH_AUTOREAP, &WITH_STATS_LOCK_2, &[
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("is_child_subreaper"),
+            RuleKind::Carry.of("has_child_subreaper"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Within.of("posix_timers.first").by_map(super::reasons::signal_struct::POSIX_TIMERS),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Drop.of("autoreap").by_map(super::reasons::signal_struct::AUTOREAP),
+            RuleKind::Drop.of("timer_create_restore_ids").by_map(super::reasons::signal_struct::TIMER_CREATE_RESTORE_IDS),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_3_4_deb13_rt_amd64)),
 };

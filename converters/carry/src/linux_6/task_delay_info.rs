@@ -123,3 +123,73 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
     },
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_amd64)),
 };
+
+/// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_delay_info::V7_2_12_deb13_amd64, new: &mut views::task_delay_info::V7_2_12_deb13_amd64) {
+    use views::task_delay_info::V7_2_12_deb13_amd64 as Old;
+    use views::task_delay_info::V7_2_12_deb13_amd64 as New;
+    always!(cx, at, old, new);
+    new.blkio_delay_max = old.blkio_delay_max;
+    new.blkio_delay_min = old.blkio_delay_min;
+    new.swapin_delay_max = old.swapin_delay_max;
+    new.swapin_delay_min = old.swapin_delay_min;
+    new.freepages_delay_max = old.freepages_delay_max;
+    new.freepages_delay_min = old.freepages_delay_min;
+    new.thrashing_delay_max = old.thrashing_delay_max;
+    new.thrashing_delay_min = old.thrashing_delay_min;
+    new.compact_delay_max = old.compact_delay_max;
+    new.compact_delay_min = old.compact_delay_min;
+    new.wpcopy_delay_max = old.wpcopy_delay_max;
+    new.wpcopy_delay_min = old.wpcopy_delay_min;
+    new.irq_delay_max = old.irq_delay_max;
+    new.irq_delay_min = old.irq_delay_min;
+    new.irq_delay = old.irq_delay;
+    new.irq_count = old.irq_count;
+    new._pad_252 = [0; 4];
+    new.blkio_delay_max_ts = old.blkio_delay_max_ts;
+    new.swapin_delay_max_ts = old.swapin_delay_max_ts;
+    new.freepages_delay_max_ts = old.freepages_delay_max_ts;
+    new.thrashing_delay_max_ts = old.thrashing_delay_max_ts;
+    new.compact_delay_max_ts = old.compact_delay_max_ts;
+    new.wpcopy_delay_max_ts = old.wpcopy_delay_max_ts;
+    new.irq_delay_max_ts = old.irq_delay_max_ts;
+}
+
+/// `task_delay_info`, 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "task_delay_info",
+        from_size: 368,
+        to_size: 368,
+        spans: &[Span::new(8, 8, 244), Span::new(256, 256, 112)],
+        padding: &[Bits::new(32, 32), Bits::new(2016, 32)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Carry.of("blkio_delay_max"),
+            RuleKind::Carry.of("blkio_delay_min"),
+            RuleKind::Carry.of("swapin_delay_max"),
+            RuleKind::Carry.of("swapin_delay_min"),
+            RuleKind::Carry.of("freepages_delay_max"),
+            RuleKind::Carry.of("freepages_delay_min"),
+            RuleKind::Carry.of("thrashing_delay_max"),
+            RuleKind::Carry.of("thrashing_delay_min"),
+            RuleKind::Carry.of("compact_delay_max"),
+            RuleKind::Carry.of("compact_delay_min"),
+            RuleKind::Carry.of("wpcopy_delay_max"),
+            RuleKind::Carry.of("wpcopy_delay_min"),
+            RuleKind::Carry.of("irq_delay_max"),
+            RuleKind::Carry.of("irq_delay_min"),
+            RuleKind::Carry.of("irq_delay"),
+            RuleKind::Carry.of("irq_count"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("blkio_delay_max_ts"),
+            RuleKind::Carry.of("swapin_delay_max_ts"),
+            RuleKind::Carry.of("freepages_delay_max_ts"),
+            RuleKind::Carry.of("thrashing_delay_max_ts"),
+            RuleKind::Carry.of("compact_delay_max_ts"),
+            RuleKind::Carry.of("wpcopy_delay_max_ts"),
+            RuleKind::Carry.of("irq_delay_max_ts"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_2_12_deb13_amd64)),
+};

@@ -9,30 +9,6 @@ use kernel_structs_views::linux_6 as views;
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __linux_6_task_struct_with_thread_info {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        $crate::linux_6::thread_info::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.thread_info),
-            &$old.thread_info,
-            &mut $new.thread_info,
-        );
-        $new._pad_76 = [0; 4];
-        $new._pad_124 = [0; 4];
-        $new._pad_2116 = [0; 4];
-    };
-}
-pub use __linux_6_task_struct_with_thread_info as with_thread_info;
-
-pub static WITH_THREAD_INFO: [FieldRule; 4] = [
-    RuleKind::Recurse.of("thread_info").inside("thread_info"),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Padding.of("(padding)"),
-];
-
-#[doc(hidden)]
-#[macro_export]
 macro_rules! __linux_6_task_struct_with_padding_2 {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new._pad_28 = [0; 4];
@@ -46,7 +22,6 @@ macro_rules! __linux_6_task_struct_with_padding_2 {
         $new._pad_2346 = [0; 6];
         $new._pad_3428 = [0; 4];
         $new._pad_3596 = [0; 4];
-        $new._pad_3708 = [0; 4];
         $new._pad_3804 = [0; 4];
         $new._pad_3924 = [0; 4];
         $new._pad_4972 = [0; 12];
@@ -56,8 +31,7 @@ macro_rules! __linux_6_task_struct_with_padding_2 {
 }
 pub use __linux_6_task_struct_with_padding_2 as with_padding_2;
 
-pub static WITH_PADDING_2: [FieldRule; 17] = [
-    RuleKind::Padding.of("(padding)"),
+pub static WITH_PADDING_2: [FieldRule; 16] = [
     RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
@@ -180,33 +154,6 @@ macro_rules! __linux_6_task_struct_always {
         // nesting of RCU-trace readers, zero outside kernel code
         $new.trc_reader_nesting = $cx
             .reset(&$crate::linux_6::runtime::at!($at.trc_reader_nesting), $old.trc_reader_nesting, 0);
-        // CPU that RCU-trace asks about this task, -1 for none
-        $new.trc_ipi_to_cpu = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.trc_ipi_to_cpu), $old.trc_ipi_to_cpu, -1);
-        // what RCU-trace waits for from this reader
-        $new.trc_reader_special.as_mut_bytes().fill(0);
-        // membership of a kernel list is rebuilt by whoever keeps the list
-        $crate::linux_6::list_head::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.trc_holdout_list),
-            &$old.trc_holdout_list,
-            &mut $new.trc_holdout_list,
-        );
-        $crate::linux_6::list_head::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.trc_blkd_node),
-            &$old.trc_blkd_node,
-            &mut $new.trc_blkd_node,
-        );
-        // CPU with the list of the blocked readers this one is on
-        $new.trc_blkd_cpu = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.trc_blkd_cpu), $old.trc_blkd_cpu, 0);
-        $crate::linux_6::sched_info::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.sched_info),
-            &$old.sched_info,
-            &mut $new.sched_info,
-        );
         // the ring of all processes
         $new.tasks.next = $cx
             .link(&$crate::linux_6::runtime::at!($at.tasks.next), &$crate::linux_6::runtime::at!($at.tasks), $old.tasks.next);
@@ -535,21 +482,6 @@ macro_rules! __linux_6_task_struct_always {
         $new.closid = $cx.reset(&$crate::linux_6::runtime::at!($at.closid), $old.closid, 0);
         // monitor that resctrl gave the task's group on this machine
         $new.rmid = $cx.reset(&$crate::linux_6::runtime::at!($at.rmid), $old.rmid, 0);
-        // head of the list of robust futexes, in the program
-        $new.robust_list = $old.robust_list;
-        // head of the list of robust futexes of a 32-bit program
-        $new.compat_robust_list = $old.compat_robust_list;
-        // PI futexes the task holds while others wait
-        $crate::linux_6::list_head::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.pi_state_list),
-            &$old.pi_state_list,
-            &mut $new.pi_state_list,
-        );
-        // a spare allocated before it is needed
-        $new.pi_state_cache = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.pi_state_cache), $old.pi_state_cache, 0);
-        $new.futex_state = $old.futex_state;
         // membership of a kernel list is rebuilt by whoever keeps the list
         $crate::linux_6::list_head::v6_1_0_47_amd64(
             $cx,
@@ -561,17 +493,6 @@ macro_rules! __linux_6_task_struct_always {
         $new.mempolicy = $cx.follow(&$crate::linux_6::runtime::at!($at.mempolicy), $old.mempolicy);
         $new.il_prev = $old.il_prev;
         $new.pref_node_fork = $old.pref_node_fork;
-        // the thread's struct rseq, in the program
-        $new.rseq = $old.rseq;
-        $new.rseq_sig = $old.rseq_sig;
-        $new.rseq_event_mask = $old.rseq_event_mask;
-        // CPUs whose TLB is still to be flushed for pages that reclaim took
-        $crate::linux_6::tlbflush_unmap_batch::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.tlb_ubc),
-            &$old.tlb_ubc,
-            &mut $new.tlb_ubc,
-        );
         // how many references the old kernel held, kept for readers of the image
         $new.rcu_users = $old.rcu_users;
         // pipe kept for the next splice between files
@@ -665,17 +586,11 @@ macro_rules! __linux_6_task_struct_always {
             $old.rcu_read_unlock_special.as_bytes(),
             &[0; 4],
         );
-        // what RCU-trace waits for from this reader
-        $cx.drop_kept(
-            &$crate::linux_6::runtime::at!($at.trc_reader_special, old),
-            $old.trc_reader_special.as_bytes(),
-            &[0; 4],
-        );
     };
 }
 pub use __linux_6_task_struct_always as always;
 
-pub static ALWAYS: [FieldRule; 210] = [
+pub static ALWAYS: [FieldRule; 194] = [
     RuleKind::Reset.of("stack").by_map(super::reasons::task_struct::STACK),
     RuleKind::Carry.of("usage").by_map(super::reasons::refcount_t::WHOLE),
     RuleKind::Reset.of("on_cpu").by_map(super::reasons::task_struct::ON_CPU),
@@ -712,12 +627,6 @@ pub static ALWAYS: [FieldRule; 210] = [
     RuleKind::Reset.of("rcu_tasks_idle_cpu").by_map(super::reasons::task_struct::RCU_TASKS_IDLE_CPU),
     RuleKind::Reset.of("rcu_tasks_holdout_list").inside("list_head").by_map(super::reasons::list_head::WHOLE),
     RuleKind::Reset.of("trc_reader_nesting").by_map(super::reasons::task_struct::TRC_READER_NESTING),
-    RuleKind::Reset.of("trc_ipi_to_cpu").by_map(super::reasons::task_struct::TRC_IPI_TO_CPU),
-    RuleKind::Reset.of("trc_reader_special").by_map(super::reasons::task_struct::TRC_READER_SPECIAL),
-    RuleKind::Reset.of("trc_holdout_list").inside("list_head").by_map(super::reasons::list_head::WHOLE),
-    RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map(super::reasons::list_head::WHOLE),
-    RuleKind::Reset.of("trc_blkd_cpu").by_map(super::reasons::task_struct::TRC_BLKD_CPU),
-    RuleKind::Recurse.of("sched_info").inside("sched_info"),
     RuleKind::Within.of("tasks.next").by_map(super::reasons::task_struct::TASKS),
     RuleKind::Within.of("tasks.prev").by_map(super::reasons::task_struct::TASKS),
     RuleKind::Reset.of("pushable_tasks.prio").by_map(super::reasons::task_struct::PUSHABLE_TASKS),
@@ -839,19 +748,10 @@ pub static ALWAYS: [FieldRule; 210] = [
     RuleKind::Reset.of("cg_list").inside("list_head").by_map(super::reasons::list_head::WHOLE),
     RuleKind::Reset.of("closid").by_map(super::reasons::task_struct::CLOSID),
     RuleKind::Reset.of("rmid").by_map(super::reasons::task_struct::RMID),
-    RuleKind::User.of("robust_list").by_map(super::reasons::task_struct::ROBUST_LIST),
-    RuleKind::User.of("compat_robust_list").by_map(super::reasons::task_struct::COMPAT_ROBUST_LIST),
-    RuleKind::Reset.of("pi_state_list").inside("list_head").by_map(super::reasons::task_struct::PI_STATE_LIST),
-    RuleKind::Reset.of("pi_state_cache").by_map(super::reasons::task_struct::PI_STATE_CACHE),
-    RuleKind::Carry.of("futex_state"),
     RuleKind::Reset.of("perf_event_list").inside("list_head").by_map(super::reasons::list_head::WHOLE),
     RuleKind::Follow.of("mempolicy").by_map(super::reasons::task_struct::MEMPOLICY),
     RuleKind::Carry.of("il_prev"),
     RuleKind::Carry.of("pref_node_fork"),
-    RuleKind::User.of("rseq").by_map(super::reasons::task_struct::RSEQ),
-    RuleKind::Carry.of("rseq_sig"),
-    RuleKind::Carry.of("rseq_event_mask"),
-    RuleKind::Reset.of("tlb_ubc").inside("tlbflush_unmap_batch").by_map(super::reasons::tlbflush_unmap_batch::WHOLE),
     RuleKind::Carry.of("rcu_users").by_map(super::reasons::refcount_t::WHOLE),
     RuleKind::Reset.of("splice_pipe").by_map(super::reasons::task_struct::SPLICE_PIPE),
     RuleKind::Recurse.of("task_frag").inside("page_frag"),
@@ -885,7 +785,6 @@ pub static ALWAYS: [FieldRule; 210] = [
     RuleKind::Reset.of("rethooks").inside("llist_head").by_map(super::reasons::llist_head::WHOLE),
     RuleKind::Reset.of("l1d_flush_kill").inside("callback_head").by_map(super::reasons::callback_head::WHOLE),
     RuleKind::Drop.of("rcu_read_unlock_special").by_map(super::reasons::task_struct::RCU_READ_UNLOCK_SPECIAL),
-    RuleKind::Drop.of("trc_reader_special").by_map(super::reasons::task_struct::TRC_READER_SPECIAL),
 ];
 
 #[doc(hidden)]
@@ -984,6 +883,92 @@ pub static WITH_SE: [FieldRule; 16] = [
 
 #[doc(hidden)]
 #[macro_export]
+macro_rules! __linux_6_task_struct_with_trc_ipi_to_cpu {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        // CPU that RCU-trace asks about this task, -1 for none
+        $new.trc_ipi_to_cpu = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.trc_ipi_to_cpu), $old.trc_ipi_to_cpu, -1);
+        // what RCU-trace waits for from this reader
+        $new.trc_reader_special.as_mut_bytes().fill(0);
+        // membership of a kernel list is rebuilt by whoever keeps the list
+        $crate::linux_6::list_head::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.trc_holdout_list),
+            &$old.trc_holdout_list,
+            &mut $new.trc_holdout_list,
+        );
+        $crate::linux_6::list_head::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.trc_blkd_node),
+            &$old.trc_blkd_node,
+            &mut $new.trc_blkd_node,
+        );
+        // CPU with the list of the blocked readers this one is on
+        $new.trc_blkd_cpu = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.trc_blkd_cpu), $old.trc_blkd_cpu, 0);
+        $crate::linux_6::sched_info::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.sched_info),
+            &$old.sched_info,
+            &mut $new.sched_info,
+        );
+        // head of the list of robust futexes, in the program
+        $new.robust_list = $old.robust_list;
+        // head of the list of robust futexes of a 32-bit program
+        $new.compat_robust_list = $old.compat_robust_list;
+        // PI futexes the task holds while others wait
+        $crate::linux_6::list_head::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.pi_state_list),
+            &$old.pi_state_list,
+            &mut $new.pi_state_list,
+        );
+        // a spare allocated before it is needed
+        $new.pi_state_cache = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.pi_state_cache), $old.pi_state_cache, 0);
+        $new.futex_state = $old.futex_state;
+        // the thread's struct rseq, in the program
+        $new.rseq = $old.rseq;
+        $new.rseq_sig = $old.rseq_sig;
+        $new.rseq_event_mask = $old.rseq_event_mask;
+        // CPUs whose TLB is still to be flushed for pages that reclaim took
+        $crate::linux_6::tlbflush_unmap_batch::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.tlb_ubc),
+            &$old.tlb_ubc,
+            &mut $new.tlb_ubc,
+        );
+        // what RCU-trace waits for from this reader
+        $cx.drop_kept(
+            &$crate::linux_6::runtime::at!($at.trc_reader_special, old),
+            $old.trc_reader_special.as_bytes(),
+            &[0; 4],
+        );
+    };
+}
+pub use __linux_6_task_struct_with_trc_ipi_to_cpu as with_trc_ipi_to_cpu;
+
+pub static WITH_TRC_IPI_TO_CPU: [FieldRule; 16] = [
+    RuleKind::Reset.of("trc_ipi_to_cpu").by_map(super::reasons::task_struct::TRC_IPI_TO_CPU),
+    RuleKind::Reset.of("trc_reader_special").by_map(super::reasons::task_struct::TRC_READER_SPECIAL),
+    RuleKind::Reset.of("trc_holdout_list").inside("list_head").by_map(super::reasons::list_head::WHOLE),
+    RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map(super::reasons::list_head::WHOLE),
+    RuleKind::Reset.of("trc_blkd_cpu").by_map(super::reasons::task_struct::TRC_BLKD_CPU),
+    RuleKind::Recurse.of("sched_info").inside("sched_info"),
+    RuleKind::User.of("robust_list").by_map(super::reasons::task_struct::ROBUST_LIST),
+    RuleKind::User.of("compat_robust_list").by_map(super::reasons::task_struct::COMPAT_ROBUST_LIST),
+    RuleKind::Reset.of("pi_state_list").inside("list_head").by_map(super::reasons::task_struct::PI_STATE_LIST),
+    RuleKind::Reset.of("pi_state_cache").by_map(super::reasons::task_struct::PI_STATE_CACHE),
+    RuleKind::Carry.of("futex_state"),
+    RuleKind::User.of("rseq").by_map(super::reasons::task_struct::RSEQ),
+    RuleKind::Carry.of("rseq_sig"),
+    RuleKind::Carry.of("rseq_event_mask"),
+    RuleKind::Reset.of("tlb_ubc").inside("tlbflush_unmap_batch").by_map(super::reasons::tlbflush_unmap_batch::WHOLE),
+    RuleKind::Drop.of("trc_reader_special").by_map(super::reasons::task_struct::TRC_READER_SPECIAL),
+];
+
+#[doc(hidden)]
+#[macro_export]
 macro_rules! __linux_6_task_struct_with_posix_cputimers_work {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new._pad_2756 = [0; 4];
@@ -995,6 +980,35 @@ macro_rules! __linux_6_task_struct_with_posix_cputimers_work {
             &mut $new.posix_cputimers_work,
         );
         $new._pad_3156 = [0; 4];
+        // a free mutex has no owner, and nobody spins for it
+        $crate::linux_6::mutex::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.futex_exit_mutex),
+            &$old.futex_exit_mutex,
+            &mut $new.futex_exit_mutex,
+        );
+        $crate::linux_6::mutex::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.perf_event_mutex),
+            &$old.perf_event_mutex,
+            &mut $new.perf_event_mutex,
+        );
+    };
+}
+pub use __linux_6_task_struct_with_posix_cputimers_work as with_posix_cputimers_work;
+
+pub static WITH_POSIX_CPUTIMERS_WORK: [FieldRule; 5] = [
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Reset.of("posix_cputimers_work").inside("posix_cputimers_work").by_map(super::reasons::posix_cputimers_work::WHOLE),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+    RuleKind::Reset.of("perf_event_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_task_struct_with_alloc_lock {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         // nobody holds a lock of a frozen task
         $crate::linux_6::spinlock_t::v6_1_0_47_amd64(
             $cx,
@@ -1008,19 +1022,6 @@ macro_rules! __linux_6_task_struct_with_posix_cputimers_work {
             &$crate::linux_6::runtime::at!($at.mems_allowed_seq),
             &$old.mems_allowed_seq,
             &mut $new.mems_allowed_seq,
-        );
-        // a free mutex has no owner, and nobody spins for it
-        $crate::linux_6::mutex::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.futex_exit_mutex),
-            &$old.futex_exit_mutex,
-            &mut $new.futex_exit_mutex,
-        );
-        $crate::linux_6::mutex::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.perf_event_mutex),
-            &$old.perf_event_mutex,
-            &mut $new.perf_event_mutex,
         );
         // pass over mm that NUMA balancing made last, restarted
         $new.numa_scan_seq = $cx
@@ -1065,16 +1066,11 @@ macro_rules! __linux_6_task_struct_with_posix_cputimers_work {
         $new.numa_pages_migrated = $old.numa_pages_migrated;
     };
 }
-pub use __linux_6_task_struct_with_posix_cputimers_work as with_posix_cputimers_work;
+pub use __linux_6_task_struct_with_alloc_lock as with_alloc_lock;
 
-pub static WITH_POSIX_CPUTIMERS_WORK: [FieldRule; 22] = [
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Reset.of("posix_cputimers_work").inside("posix_cputimers_work").by_map(super::reasons::posix_cputimers_work::WHOLE),
-    RuleKind::Padding.of("(padding)"),
+pub static WITH_ALLOC_LOCK: [FieldRule; 17] = [
     RuleKind::Reset.of("alloc_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
     RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map(super::reasons::seqcount_spinlock_t::WHOLE),
-    RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
-    RuleKind::Reset.of("perf_event_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
     RuleKind::Reset.of("numa_scan_seq").by_map(super::reasons::task_struct::NUMA_SCAN_SEQ),
     RuleKind::Carry.of("numa_scan_period"),
     RuleKind::Carry.of("numa_scan_period_max"),
@@ -1127,7 +1123,7 @@ pub static WITH_MCE_VADDR: [FieldRule; 7] = [
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __linux_6_task_struct_with_thread_info_2 {
+macro_rules! __linux_6_task_struct_with_thread_info {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $crate::linux_6::thread_info::v6_1_0_47_rt_amd64(
             $cx,
@@ -1150,21 +1146,17 @@ macro_rules! __linux_6_task_struct_with_thread_info_2 {
         $new._pad_3220 = [0; 4];
         $new._pad_3348 = [0; 4];
         $new._pad_3396 = [0; 4];
-        $new._pad_3532 = [0; 4];
         $new._pad_3820 = [0; 4];
         $new._pad_3900 = [0; 4];
-        $new._pad_3916 = [0; 4];
         $new._pad_4964 = [0; 12];
         $new._pad_5100 = [0; 4];
         $new._pad_5140 = [0; 4];
     };
 }
-pub use __linux_6_task_struct_with_thread_info_2 as with_thread_info_2;
+pub use __linux_6_task_struct_with_thread_info as with_thread_info;
 
-pub static WITH_THREAD_INFO_2: [FieldRule; 23] = [
+pub static WITH_THREAD_INFO: [FieldRule; 21] = [
     RuleKind::Recurse.of("thread_info").inside("thread_info"),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
@@ -1189,7 +1181,7 @@ pub static WITH_THREAD_INFO_2: [FieldRule; 23] = [
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __linux_6_task_struct_with_alloc_lock {
+macro_rules! __linux_6_task_struct_with_softirq_disable_cnt {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         // work queued to deliver expired CPU timers on the way back to user mode
         $crate::linux_6::posix_cputimers_work::v6_1_0_47_rt_amd64(
@@ -1216,26 +1208,19 @@ macro_rules! __linux_6_task_struct_with_alloc_lock {
         // a free mutex has no owner, and nobody spins for it
         $crate::linux_6::mutex::v6_1_0_47_rt_amd64(
             $cx,
-            &$crate::linux_6::runtime::at!($at.futex_exit_mutex),
-            &$old.futex_exit_mutex,
-            &mut $new.futex_exit_mutex,
-        );
-        $crate::linux_6::mutex::v6_1_0_47_rt_amd64(
-            $cx,
             &$crate::linux_6::runtime::at!($at.perf_event_mutex),
             &$old.perf_event_mutex,
             &mut $new.perf_event_mutex,
         );
     };
 }
-pub use __linux_6_task_struct_with_alloc_lock as with_alloc_lock;
+pub use __linux_6_task_struct_with_softirq_disable_cnt as with_softirq_disable_cnt;
 
-pub static WITH_ALLOC_LOCK: [FieldRule; 6] = [
+pub static WITH_SOFTIRQ_DISABLE_CNT: [FieldRule; 5] = [
     RuleKind::Reset.of("posix_cputimers_work").inside("posix_cputimers_work").by_map(super::reasons::posix_cputimers_work::WHOLE),
     RuleKind::Reset.of("alloc_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
     RuleKind::Carry.of("softirq_disable_cnt"),
     RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map(super::reasons::seqcount_spinlock_t::WHOLE),
-    RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
     RuleKind::Reset.of("perf_event_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
 ];
 
@@ -1255,31 +1240,10 @@ macro_rules! __linux_6_task_struct_with_dl {
             &$old.dl,
             &mut $new.dl,
         );
-        // deadline server the running task was picked by
-        $new.dl_server = $cx.reset(&$crate::linux_6::runtime::at!($at.dl_server), $old.dl_server, 0);
         $new._pad_696 = [0; 8];
-        $crate::linux_6::sched_statistics::v6_12_95_deb12_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.stats),
-            &$old.stats,
-            &mut $new.stats,
-        );
-        // capacity of the strongest CPU the task may run on, computed from its affinity
-        $new.max_allowed_capacity = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.max_allowed_capacity), $old.max_allowed_capacity, 1024);
         $new._pad_988 = [0; 4];
         $new._pad_2052 = [0; 4];
         $new._pad_2090 = [0; 2];
-        // CPU with the list that a dying task is on
-        $new.rcu_tasks_exit_cpu = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.rcu_tasks_exit_cpu), $old.rcu_tasks_exit_cpu, 0);
-        // membership of a kernel list is rebuilt by whoever keeps the list
-        $crate::linux_6::list_head::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.rcu_tasks_exit_list),
-            &$old.rcu_tasks_exit_list,
-            &mut $new.rcu_tasks_exit_list,
-        );
         $new._pad_2148 = [0; 4];
         $new._pad_2188 = [0; 4];
         // file whose pages must not be faulted in while bcachefs writes it directly
@@ -1290,13 +1254,7 @@ macro_rules! __linux_6_task_struct_with_dl {
                 0,
             );
         $new._pad_2357 = [0; 3];
-        $new.set_sched_rt_mutex($old.sched_rt_mutex());
         $new._pad_2362 = [0; 6];
-        $new.perf_recursion = $old.perf_recursion;
-        // perf events that watch the task
-        $new.perf_event_ctxp = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.perf_event_ctxp), $old.perf_event_ctxp, 0);
-        $new.il_weight = $old.il_weight;
         $new.rseq_len = $old.rseq_len;
         // concurrency id the task has while it runs, -1 off the CPU
         $new.mm_cid = $cx.reset(&$crate::linux_6::runtime::at!($at.mm_cid), $old.mm_cid, -1);
@@ -1315,25 +1273,6 @@ macro_rules! __linux_6_task_struct_with_dl {
             );
         $new.cid_work.func = $cx
             .reset(&$crate::linux_6::runtime::at!($at.cid_work.func), $old.cid_work.func, 0);
-        // fill of ret_stack, which is not carried
-        $new.curr_ret_stack = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.curr_ret_stack), $old.curr_ret_stack, 0);
-        // cached handle of the task's memory cgroup
-        $new.objcg = $cx.reset(&$crate::linux_6::runtime::at!($at.objcg), $old.objcg, 1);
-        // device whose congestion is waited for on the way to user mode
-        $new.throttle_disk = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.throttle_disk), $old.throttle_disk, 0);
-        // link and function of a callback that is pending only while an object is being freed or
-        // work is queued
-        $crate::linux_6::callback_head::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.rcu),
-            &$old.rcu,
-            &mut $new.rcu,
-        );
-        // networking BPF program under way, on the kernel stack
-        $new.bpf_net_context = $cx
-            .reset_strict(&$crate::linux_6::runtime::at!($at.bpf_net_context), $old.bpf_net_context, 0);
         $crate::linux_6::thread_struct::v6_12_95_deb12_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.thread),
@@ -1361,27 +1300,18 @@ macro_rules! __linux_6_task_struct_with_dl {
 }
 pub use __linux_6_task_struct_with_dl as with_dl;
 
-pub static WITH_DL: [FieldRule; 35] = [
+pub static WITH_DL: [FieldRule; 21] = [
     RuleKind::Recurse.of("se").inside("sched_entity"),
     RuleKind::Recurse.of("dl").inside("sched_dl_entity"),
-    RuleKind::Reset.of("dl_server").by_map(super::reasons::task_struct::DL_SERVER),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Recurse.of("stats").inside("sched_statistics"),
-    RuleKind::Reset.of("max_allowed_capacity").by_map(super::reasons::task_struct::MAX_ALLOWED_CAPACITY),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
-    RuleKind::Reset.of("rcu_tasks_exit_cpu").by_map(super::reasons::task_struct::RCU_TASKS_EXIT_CPU),
-    RuleKind::Reset.of("rcu_tasks_exit_list").inside("list_head").by_map(super::reasons::list_head::WHOLE),
+    RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Reset.of("faults_disabled_mapping").by_map(super::reasons::task_struct::FAULTS_DISABLED_MAPPING),
     RuleKind::Padding.of("(padding)"),
-    RuleKind::Carry.of("sched_rt_mutex"),
     RuleKind::Padding.of("(padding)"),
-    RuleKind::Carry.of("perf_recursion"),
-    RuleKind::Reset.of("perf_event_ctxp").by_map(super::reasons::task_struct::PERF_EVENT_CTXP),
-    RuleKind::Carry.of("il_weight"),
     RuleKind::Carry.of("rseq_len"),
     RuleKind::Reset.of("mm_cid").by_map(super::reasons::task_struct::MM_CID),
     RuleKind::Reset.of("last_mm_cid").by_map(super::reasons::task_struct::LAST_MM_CID),
@@ -1389,14 +1319,510 @@ pub static WITH_DL: [FieldRule; 35] = [
     RuleKind::Carry.of("mm_cid_active"),
     RuleKind::Reset.of("cid_work.next").by_map(super::reasons::task_struct::CID_WORK),
     RuleKind::Reset.of("cid_work.func").by_map(super::reasons::task_struct::CID_WORK),
+    RuleKind::Recurse.of("thread").inside("thread_struct"),
+    RuleKind::Drop.of("in_execve").by_map(super::reasons::task_struct::IN_EXECVE),
+    RuleKind::Drop.of("in_iowait").by_map(super::reasons::task_struct::IN_IOWAIT),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_task_struct_with_dl_server {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        // deadline server the running task was picked by
+        $new.dl_server = $cx.reset(&$crate::linux_6::runtime::at!($at.dl_server), $old.dl_server, 0);
+        // capacity of the strongest CPU the task may run on, computed from its affinity
+        $new.max_allowed_capacity = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.max_allowed_capacity), $old.max_allowed_capacity, 1024);
+        // CPU with the list that a dying task is on
+        $new.rcu_tasks_exit_cpu = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.rcu_tasks_exit_cpu), $old.rcu_tasks_exit_cpu, 0);
+        // membership of a kernel list is rebuilt by whoever keeps the list
+        $crate::linux_6::list_head::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.rcu_tasks_exit_list),
+            &$old.rcu_tasks_exit_list,
+            &mut $new.rcu_tasks_exit_list,
+        );
+        $new.set_sched_rt_mutex($old.sched_rt_mutex());
+        $new.perf_recursion = $old.perf_recursion;
+        // perf events that watch the task
+        $new.perf_event_ctxp = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.perf_event_ctxp), $old.perf_event_ctxp, 0);
+        $new.il_weight = $old.il_weight;
+        // fill of ret_stack, which is not carried
+        $new.curr_ret_stack = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.curr_ret_stack), $old.curr_ret_stack, 0);
+        // cached handle of the task's memory cgroup
+        $new.objcg = $cx.reset(&$crate::linux_6::runtime::at!($at.objcg), $old.objcg, 1);
+        // device whose congestion is waited for on the way to user mode
+        $new.throttle_disk = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.throttle_disk), $old.throttle_disk, 0);
+        // link and function of a callback that is pending only while an object is being freed or
+        // work is queued
+        $crate::linux_6::callback_head::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.rcu),
+            &$old.rcu,
+            &mut $new.rcu,
+        );
+        // networking BPF program under way, on the kernel stack
+        $new.bpf_net_context = $cx
+            .reset_strict(&$crate::linux_6::runtime::at!($at.bpf_net_context), $old.bpf_net_context, 0);
+    };
+}
+pub use __linux_6_task_struct_with_dl_server as with_dl_server;
+
+pub static WITH_DL_SERVER: [FieldRule; 13] = [
+    RuleKind::Reset.of("dl_server").by_map(super::reasons::task_struct::DL_SERVER),
+    RuleKind::Reset.of("max_allowed_capacity").by_map(super::reasons::task_struct::MAX_ALLOWED_CAPACITY),
+    RuleKind::Reset.of("rcu_tasks_exit_cpu").by_map(super::reasons::task_struct::RCU_TASKS_EXIT_CPU),
+    RuleKind::Reset.of("rcu_tasks_exit_list").inside("list_head").by_map(super::reasons::list_head::WHOLE),
+    RuleKind::Carry.of("sched_rt_mutex"),
+    RuleKind::Carry.of("perf_recursion"),
+    RuleKind::Reset.of("perf_event_ctxp").by_map(super::reasons::task_struct::PERF_EVENT_CTXP),
+    RuleKind::Carry.of("il_weight"),
     RuleKind::Reset.of("curr_ret_stack").by_map(super::reasons::task_struct::CURR_RET_STACK),
     RuleKind::Reset.of("objcg").by_map(super::reasons::task_struct::OBJCG),
     RuleKind::Reset.of("throttle_disk").by_map(super::reasons::task_struct::THROTTLE_DISK),
     RuleKind::Reset.of("rcu").inside("callback_head").by_map(super::reasons::callback_head::WHOLE),
     RuleKind::Reset.of("bpf_net_context").by_map(super::reasons::task_struct::BPF_NET_CONTEXT),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_task_struct_with_is_blocked {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        // waits for a mutex of the kernel while another has its turn
+        $new.is_blocked = $cx.reset(&$crate::linux_6::runtime::at!($at.is_blocked), $old.is_blocked, 0);
+        // a hole with a name
+        $new.__pad = $cx.reset(&$crate::linux_6::runtime::at!($at.__pad), $old.__pad, 0);
+        $new._pad_120 = [0; 8];
+        $crate::linux_6::sched_dl_entity::v7_2_12_deb13_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.dl),
+            &$old.dl,
+            &mut $new.dl,
+        );
+        // link and function of a callback that is pending only while an object is being freed or
+        // work is queued
+        $crate::linux_6::callback_head::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.sched_throttle_work),
+            &$old.sched_throttle_work,
+            &mut $new.sched_throttle_work,
+        );
+        // membership of a kernel list is rebuilt by whoever keeps the list
+        $crate::linux_6::list_head::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.throttle_node),
+            &$old.throttle_node,
+            &mut $new.throttle_node,
+        );
+        // waits for the budget of its group, on a run queue
+        $new.throttled = $cx.reset(&$crate::linux_6::runtime::at!($at.throttled), $old.throttled, 0);
+        $cx.each(
+            &$crate::linux_6::runtime::at!($at.uclamp_req),
+            &$old.uclamp_req,
+            &mut $new.uclamp_req,
+            $crate::linux_6::uclamp_se::v7_2_12_deb13_amd64,
+        );
+        // the clamps that count while the task is on a run queue, of uclamp_req and its group
+        $new.uclamp.as_mut_bytes().fill(0);
+        $new._pad_2500 = [0; 4];
+        // counter of the SRCU reader under way, set by the outermost reader
+        $new.trc_reader_scp = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.trc_reader_scp), $old.trc_reader_scp, 0);
+        $crate::linux_6::sched_info::v7_2_12_deb13_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.sched_info),
+            &$old.sched_info,
+            &mut $new.sched_info,
+        );
+        // who may trace and dump the program: the answer to PR_GET_DUMPABLE, which a freeze puts
+        // into the bits of mm_struct.flags that it had before 7.1, and the user namespace of
+        // execve, which is the only one that is carried
+        $new.exec_state = $cx.reset(&$crate::linux_6::runtime::at!($at.exec_state), $old.exec_state, 0);
+        // a packet is being duplicated, inside the kernel
+        $new.set_in_nf_duplicate(0);
+        // what rings of the task and of its children may do, null until it asks for it
+        $new.io_uring_restrict = $cx
+            .reset_strict(&$crate::linux_6::runtime::at!($at.io_uring_restrict), $old.io_uring_restrict, 0);
+        // mutex of the kernel that the task waits for
+        $new.blocked_on = $cx.reset(&$crate::linux_6::runtime::at!($at.blocked_on), $old.blocked_on, 0);
+        // as spinlock_t
+        $crate::linux_6::raw_spinlock_t::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.blocked_lock),
+            &$old.blocked_lock,
+            &mut $new.blocked_lock,
+        );
+        // task that lends its turn to this one, which holds a mutex that it waits for
+        $new.blocked_donor = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.blocked_donor), $old.blocked_donor, 0);
+        // nesting of reports of UBSAN, zero outside of them
+        $new.in_ubsan = $cx.reset_strict(&$crate::linux_6::runtime::at!($at.in_ubsan), $old.in_ubsan, 0);
+        // what perf events that watch the task save with it, null while there are none
+        $new.perf_ctx_data = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.perf_ctx_data), $old.perf_ctx_data, 0);
+        // work that looks where the process has its cache
+        $new.cache_work.next = $cx
+            .empty_link(
+                &$crate::linux_6::runtime::at!($at.cache_work.next),
+                &$crate::linux_6::runtime::at!($at.cache_work.next),
+                $old.cache_work.next,
+            );
+        $new.cache_work.func = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.cache_work.func), $old.cache_work.func, 0);
+        // where the processes that share memory have their cache on this machine
+        $new.sched_cache_grp = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.sched_cache_grp), $old.sched_cache_grp, 0);
+        // last-level cache of this machine that the task prefers, -1 for none
+        $new.preferred_llc = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.preferred_llc), $old.preferred_llc, -1);
+        // counted as one that waits where its cache is
+        $new.pref_llc_queued = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.pref_llc_queued), $old.pref_llc_queued, 0);
+        $crate::linux_6::rseq_data::v7_2_12_deb13_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.rseq),
+            &$old.rseq,
+            &mut $new.rseq,
+        );
+        // concurrency id the task has while it runs, -1 off the CPU
+        $new.mm_cid.active = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.mm_cid.active), $old.mm_cid.active, 0);
+        $new.mm_cid.cid = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.mm_cid.cid), $old.mm_cid.cid, 2147483648);
+        $crate::linux_6::hlist_node::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.mm_cid.node),
+            &$old.mm_cid.node,
+            &mut $new.mm_cid.node,
+        );
+        // CPUs whose TLB is still to be flushed for pages that reclaim took
+        $crate::linux_6::tlbflush_unmap_batch::v7_2_12_deb13_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.tlb_ubc),
+            &$old.tlb_ubc,
+            &mut $new.tlb_ubc,
+        );
+        // nesting of sections that put changes of page tables off, inside the kernel
+        $new.lazy_mmu_state.enable_count = $cx
+            .reset(
+                &$crate::linux_6::runtime::at!($at.lazy_mmu_state.enable_count),
+                $old.lazy_mmu_state.enable_count,
+                0,
+            );
+        $new.lazy_mmu_state.pause_count = $cx
+            .reset(
+                &$crate::linux_6::runtime::at!($at.lazy_mmu_state.pause_count),
+                $old.lazy_mmu_state.pause_count,
+                0,
+            );
+        // how long the task slept, for the tracer
+        $new.ftrace_sleeptime = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.ftrace_sleeptime), $old.ftrace_sleeptime, 0);
+        // stacks of the user that tracers of this boot have asked for
+        $crate::linux_6::unwind_task_info::v7_2_12_deb13_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.unwind_info),
+            &$old.unwind_info,
+            &mut $new.unwind_info,
+        );
+        $crate::linux_6::thread_struct::v7_2_12_deb13_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.thread),
+            &$old.thread,
+            &mut $new.thread,
+        );
+        // the clamps that count while the task is on a run queue, of uclamp_req and its group
+        $cx.drop_kept(&$crate::linux_6::runtime::at!($at.uclamp, old), $old.uclamp.as_bytes(), &[0; 8]);
+    };
+}
+pub use __linux_6_task_struct_with_is_blocked as with_is_blocked;
+
+pub static WITH_IS_BLOCKED: [FieldRule; 36] = [
+    RuleKind::Reset.of("is_blocked").by_map(super::reasons::task_struct::IS_BLOCKED),
+    RuleKind::Reset.of("__pad").by_map(super::reasons::task_struct::__PAD),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Recurse.of("dl").inside("sched_dl_entity"),
+    RuleKind::Reset.of("sched_throttle_work").inside("callback_head").by_map(super::reasons::callback_head::WHOLE),
+    RuleKind::Reset.of("throttle_node").inside("list_head").by_map(super::reasons::list_head::WHOLE),
+    RuleKind::Reset.of("throttled").by_map(super::reasons::task_struct::THROTTLED),
+    RuleKind::Recurse.of("uclamp_req").inside("uclamp_se").times(2),
+    RuleKind::Reset.of("uclamp").by_map(super::reasons::task_struct::UCLAMP),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Reset.of("trc_reader_scp").by_map(super::reasons::task_struct::TRC_READER_SCP),
+    RuleKind::Recurse.of("sched_info").inside("sched_info"),
+    RuleKind::Reset.of("exec_state").by_map(super::reasons::task_struct::EXEC_STATE),
+    RuleKind::Reset.of("in_nf_duplicate").by_map(super::reasons::task_struct::IN_NF_DUPLICATE),
+    RuleKind::Reset.of("io_uring_restrict").by_map(super::reasons::task_struct::IO_URING_RESTRICT),
+    RuleKind::Reset.of("blocked_on").by_map(super::reasons::task_struct::BLOCKED_ON),
+    RuleKind::Reset.of("blocked_lock").inside("raw_spinlock_t").by_map(super::reasons::raw_spinlock_t::WHOLE),
+    RuleKind::Reset.of("blocked_donor").by_map(super::reasons::task_struct::BLOCKED_DONOR),
+    RuleKind::Reset.of("in_ubsan").by_map(super::reasons::task_struct::IN_UBSAN),
+    RuleKind::Reset.of("perf_ctx_data").by_map(super::reasons::task_struct::PERF_CTX_DATA),
+    RuleKind::Reset.of("cache_work.next").by_map(super::reasons::task_struct::CACHE_WORK),
+    RuleKind::Reset.of("cache_work.func").by_map(super::reasons::task_struct::CACHE_WORK),
+    RuleKind::Reset.of("sched_cache_grp").by_map(super::reasons::task_struct::SCHED_CACHE_GRP),
+    RuleKind::Reset.of("preferred_llc").by_map(super::reasons::task_struct::PREFERRED_LLC),
+    RuleKind::Reset.of("pref_llc_queued").by_map(super::reasons::task_struct::PREF_LLC_QUEUED),
+    RuleKind::Recurse.of("rseq").inside("rseq_data"),
+    RuleKind::Reset.of("mm_cid.active").by_map(super::reasons::task_struct::MM_CID),
+    RuleKind::Reset.of("mm_cid.cid").by_map(super::reasons::task_struct::MM_CID),
+    RuleKind::Reset.of("mm_cid.node").inside("hlist_node").by_map(super::reasons::task_struct::MM_CID),
+    RuleKind::Reset.of("tlb_ubc").inside("tlbflush_unmap_batch").by_map(super::reasons::tlbflush_unmap_batch::WHOLE),
+    RuleKind::Reset.of("lazy_mmu_state.enable_count").by_map(super::reasons::task_struct::LAZY_MMU_STATE),
+    RuleKind::Reset.of("lazy_mmu_state.pause_count").by_map(super::reasons::task_struct::LAZY_MMU_STATE),
+    RuleKind::Reset.of("ftrace_sleeptime").by_map(super::reasons::task_struct::FTRACE_SLEEPTIME),
+    RuleKind::Reset.of("unwind_info").inside("unwind_task_info").by_map(super::reasons::unwind_task_info::WHOLE),
     RuleKind::Recurse.of("thread").inside("thread_struct"),
+    RuleKind::Drop.of("uclamp").by_map(super::reasons::task_struct::UCLAMP),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_task_struct_with_scx {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        $crate::linux_6::sched_entity::v7_2_12_deb13_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.se),
+            &$old.se,
+            &mut $new.se,
+        );
+        // what a scheduler in BPF knows of the task, which is of this boot
+        $crate::linux_6::sched_ext_entity::v7_2_12_deb13_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.scx),
+            &$old.scx,
+            &mut $new.scx,
+        );
+        $new._pad_1049 = [0; 3];
+        $new._pad_1068 = [0; 20];
+        $new._pad_1372 = [0; 4];
+        $new._pad_2436 = [0; 4];
+        $new._pad_2474 = [0; 2];
+        $new._pad_2524 = [0; 4];
+        $new._pad_2733 = [0; 3];
+        $new._pad_2738 = [0; 6];
+        $new._pad_5466 = [0; 6];
+        $new._pad_5564 = [0; 4];
+        $new._pad_5780 = [0; 4];
+        $new._pad_6040 = [0; 40];
+        // inside execve, which is not interrupted half way
+        $cx.drop_bit_field(
+            $at,
+            "in_execve",
+            Bits { offset: 21890, len: 1 },
+            $old.in_execve(),
+            0,
+        );
+        // sleeps for I/O inside the kernel
+        if $old.in_iowait() != 0 {
+            $cx.keep_bits(
+                $at,
+                "in_iowait",
+                $old.as_bytes(),
+                Bits { offset: 21891, len: 1 },
+            );
+        }
+        // a packet is being duplicated, inside the kernel
+        $cx.drop_bit_field(
+            $at,
+            "in_nf_duplicate",
+            Bits { offset: 21902, len: 1 },
+            $old.in_nf_duplicate(),
+            0,
+        );
+    };
+}
+pub use __linux_6_task_struct_with_scx as with_scx;
+
+pub static WITH_SCX: [FieldRule; 17] = [
+    RuleKind::Recurse.of("se").inside("sched_entity"),
+    RuleKind::Reset.of("scx").inside("sched_ext_entity").by_map(super::reasons::sched_ext_entity::WHOLE),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
     RuleKind::Drop.of("in_execve").by_map(super::reasons::task_struct::IN_EXECVE),
     RuleKind::Drop.of("in_iowait").by_map(super::reasons::task_struct::IN_IOWAIT),
+    RuleKind::Drop.of("in_nf_duplicate").by_map(super::reasons::task_struct::IN_NF_DUPLICATE),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_task_struct_with_blocker {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        // work queued to deliver expired CPU timers on the way back to user mode
+        $crate::linux_6::posix_cputimers_work::v7_2_12_deb13_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.posix_cputimers_work),
+            &$old.posix_cputimers_work,
+            &mut $new.posix_cputimers_work,
+        );
+        // lock that the task waits for, for the hung-task detector
+        $new.blocker = $cx.reset(&$crate::linux_6::runtime::at!($at.blocker), $old.blocker, 0);
+        $crate::linux_6::futex_sched_data::v7_2_12_deb13_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.futex),
+            &$old.futex,
+            &mut $new.futex,
+        );
+        // a free mutex has no owner, and nobody spins for it
+        $crate::linux_6::mutex::v7_2_12_deb13_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.perf_event_mutex),
+            &$old.perf_event_mutex,
+            &mut $new.perf_event_mutex,
+        );
+    };
+}
+pub use __linux_6_task_struct_with_blocker as with_blocker;
+
+pub static WITH_BLOCKER: [FieldRule; 4] = [
+    RuleKind::Reset.of("posix_cputimers_work").inside("posix_cputimers_work").by_map(super::reasons::posix_cputimers_work::WHOLE),
+    RuleKind::Reset.of("blocker").by_map(super::reasons::task_struct::BLOCKER),
+    RuleKind::Recurse.of("futex").inside("futex_sched_data"),
+    RuleKind::Reset.of("perf_event_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_task_struct_with_net_xmit {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        // how deep the task is in sending packets, under PREEMPT_RT
+        $crate::linux_6::netdev_xmit::v7_2_12_deb13_rt_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.net_xmit),
+            &$old.net_xmit,
+            &mut $new.net_xmit,
+        );
+        // as list_head
+        $crate::linux_6::llist_node::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.cg_dead_lnode),
+            &$old.cg_dead_lnode,
+            &mut $new.cg_dead_lnode,
+        );
+        $crate::linux_6::futex_sched_data::v7_2_12_deb13_rt_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.futex),
+            &$old.futex,
+            &mut $new.futex,
+        );
+    };
+}
+pub use __linux_6_task_struct_with_net_xmit as with_net_xmit;
+
+pub static WITH_NET_XMIT: [FieldRule; 3] = [
+    RuleKind::Reset.of("net_xmit").inside("netdev_xmit").by_map(super::reasons::netdev_xmit::WHOLE),
+    RuleKind::Reset.of("cg_dead_lnode").inside("llist_node").by_map(super::reasons::llist_node::WHOLE),
+    RuleKind::Recurse.of("futex").inside("futex_sched_data"),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_task_struct_with_stats {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        $crate::linux_6::sched_entity::v7_3_4_deb13_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.se),
+            &$old.se,
+            &mut $new.se,
+        );
+        // what a scheduler in BPF knows of the task, which is of this boot
+        $crate::linux_6::sched_ext_entity::v7_3_4_deb13_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.scx),
+            &$old.scx,
+            &mut $new.scx,
+        );
+        $new._pad_1097 = [0; 3];
+        $new._pad_1116 = [0; 36];
+        $crate::linux_6::sched_statistics::v7_3_4_deb13_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.stats),
+            &$old.stats,
+            &mut $new.stats,
+        );
+        $new._pad_1436 = [0; 4];
+        $new._pad_2538 = [0; 2];
+        $new._pad_2564 = [0; 4];
+        $new._pad_2588 = [0; 4];
+        $new._pad_2797 = [0; 3];
+        $new._pad_2802 = [0; 6];
+        // fs, or the task's own while it borrows another's
+        $new.real_fs = $cx.follow(&$crate::linux_6::runtime::at!($at.real_fs), $old.real_fs);
+        // CPUs that the task interrupts, between two instructions of the kernel
+        $crate::linux_6::task_ipi_mask::v7_3_4_deb13_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.ipi_mask),
+            &$old.ipi_mask,
+            &mut $new.ipi_mask,
+        );
+        $new._pad_5546 = [0; 6];
+        $new._pad_5644 = [0; 4];
+        $new._pad_5860 = [0; 4];
+        $new._pad_6120 = [0; 24];
+        // inside execve, which is not interrupted half way
+        $cx.drop_bit_field(
+            $at,
+            "in_execve",
+            Bits { offset: 22402, len: 1 },
+            $old.in_execve(),
+            0,
+        );
+        // sleeps for I/O inside the kernel
+        if $old.in_iowait() != 0 {
+            $cx.keep_bits(
+                $at,
+                "in_iowait",
+                $old.as_bytes(),
+                Bits { offset: 22403, len: 1 },
+            );
+        }
+        // a packet is being duplicated, inside the kernel
+        $cx.drop_bit_field(
+            $at,
+            "in_nf_duplicate",
+            Bits { offset: 22414, len: 1 },
+            $old.in_nf_duplicate(),
+            0,
+        );
+    };
+}
+pub use __linux_6_task_struct_with_stats as with_stats;
+
+pub static WITH_STATS: [FieldRule; 20] = [
+    RuleKind::Recurse.of("se").inside("sched_entity"),
+    RuleKind::Reset.of("scx").inside("sched_ext_entity").by_map(super::reasons::sched_ext_entity::WHOLE),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Recurse.of("stats").inside("sched_statistics"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Follow.of("real_fs").by_map(super::reasons::task_struct::REAL_FS),
+    RuleKind::Reset.of("ipi_mask").inside("task_ipi_mask").by_map(super::reasons::task_ipi_mask::WHOLE),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Drop.of("in_execve").by_map(super::reasons::task_struct::IN_EXECVE),
+    RuleKind::Drop.of("in_iowait").by_map(super::reasons::task_struct::IN_IOWAIT),
+    RuleKind::Drop.of("in_nf_duplicate").by_map(super::reasons::task_struct::IN_NF_DUPLICATE),
 ];
 
 /// 6.1.0-47-amd64.
@@ -1406,19 +1832,30 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_stru
     new.sched_reset_on_fork_bits = [0; 1];
     new.sched_remote_wakeup_bits = [0; 2];
     new.mce_ripv_bits = [0; 8];
-    with_thread_info!(cx, at, old, new);
     with_padding_2!(cx, at, old, new);
     always!(cx, at, old, new);
     with_se!(cx, at, old, new);
+    with_trc_ipi_to_cpu!(cx, at, old, new);
     with_posix_cputimers_work!(cx, at, old, new);
+    with_alloc_lock!(cx, at, old, new);
     with_mce_vaddr!(cx, at, old, new);
+    super::thread_info::v6_1_0_47_amd64(
+        cx,
+        &at!(at.thread_info),
+        &old.thread_info,
+        &mut new.thread_info,
+    );
     new.__state = old.__state;
     new.flags = old.flags;
     new.ptrace = old.ptrace;
+    new._pad_76 = [0; 4];
+    new._pad_124 = [0; 4];
     new.policy = old.policy;
+    new._pad_2116 = [0; 4];
     new.exit_state = old.exit_state;
     new.jobctl = old.jobctl;
     new.atomic_flags = old.atomic_flags;
+    new._pad_3708 = [0; 4];
     new.mce_kflags = old.mce_kflags;
     new._pad_5292 = [0; 4];
     new._pad_5328 = [0; 48];
@@ -1450,14 +1887,19 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 44), Span::new(192, 192, 44), Span::new(240, 240, 32), Span::new(320, 320, 196), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 24), Span::new(704, 704, 224), Span::new(960, 960, 20), Span::new(984, 984, 1056), Span::new(2048, 2048, 34), Span::new(2084, 2084, 28), Span::new(2120, 2120, 36), Span::new(2160, 2160, 52), Span::new(2216, 2216, 108), Span::new(2328, 2328, 12), Span::new(2352, 2352, 344), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 172), Span::new(3432, 3432, 164), Span::new(3600, 3600, 80), Span::new(3684, 3684, 24), Span::new(3712, 3712, 24), Span::new(3740, 3740, 64), Span::new(3808, 3808, 116), Span::new(3928, 3928, 1034), Span::new(4968, 4968, 4), Span::new(4984, 4984, 124), Span::new(5112, 5112, 36), Span::new(5152, 5152, 44), Span::new(5200, 5200, 64), Span::new(5272, 5272, 20), Span::new(5296, 5296, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
         padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18766, 50), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(42336, 32), Bits::new(42624, 384), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-        groups: &[&WITH_THREAD_INFO, &WITH_PADDING_2, &ALWAYS, &WITH_SE, &WITH_POSIX_CPUTIMERS_WORK, &WITH_MCE_VADDR, &[
+        groups: &[&WITH_PADDING_2, &ALWAYS, &WITH_SE, &WITH_TRC_IPI_TO_CPU, &WITH_POSIX_CPUTIMERS_WORK, &WITH_ALLOC_LOCK, &WITH_MCE_VADDR, &[
+            RuleKind::Recurse.of("thread_info").inside("thread_info"),
             RuleKind::Carry.of("__state"),
             RuleKind::Carry.of("flags"),
             RuleKind::Carry.of("ptrace"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("policy"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("exit_state"),
             RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("mce_kflags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
@@ -1475,18 +1917,29 @@ pub fn v6_1_0_47_cloud_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::tas
     use views::task_struct::V6_1_0_47_cloud_amd64 as New;
     new.sched_reset_on_fork_bits = [0; 1];
     new.sched_remote_wakeup_bits = [0; 2];
-    with_thread_info!(cx, at, old, new);
     with_padding_2!(cx, at, old, new);
     always!(cx, at, old, new);
     with_se!(cx, at, old, new);
+    with_trc_ipi_to_cpu!(cx, at, old, new);
     with_posix_cputimers_work!(cx, at, old, new);
+    with_alloc_lock!(cx, at, old, new);
+    super::thread_info::v6_1_0_47_amd64(
+        cx,
+        &at!(at.thread_info),
+        &old.thread_info,
+        &mut new.thread_info,
+    );
     new.__state = old.__state;
     new.flags = old.flags;
     new.ptrace = old.ptrace;
+    new._pad_76 = [0; 4];
+    new._pad_124 = [0; 4];
     new.policy = old.policy;
+    new._pad_2116 = [0; 4];
     new.exit_state = old.exit_state;
     new.jobctl = old.jobctl;
     new.atomic_flags = old.atomic_flags;
+    new._pad_3708 = [0; 4];
     new._pad_5272 = [0; 40];
     // inside execve, which is not interrupted half way
     cx.drop_bit_field(
@@ -1516,14 +1969,19 @@ pub static V6_1_0_47_CLOUD_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 44), Span::new(192, 192, 44), Span::new(240, 240, 32), Span::new(320, 320, 196), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 24), Span::new(704, 704, 224), Span::new(960, 960, 20), Span::new(984, 984, 1056), Span::new(2048, 2048, 34), Span::new(2084, 2084, 28), Span::new(2120, 2120, 36), Span::new(2160, 2160, 52), Span::new(2216, 2216, 108), Span::new(2328, 2328, 12), Span::new(2352, 2352, 344), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 172), Span::new(3432, 3432, 164), Span::new(3600, 3600, 80), Span::new(3684, 3684, 24), Span::new(3712, 3712, 24), Span::new(3740, 3740, 64), Span::new(3808, 3808, 116), Span::new(3928, 3928, 1034), Span::new(4968, 4968, 4), Span::new(4984, 4984, 124), Span::new(5112, 5112, 36), Span::new(5152, 5152, 44), Span::new(5200, 5200, 72), Span::new(5336, 5336, 120), Span::new(5460, 5460, 4), Span::new(5504, 5504, 4), Span::new(5512, 5512, 88), Span::new(5632, 5632, 4096)],
         padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18766, 50), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(42176, 320), Bits::new(43649, 31), Bits::new(43712, 320), Bits::new(44064, 32), Bits::new(44804, 252)],
-        groups: &[&WITH_THREAD_INFO, &WITH_PADDING_2, &ALWAYS, &WITH_SE, &WITH_POSIX_CPUTIMERS_WORK, &[
+        groups: &[&WITH_PADDING_2, &ALWAYS, &WITH_SE, &WITH_TRC_IPI_TO_CPU, &WITH_POSIX_CPUTIMERS_WORK, &WITH_ALLOC_LOCK, &[
+            RuleKind::Recurse.of("thread_info").inside("thread_info"),
             RuleKind::Carry.of("__state"),
             RuleKind::Carry.of("flags"),
             RuleKind::Carry.of("ptrace"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("policy"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("exit_state"),
             RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Drop.of("in_execve").by_map(super::reasons::task_struct::IN_EXECVE),
             RuleKind::Drop.of("in_iowait").by_map(super::reasons::task_struct::IN_IOWAIT),
@@ -1542,9 +2000,10 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_s
     new.mce_ripv_bits = [0; 8];
     always!(cx, at, old, new);
     with_se!(cx, at, old, new);
+    with_trc_ipi_to_cpu!(cx, at, old, new);
     with_mce_vaddr!(cx, at, old, new);
-    with_thread_info_2!(cx, at, old, new);
-    with_alloc_lock!(cx, at, old, new);
+    with_thread_info!(cx, at, old, new);
+    with_softirq_disable_cnt!(cx, at, old, new);
     new.__state = old.__state;
     // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
     // a mutex under PREEMPT_RT, has put that aside
@@ -1555,6 +2014,15 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_s
     new.exit_state = old.exit_state;
     new.jobctl = old.jobctl;
     new.atomic_flags = old.atomic_flags;
+    new._pad_3532 = [0; 4];
+    // a free mutex has no owner, and nobody spins for it
+    super::mutex::v6_1_0_47_rt_amd64(
+        cx,
+        &at!(at.futex_exit_mutex),
+        &old.futex_exit_mutex,
+        &mut new.futex_exit_mutex,
+    );
+    new._pad_3916 = [0; 4];
     new.mce_kflags = old.mce_kflags;
     new._pad_5284 = [0; 4];
     new._pad_5320 = [0; 56];
@@ -1586,7 +2054,7 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 28), Span::new(32, 32, 40), Span::new(76, 76, 8), Span::new(88, 88, 44), Span::new(192, 192, 12), Span::new(208, 208, 44), Span::new(256, 256, 44), Span::new(304, 304, 32), Span::new(384, 384, 196), Span::new(584, 584, 60), Span::new(648, 648, 60), Span::new(712, 712, 24), Span::new(768, 768, 224), Span::new(1024, 1024, 20), Span::new(1048, 1048, 1056), Span::new(2112, 2112, 34), Span::new(2148, 2148, 28), Span::new(2184, 2184, 36), Span::new(2224, 2224, 52), Span::new(2280, 2280, 108), Span::new(2392, 2392, 12), Span::new(2416, 2416, 344), Span::new(2768, 2768, 4), Span::new(2776, 2776, 44), Span::new(2824, 2824, 144), Span::new(2976, 2976, 28), Span::new(3008, 3008, 212), Span::new(3224, 3224, 65), Span::new(3296, 3296, 16), Span::new(3320, 3320, 24), Span::new(3352, 3352, 44), Span::new(3400, 3400, 132), Span::new(3536, 3536, 156), Span::new(3696, 3696, 88), Span::new(3792, 3792, 28), Span::new(3824, 3824, 16), Span::new(3848, 3848, 52), Span::new(3904, 3904, 12), Span::new(3920, 3920, 1034), Span::new(4960, 4960, 4), Span::new(4976, 4976, 124), Span::new(5104, 5104, 36), Span::new(5144, 5144, 44), Span::new(5192, 5192, 64), Span::new(5264, 5264, 20), Span::new(5288, 5288, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
         padding: &[Bits::new(224, 32), Bits::new(672, 32), Bits::new(1056, 480), Bits::new(1632, 32), Bits::new(2016, 32), Bits::new(2400, 32), Bits::new(2688, 384), Bits::new(4644, 28), Bits::new(5152, 32), Bits::new(5664, 32), Bits::new(5888, 256), Bits::new(7936, 256), Bits::new(8352, 32), Bits::new(16864, 32), Bits::new(17168, 16), Bits::new(17440, 32), Bits::new(17760, 32), Bits::new(18208, 32), Bits::new(19104, 32), Bits::new(19236, 28), Bits::new(19278, 50), Bits::new(22112, 32), Bits::new(22176, 32), Bits::new(22560, 32), Bits::new(23776, 32), Bits::new(24032, 32), Bits::new(25760, 32), Bits::new(26312, 56), Bits::new(26528, 32), Bits::new(26784, 32), Bits::new(27168, 32), Bits::new(28256, 32), Bits::new(29536, 32), Bits::new(30304, 32), Bits::new(30560, 32), Bits::new(30752, 32), Bits::new(31200, 32), Bits::new(31328, 32), Bits::new(39632, 48), Bits::new(39712, 96), Bits::new(40800, 32), Bits::new(41120, 32), Bits::new(41504, 32), Bits::new(42272, 32), Bits::new(42560, 448), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-        groups: &[&ALWAYS, &WITH_SE, &WITH_MCE_VADDR, &WITH_THREAD_INFO_2, &WITH_ALLOC_LOCK, &[
+        groups: &[&ALWAYS, &WITH_SE, &WITH_TRC_IPI_TO_CPU, &WITH_MCE_VADDR, &WITH_THREAD_INFO, &WITH_SOFTIRQ_DISABLE_CNT, &[
             RuleKind::Carry.of("__state"),
             RuleKind::Reset.of("saved_state").by_map(super::reasons::task_struct::SAVED_STATE),
             RuleKind::Carry.of("flags"),
@@ -1595,6 +2063,9 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
             RuleKind::Carry.of("exit_state"),
             RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("mce_kflags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
@@ -1613,20 +2084,31 @@ pub fn v6_1_0_48_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_stru
     new.sched_reset_on_fork_bits = [0; 1];
     new.sched_remote_wakeup_bits = [0; 2];
     new.mce_ripv_bits = [0; 8];
-    with_thread_info!(cx, at, old, new);
     with_padding_2!(cx, at, old, new);
     always!(cx, at, old, new);
     with_se!(cx, at, old, new);
+    with_trc_ipi_to_cpu!(cx, at, old, new);
     with_posix_cputimers_work!(cx, at, old, new);
+    with_alloc_lock!(cx, at, old, new);
     with_mce_vaddr!(cx, at, old, new);
+    super::thread_info::v6_1_0_47_amd64(
+        cx,
+        &at!(at.thread_info),
+        &old.thread_info,
+        &mut new.thread_info,
+    );
     new.__state = old.__state;
     new.flags = old.flags;
     new.ptrace = old.ptrace;
+    new._pad_76 = [0; 4];
+    new._pad_124 = [0; 4];
     new.policy = old.policy;
+    new._pad_2116 = [0; 4];
     new.exit_state = old.exit_state;
     new.jobctl = old.jobctl;
     new.set_user_dumpable(old.user_dumpable());
     new.atomic_flags = old.atomic_flags;
+    new._pad_3708 = [0; 4];
     new.mce_kflags = old.mce_kflags;
     new._pad_5292 = [0; 4];
     new._pad_5328 = [0; 48];
@@ -1658,15 +2140,20 @@ pub static V6_1_0_48_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 44), Span::new(192, 192, 44), Span::new(240, 240, 32), Span::new(320, 320, 196), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 24), Span::new(704, 704, 224), Span::new(960, 960, 20), Span::new(984, 984, 1056), Span::new(2048, 2048, 34), Span::new(2084, 2084, 28), Span::new(2120, 2120, 36), Span::new(2160, 2160, 52), Span::new(2216, 2216, 108), Span::new(2328, 2328, 12), Span::new(2352, 2352, 344), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 172), Span::new(3432, 3432, 164), Span::new(3600, 3600, 80), Span::new(3684, 3684, 24), Span::new(3712, 3712, 24), Span::new(3740, 3740, 64), Span::new(3808, 3808, 116), Span::new(3928, 3928, 1034), Span::new(4968, 4968, 4), Span::new(4984, 4984, 124), Span::new(5112, 5112, 36), Span::new(5152, 5152, 44), Span::new(5200, 5200, 64), Span::new(5272, 5272, 20), Span::new(5296, 5296, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
         padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18767, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(42336, 32), Bits::new(42624, 384), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-        groups: &[&WITH_THREAD_INFO, &WITH_PADDING_2, &ALWAYS, &WITH_SE, &WITH_POSIX_CPUTIMERS_WORK, &WITH_MCE_VADDR, &[
+        groups: &[&WITH_PADDING_2, &ALWAYS, &WITH_SE, &WITH_TRC_IPI_TO_CPU, &WITH_POSIX_CPUTIMERS_WORK, &WITH_ALLOC_LOCK, &WITH_MCE_VADDR, &[
+            RuleKind::Recurse.of("thread_info").inside("thread_info"),
             RuleKind::Carry.of("__state"),
             RuleKind::Carry.of("flags"),
             RuleKind::Carry.of("ptrace"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("policy"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("exit_state"),
             RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("user_dumpable"),
             RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("mce_kflags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
@@ -1684,19 +2171,30 @@ pub fn v6_1_0_48_cloud_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::tas
     use views::task_struct::V6_1_0_48_cloud_amd64 as New;
     new.sched_reset_on_fork_bits = [0; 1];
     new.sched_remote_wakeup_bits = [0; 2];
-    with_thread_info!(cx, at, old, new);
     with_padding_2!(cx, at, old, new);
     always!(cx, at, old, new);
     with_se!(cx, at, old, new);
+    with_trc_ipi_to_cpu!(cx, at, old, new);
     with_posix_cputimers_work!(cx, at, old, new);
+    with_alloc_lock!(cx, at, old, new);
+    super::thread_info::v6_1_0_47_amd64(
+        cx,
+        &at!(at.thread_info),
+        &old.thread_info,
+        &mut new.thread_info,
+    );
     new.__state = old.__state;
     new.flags = old.flags;
     new.ptrace = old.ptrace;
+    new._pad_76 = [0; 4];
+    new._pad_124 = [0; 4];
     new.policy = old.policy;
+    new._pad_2116 = [0; 4];
     new.exit_state = old.exit_state;
     new.jobctl = old.jobctl;
     new.set_user_dumpable(old.user_dumpable());
     new.atomic_flags = old.atomic_flags;
+    new._pad_3708 = [0; 4];
     new._pad_5272 = [0; 40];
     // inside execve, which is not interrupted half way
     cx.drop_bit_field(
@@ -1726,15 +2224,20 @@ pub static V6_1_0_48_CLOUD_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 44), Span::new(192, 192, 44), Span::new(240, 240, 32), Span::new(320, 320, 196), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 24), Span::new(704, 704, 224), Span::new(960, 960, 20), Span::new(984, 984, 1056), Span::new(2048, 2048, 34), Span::new(2084, 2084, 28), Span::new(2120, 2120, 36), Span::new(2160, 2160, 52), Span::new(2216, 2216, 108), Span::new(2328, 2328, 12), Span::new(2352, 2352, 344), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 172), Span::new(3432, 3432, 164), Span::new(3600, 3600, 80), Span::new(3684, 3684, 24), Span::new(3712, 3712, 24), Span::new(3740, 3740, 64), Span::new(3808, 3808, 116), Span::new(3928, 3928, 1034), Span::new(4968, 4968, 4), Span::new(4984, 4984, 124), Span::new(5112, 5112, 36), Span::new(5152, 5152, 44), Span::new(5200, 5200, 72), Span::new(5336, 5336, 120), Span::new(5460, 5460, 4), Span::new(5504, 5504, 4), Span::new(5512, 5512, 88), Span::new(5632, 5632, 4096)],
         padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18767, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(42176, 320), Bits::new(43649, 31), Bits::new(43712, 320), Bits::new(44064, 32), Bits::new(44804, 252)],
-        groups: &[&WITH_THREAD_INFO, &WITH_PADDING_2, &ALWAYS, &WITH_SE, &WITH_POSIX_CPUTIMERS_WORK, &[
+        groups: &[&WITH_PADDING_2, &ALWAYS, &WITH_SE, &WITH_TRC_IPI_TO_CPU, &WITH_POSIX_CPUTIMERS_WORK, &WITH_ALLOC_LOCK, &[
+            RuleKind::Recurse.of("thread_info").inside("thread_info"),
             RuleKind::Carry.of("__state"),
             RuleKind::Carry.of("flags"),
             RuleKind::Carry.of("ptrace"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("policy"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("exit_state"),
             RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("user_dumpable"),
             RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Drop.of("in_execve").by_map(super::reasons::task_struct::IN_EXECVE),
             RuleKind::Drop.of("in_iowait").by_map(super::reasons::task_struct::IN_IOWAIT),
@@ -1753,9 +2256,10 @@ pub fn v6_1_0_48_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_s
     new.mce_ripv_bits = [0; 8];
     always!(cx, at, old, new);
     with_se!(cx, at, old, new);
+    with_trc_ipi_to_cpu!(cx, at, old, new);
     with_mce_vaddr!(cx, at, old, new);
-    with_thread_info_2!(cx, at, old, new);
-    with_alloc_lock!(cx, at, old, new);
+    with_thread_info!(cx, at, old, new);
+    with_softirq_disable_cnt!(cx, at, old, new);
     new.__state = old.__state;
     // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
     // a mutex under PREEMPT_RT, has put that aside
@@ -1767,6 +2271,15 @@ pub fn v6_1_0_48_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_s
     new.jobctl = old.jobctl;
     new.set_user_dumpable(old.user_dumpable());
     new.atomic_flags = old.atomic_flags;
+    new._pad_3532 = [0; 4];
+    // a free mutex has no owner, and nobody spins for it
+    super::mutex::v6_1_0_47_rt_amd64(
+        cx,
+        &at!(at.futex_exit_mutex),
+        &old.futex_exit_mutex,
+        &mut new.futex_exit_mutex,
+    );
+    new._pad_3916 = [0; 4];
     new.mce_kflags = old.mce_kflags;
     new._pad_5284 = [0; 4];
     new._pad_5320 = [0; 56];
@@ -1798,7 +2311,7 @@ pub static V6_1_0_48_RT_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 28), Span::new(32, 32, 40), Span::new(76, 76, 8), Span::new(88, 88, 44), Span::new(192, 192, 12), Span::new(208, 208, 44), Span::new(256, 256, 44), Span::new(304, 304, 32), Span::new(384, 384, 196), Span::new(584, 584, 60), Span::new(648, 648, 60), Span::new(712, 712, 24), Span::new(768, 768, 224), Span::new(1024, 1024, 20), Span::new(1048, 1048, 1056), Span::new(2112, 2112, 34), Span::new(2148, 2148, 28), Span::new(2184, 2184, 36), Span::new(2224, 2224, 52), Span::new(2280, 2280, 108), Span::new(2392, 2392, 12), Span::new(2416, 2416, 344), Span::new(2768, 2768, 4), Span::new(2776, 2776, 44), Span::new(2824, 2824, 144), Span::new(2976, 2976, 28), Span::new(3008, 3008, 212), Span::new(3224, 3224, 65), Span::new(3296, 3296, 16), Span::new(3320, 3320, 24), Span::new(3352, 3352, 44), Span::new(3400, 3400, 132), Span::new(3536, 3536, 156), Span::new(3696, 3696, 88), Span::new(3792, 3792, 28), Span::new(3824, 3824, 16), Span::new(3848, 3848, 52), Span::new(3904, 3904, 12), Span::new(3920, 3920, 1034), Span::new(4960, 4960, 4), Span::new(4976, 4976, 124), Span::new(5104, 5104, 36), Span::new(5144, 5144, 44), Span::new(5192, 5192, 64), Span::new(5264, 5264, 20), Span::new(5288, 5288, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
         padding: &[Bits::new(224, 32), Bits::new(672, 32), Bits::new(1056, 480), Bits::new(1632, 32), Bits::new(2016, 32), Bits::new(2400, 32), Bits::new(2688, 384), Bits::new(4644, 28), Bits::new(5152, 32), Bits::new(5664, 32), Bits::new(5888, 256), Bits::new(7936, 256), Bits::new(8352, 32), Bits::new(16864, 32), Bits::new(17168, 16), Bits::new(17440, 32), Bits::new(17760, 32), Bits::new(18208, 32), Bits::new(19104, 32), Bits::new(19236, 28), Bits::new(19279, 49), Bits::new(22112, 32), Bits::new(22176, 32), Bits::new(22560, 32), Bits::new(23776, 32), Bits::new(24032, 32), Bits::new(25760, 32), Bits::new(26312, 56), Bits::new(26528, 32), Bits::new(26784, 32), Bits::new(27168, 32), Bits::new(28256, 32), Bits::new(29536, 32), Bits::new(30304, 32), Bits::new(30560, 32), Bits::new(30752, 32), Bits::new(31200, 32), Bits::new(31328, 32), Bits::new(39632, 48), Bits::new(39712, 96), Bits::new(40800, 32), Bits::new(41120, 32), Bits::new(41504, 32), Bits::new(42272, 32), Bits::new(42560, 448), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-        groups: &[&ALWAYS, &WITH_SE, &WITH_MCE_VADDR, &WITH_THREAD_INFO_2, &WITH_ALLOC_LOCK, &[
+        groups: &[&ALWAYS, &WITH_SE, &WITH_TRC_IPI_TO_CPU, &WITH_MCE_VADDR, &WITH_THREAD_INFO, &WITH_SOFTIRQ_DISABLE_CNT, &[
             RuleKind::Carry.of("__state"),
             RuleKind::Reset.of("saved_state").by_map(super::reasons::task_struct::SAVED_STATE),
             RuleKind::Carry.of("flags"),
@@ -1808,6 +2321,9 @@ pub static V6_1_0_48_RT_AMD64: TypeConverter = TypeConverter {
             RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("user_dumpable"),
             RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("mce_kflags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
@@ -1826,20 +2342,31 @@ pub fn v6_1_0_50_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_stru
     new.sched_reset_on_fork_bits = [0; 1];
     new.sched_remote_wakeup_bits = [0; 2];
     new.mce_ripv_bits = [0; 8];
-    with_thread_info!(cx, at, old, new);
     with_padding_2!(cx, at, old, new);
     always!(cx, at, old, new);
     with_se!(cx, at, old, new);
+    with_trc_ipi_to_cpu!(cx, at, old, new);
     with_posix_cputimers_work!(cx, at, old, new);
+    with_alloc_lock!(cx, at, old, new);
     with_mce_vaddr!(cx, at, old, new);
+    super::thread_info::v6_1_0_47_amd64(
+        cx,
+        &at!(at.thread_info),
+        &old.thread_info,
+        &mut new.thread_info,
+    );
     new.__state = old.__state;
     new.flags = old.flags;
     new.ptrace = old.ptrace;
+    new._pad_76 = [0; 4];
+    new._pad_124 = [0; 4];
     new.policy = old.policy;
+    new._pad_2116 = [0; 4];
     new.exit_state = old.exit_state;
     new.jobctl = old.jobctl;
     new.set_user_dumpable(old.user_dumpable());
     new.atomic_flags = old.atomic_flags;
+    new._pad_3708 = [0; 4];
     new.kstack_offset = old.kstack_offset;
     new._pad_5244 = [0; 4];
     new.mce_kflags = old.mce_kflags;
@@ -1873,15 +2400,20 @@ pub static V6_1_0_50_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 44), Span::new(192, 192, 44), Span::new(240, 240, 32), Span::new(320, 320, 196), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 24), Span::new(704, 704, 224), Span::new(960, 960, 20), Span::new(984, 984, 1056), Span::new(2048, 2048, 34), Span::new(2084, 2084, 28), Span::new(2120, 2120, 36), Span::new(2160, 2160, 52), Span::new(2216, 2216, 108), Span::new(2328, 2328, 12), Span::new(2352, 2352, 344), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 172), Span::new(3432, 3432, 164), Span::new(3600, 3600, 80), Span::new(3684, 3684, 24), Span::new(3712, 3712, 24), Span::new(3740, 3740, 64), Span::new(3808, 3808, 116), Span::new(3928, 3928, 1034), Span::new(4968, 4968, 4), Span::new(4984, 4984, 124), Span::new(5112, 5112, 36), Span::new(5152, 5152, 44), Span::new(5200, 5200, 44), Span::new(5248, 5248, 24), Span::new(5280, 5280, 20), Span::new(5304, 5304, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
         padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18767, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(41952, 32), Bits::new(42400, 32), Bits::new(42688, 320), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-        groups: &[&WITH_THREAD_INFO, &WITH_PADDING_2, &ALWAYS, &WITH_SE, &WITH_POSIX_CPUTIMERS_WORK, &WITH_MCE_VADDR, &[
+        groups: &[&WITH_PADDING_2, &ALWAYS, &WITH_SE, &WITH_TRC_IPI_TO_CPU, &WITH_POSIX_CPUTIMERS_WORK, &WITH_ALLOC_LOCK, &WITH_MCE_VADDR, &[
+            RuleKind::Recurse.of("thread_info").inside("thread_info"),
             RuleKind::Carry.of("__state"),
             RuleKind::Carry.of("flags"),
             RuleKind::Carry.of("ptrace"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("policy"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("exit_state"),
             RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("user_dumpable"),
             RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("kstack_offset"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("mce_kflags"),
@@ -1901,19 +2433,30 @@ pub fn v6_1_0_50_cloud_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::tas
     use views::task_struct::V6_1_0_50_cloud_amd64 as New;
     new.sched_reset_on_fork_bits = [0; 1];
     new.sched_remote_wakeup_bits = [0; 2];
-    with_thread_info!(cx, at, old, new);
     with_padding_2!(cx, at, old, new);
     always!(cx, at, old, new);
     with_se!(cx, at, old, new);
+    with_trc_ipi_to_cpu!(cx, at, old, new);
     with_posix_cputimers_work!(cx, at, old, new);
+    with_alloc_lock!(cx, at, old, new);
+    super::thread_info::v6_1_0_47_amd64(
+        cx,
+        &at!(at.thread_info),
+        &old.thread_info,
+        &mut new.thread_info,
+    );
     new.__state = old.__state;
     new.flags = old.flags;
     new.ptrace = old.ptrace;
+    new._pad_76 = [0; 4];
+    new._pad_124 = [0; 4];
     new.policy = old.policy;
+    new._pad_2116 = [0; 4];
     new.exit_state = old.exit_state;
     new.jobctl = old.jobctl;
     new.set_user_dumpable(old.user_dumpable());
     new.atomic_flags = old.atomic_flags;
+    new._pad_3708 = [0; 4];
     new.kstack_offset = old.kstack_offset;
     new._pad_5244 = [0; 4];
     new._pad_5280 = [0; 32];
@@ -1945,15 +2488,20 @@ pub static V6_1_0_50_CLOUD_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 44), Span::new(192, 192, 44), Span::new(240, 240, 32), Span::new(320, 320, 196), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 24), Span::new(704, 704, 224), Span::new(960, 960, 20), Span::new(984, 984, 1056), Span::new(2048, 2048, 34), Span::new(2084, 2084, 28), Span::new(2120, 2120, 36), Span::new(2160, 2160, 52), Span::new(2216, 2216, 108), Span::new(2328, 2328, 12), Span::new(2352, 2352, 344), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 172), Span::new(3432, 3432, 164), Span::new(3600, 3600, 80), Span::new(3684, 3684, 24), Span::new(3712, 3712, 24), Span::new(3740, 3740, 64), Span::new(3808, 3808, 116), Span::new(3928, 3928, 1034), Span::new(4968, 4968, 4), Span::new(4984, 4984, 124), Span::new(5112, 5112, 36), Span::new(5152, 5152, 44), Span::new(5200, 5200, 44), Span::new(5248, 5248, 32), Span::new(5336, 5336, 120), Span::new(5460, 5460, 4), Span::new(5504, 5504, 4), Span::new(5512, 5512, 88), Span::new(5632, 5632, 4096)],
         padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18767, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(41952, 32), Bits::new(42240, 256), Bits::new(43649, 31), Bits::new(43712, 320), Bits::new(44064, 32), Bits::new(44804, 252)],
-        groups: &[&WITH_THREAD_INFO, &WITH_PADDING_2, &ALWAYS, &WITH_SE, &WITH_POSIX_CPUTIMERS_WORK, &[
+        groups: &[&WITH_PADDING_2, &ALWAYS, &WITH_SE, &WITH_TRC_IPI_TO_CPU, &WITH_POSIX_CPUTIMERS_WORK, &WITH_ALLOC_LOCK, &[
+            RuleKind::Recurse.of("thread_info").inside("thread_info"),
             RuleKind::Carry.of("__state"),
             RuleKind::Carry.of("flags"),
             RuleKind::Carry.of("ptrace"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("policy"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("exit_state"),
             RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("user_dumpable"),
             RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("kstack_offset"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
@@ -1974,9 +2522,10 @@ pub fn v6_1_0_50_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_s
     new.mce_ripv_bits = [0; 8];
     always!(cx, at, old, new);
     with_se!(cx, at, old, new);
+    with_trc_ipi_to_cpu!(cx, at, old, new);
     with_mce_vaddr!(cx, at, old, new);
-    with_thread_info_2!(cx, at, old, new);
-    with_alloc_lock!(cx, at, old, new);
+    with_thread_info!(cx, at, old, new);
+    with_softirq_disable_cnt!(cx, at, old, new);
     new.__state = old.__state;
     // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
     // a mutex under PREEMPT_RT, has put that aside
@@ -1988,6 +2537,15 @@ pub fn v6_1_0_50_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_s
     new.jobctl = old.jobctl;
     new.set_user_dumpable(old.user_dumpable());
     new.atomic_flags = old.atomic_flags;
+    new._pad_3532 = [0; 4];
+    // a free mutex has no owner, and nobody spins for it
+    super::mutex::v6_1_0_47_rt_amd64(
+        cx,
+        &at!(at.futex_exit_mutex),
+        &old.futex_exit_mutex,
+        &mut new.futex_exit_mutex,
+    );
+    new._pad_3916 = [0; 4];
     new.kstack_offset = old.kstack_offset;
     new._pad_5236 = [0; 4];
     new.mce_kflags = old.mce_kflags;
@@ -2021,7 +2579,7 @@ pub static V6_1_0_50_RT_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 28), Span::new(32, 32, 40), Span::new(76, 76, 8), Span::new(88, 88, 44), Span::new(192, 192, 12), Span::new(208, 208, 44), Span::new(256, 256, 44), Span::new(304, 304, 32), Span::new(384, 384, 196), Span::new(584, 584, 60), Span::new(648, 648, 60), Span::new(712, 712, 24), Span::new(768, 768, 224), Span::new(1024, 1024, 20), Span::new(1048, 1048, 1056), Span::new(2112, 2112, 34), Span::new(2148, 2148, 28), Span::new(2184, 2184, 36), Span::new(2224, 2224, 52), Span::new(2280, 2280, 108), Span::new(2392, 2392, 12), Span::new(2416, 2416, 344), Span::new(2768, 2768, 4), Span::new(2776, 2776, 44), Span::new(2824, 2824, 144), Span::new(2976, 2976, 28), Span::new(3008, 3008, 212), Span::new(3224, 3224, 65), Span::new(3296, 3296, 16), Span::new(3320, 3320, 24), Span::new(3352, 3352, 44), Span::new(3400, 3400, 132), Span::new(3536, 3536, 156), Span::new(3696, 3696, 88), Span::new(3792, 3792, 28), Span::new(3824, 3824, 16), Span::new(3848, 3848, 52), Span::new(3904, 3904, 12), Span::new(3920, 3920, 1034), Span::new(4960, 4960, 4), Span::new(4976, 4976, 124), Span::new(5104, 5104, 36), Span::new(5144, 5144, 44), Span::new(5192, 5192, 44), Span::new(5240, 5240, 24), Span::new(5272, 5272, 20), Span::new(5296, 5296, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
         padding: &[Bits::new(224, 32), Bits::new(672, 32), Bits::new(1056, 480), Bits::new(1632, 32), Bits::new(2016, 32), Bits::new(2400, 32), Bits::new(2688, 384), Bits::new(4644, 28), Bits::new(5152, 32), Bits::new(5664, 32), Bits::new(5888, 256), Bits::new(7936, 256), Bits::new(8352, 32), Bits::new(16864, 32), Bits::new(17168, 16), Bits::new(17440, 32), Bits::new(17760, 32), Bits::new(18208, 32), Bits::new(19104, 32), Bits::new(19236, 28), Bits::new(19279, 49), Bits::new(22112, 32), Bits::new(22176, 32), Bits::new(22560, 32), Bits::new(23776, 32), Bits::new(24032, 32), Bits::new(25760, 32), Bits::new(26312, 56), Bits::new(26528, 32), Bits::new(26784, 32), Bits::new(27168, 32), Bits::new(28256, 32), Bits::new(29536, 32), Bits::new(30304, 32), Bits::new(30560, 32), Bits::new(30752, 32), Bits::new(31200, 32), Bits::new(31328, 32), Bits::new(39632, 48), Bits::new(39712, 96), Bits::new(40800, 32), Bits::new(41120, 32), Bits::new(41504, 32), Bits::new(41888, 32), Bits::new(42336, 32), Bits::new(42624, 384), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-        groups: &[&ALWAYS, &WITH_SE, &WITH_MCE_VADDR, &WITH_THREAD_INFO_2, &WITH_ALLOC_LOCK, &[
+        groups: &[&ALWAYS, &WITH_SE, &WITH_TRC_IPI_TO_CPU, &WITH_MCE_VADDR, &WITH_THREAD_INFO, &WITH_SOFTIRQ_DISABLE_CNT, &[
             RuleKind::Carry.of("__state"),
             RuleKind::Reset.of("saved_state").by_map(super::reasons::task_struct::SAVED_STATE),
             RuleKind::Carry.of("flags"),
@@ -2031,6 +2589,9 @@ pub static V6_1_0_50_RT_AMD64: TypeConverter = TypeConverter {
             RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("user_dumpable"),
             RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("kstack_offset"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("mce_kflags"),
@@ -2051,18 +2612,35 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task
     new.sched_reset_on_fork_bits = [0; 1];
     new.sched_remote_wakeup_bits = [0; 2];
     new.mce_ripv_bits = [0; 8];
-    with_thread_info!(cx, at, old, new);
     always!(cx, at, old, new);
+    with_trc_ipi_to_cpu!(cx, at, old, new);
     with_posix_cputimers_work!(cx, at, old, new);
+    with_alloc_lock!(cx, at, old, new);
     with_mce_vaddr!(cx, at, old, new);
     with_dl!(cx, at, old, new);
+    with_dl_server!(cx, at, old, new);
+    super::thread_info::v6_1_0_47_amd64(
+        cx,
+        &at!(at.thread_info),
+        &old.thread_info,
+        &mut new.thread_info,
+    );
     new.__state = old.__state;
     // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
     // a mutex under PREEMPT_RT, has put that aside
     new.saved_state = cx.reset(&at!(at.saved_state), old.saved_state, 0);
     new.flags = old.flags;
     new.ptrace = old.ptrace;
+    new._pad_76 = [0; 4];
+    new._pad_124 = [0; 4];
+    super::sched_statistics::v6_12_95_deb12_amd64(
+        cx,
+        &at!(at.stats),
+        &old.stats,
+        &mut new.stats,
+    );
     new.policy = old.policy;
+    new._pad_2116 = [0; 4];
     new.exit_state = old.exit_state;
     new.jobctl = old.jobctl;
     new.set_user_dumpable(old.user_dumpable());
@@ -2087,12 +2665,17 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 68), Span::new(216, 216, 60), Span::new(280, 280, 32), Span::new(320, 320, 60), Span::new(384, 384, 132), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 48), Span::new(704, 704, 224), Span::new(960, 960, 28), Span::new(992, 992, 1056), Span::new(2056, 2056, 34), Span::new(2092, 2092, 24), Span::new(2120, 2120, 24), Span::new(2152, 2152, 36), Span::new(2192, 2192, 52), Span::new(2248, 2248, 108), Span::new(2368, 2368, 328), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 164), Span::new(3424, 3424, 240), Span::new(3668, 3668, 44), Span::new(3716, 3716, 47), Span::new(3764, 3764, 2), Span::new(3768, 3768, 1202), Span::new(4976, 4976, 108), Span::new(5088, 5088, 108), Span::new(5200, 5200, 52), Span::new(5256, 5256, 24), Span::new(5288, 5288, 20), Span::new(5312, 5312, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 36), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
         padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27360, 32), Bits::new(30104, 8), Bits::new(30128, 16), Bits::new(39760, 48), Bits::new(40672, 32), Bits::new(41568, 32), Bits::new(42016, 32), Bits::new(42464, 32), Bits::new(42752, 256), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
-        groups: &[&WITH_THREAD_INFO, &ALWAYS, &WITH_POSIX_CPUTIMERS_WORK, &WITH_MCE_VADDR, &WITH_DL, &[
+        groups: &[&ALWAYS, &WITH_TRC_IPI_TO_CPU, &WITH_POSIX_CPUTIMERS_WORK, &WITH_ALLOC_LOCK, &WITH_MCE_VADDR, &WITH_DL, &WITH_DL_SERVER, &[
+            RuleKind::Recurse.of("thread_info").inside("thread_info"),
             RuleKind::Carry.of("__state"),
             RuleKind::Reset.of("saved_state").by_map(super::reasons::task_struct::SAVED_STATE),
             RuleKind::Carry.of("flags"),
             RuleKind::Carry.of("ptrace"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Recurse.of("stats").inside("sched_statistics"),
             RuleKind::Carry.of("policy"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("exit_state"),
             RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("user_dumpable"),
@@ -2119,18 +2702,34 @@ pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::t
     new.sched_reset_on_fork_bits = [0; 1];
     new.sched_remote_wakeup_bits = [0; 2];
     new.mce_ripv_bits = [0; 8];
-    with_thread_info!(cx, at, old, new);
     always!(cx, at, old, new);
+    with_trc_ipi_to_cpu!(cx, at, old, new);
     with_mce_vaddr!(cx, at, old, new);
-    with_alloc_lock!(cx, at, old, new);
+    with_softirq_disable_cnt!(cx, at, old, new);
     with_dl!(cx, at, old, new);
+    with_dl_server!(cx, at, old, new);
+    super::thread_info::v6_1_0_47_amd64(
+        cx,
+        &at!(at.thread_info),
+        &old.thread_info,
+        &mut new.thread_info,
+    );
     new.__state = old.__state;
     // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
     // a mutex under PREEMPT_RT, has put that aside
     new.saved_state = cx.reset(&at!(at.saved_state), old.saved_state, 0);
     new.flags = old.flags;
     new.ptrace = old.ptrace;
+    new._pad_76 = [0; 4];
+    new._pad_124 = [0; 4];
+    super::sched_statistics::v6_12_95_deb12_amd64(
+        cx,
+        &at!(at.stats),
+        &old.stats,
+        &mut new.stats,
+    );
     new.policy = old.policy;
+    new._pad_2116 = [0; 4];
     new.exit_state = old.exit_state;
     new.jobctl = old.jobctl;
     new.set_user_dumpable(old.user_dumpable());
@@ -2148,6 +2747,13 @@ pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::t
     new._pad_3372 = [0; 4];
     new._pad_3500 = [0; 4];
     new._pad_3676 = [0; 4];
+    // a free mutex has no owner, and nobody spins for it
+    super::mutex::v6_1_0_47_rt_amd64(
+        cx,
+        &at!(at.futex_exit_mutex),
+        &old.futex_exit_mutex,
+        &mut new.futex_exit_mutex,
+    );
     new._pad_3859 = [0; 1];
     new._pad_3862 = [0; 2];
     new._pad_5060 = [0; 4];
@@ -2167,12 +2773,17 @@ pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 68), Span::new(216, 216, 60), Span::new(280, 280, 32), Span::new(320, 320, 60), Span::new(384, 384, 132), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 48), Span::new(704, 704, 224), Span::new(960, 960, 28), Span::new(992, 992, 1056), Span::new(2056, 2056, 34), Span::new(2092, 2092, 24), Span::new(2120, 2120, 24), Span::new(2152, 2152, 36), Span::new(2192, 2192, 52), Span::new(2248, 2248, 108), Span::new(2368, 2368, 5), Span::new(2376, 2376, 360), Span::new(2744, 2744, 4), Span::new(2752, 2752, 44), Span::new(2800, 2800, 144), Span::new(2952, 2952, 28), Span::new(2984, 2984, 212), Span::new(3200, 3200, 65), Span::new(3272, 3272, 16), Span::new(3296, 3296, 24), Span::new(3328, 3328, 44), Span::new(3376, 3376, 124), Span::new(3504, 3504, 156), Span::new(3664, 3664, 12), Span::new(3680, 3680, 72), Span::new(3760, 3760, 40), Span::new(3808, 3808, 51), Span::new(3860, 3860, 2), Span::new(3864, 3864, 1082), Span::new(4952, 4952, 108), Span::new(5064, 5064, 108), Span::new(5176, 5176, 52), Span::new(5232, 5232, 24), Span::new(5264, 5264, 20), Span::new(5288, 5288, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 36), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
         padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(18984, 24), Bits::new(21920, 32), Bits::new(21984, 32), Bits::new(22368, 32), Bits::new(23584, 32), Bits::new(23840, 32), Bits::new(25568, 32), Bits::new(26120, 56), Bits::new(26336, 32), Bits::new(26592, 32), Bits::new(26976, 32), Bits::new(28000, 32), Bits::new(29280, 32), Bits::new(29408, 32), Bits::new(30048, 32), Bits::new(30432, 32), Bits::new(30872, 8), Bits::new(30896, 16), Bits::new(39568, 48), Bits::new(40480, 32), Bits::new(41376, 32), Bits::new(41824, 32), Bits::new(42272, 32), Bits::new(42560, 448), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
-        groups: &[&WITH_THREAD_INFO, &ALWAYS, &WITH_MCE_VADDR, &WITH_ALLOC_LOCK, &WITH_DL, &[
+        groups: &[&ALWAYS, &WITH_TRC_IPI_TO_CPU, &WITH_MCE_VADDR, &WITH_SOFTIRQ_DISABLE_CNT, &WITH_DL, &WITH_DL_SERVER, &[
+            RuleKind::Recurse.of("thread_info").inside("thread_info"),
             RuleKind::Carry.of("__state"),
             RuleKind::Reset.of("saved_state").by_map(super::reasons::task_struct::SAVED_STATE),
             RuleKind::Carry.of("flags"),
             RuleKind::Carry.of("ptrace"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Recurse.of("stats").inside("sched_statistics"),
             RuleKind::Carry.of("policy"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("exit_state"),
             RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("user_dumpable"),
@@ -2184,6 +2795,7 @@ pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
@@ -2196,4 +2808,326 @@ pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         ..TypeRules::PLAIN
     },
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_rt_amd64)),
+};
+
+/// 7.2.12+deb13-amd64.
+pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V7_2_12_deb13_amd64, new: &mut views::task_struct::V7_2_12_deb13_amd64) {
+    use views::task_struct::V7_2_12_deb13_amd64 as Old;
+    use views::task_struct::V7_2_12_deb13_amd64 as New;
+    new.sched_reset_on_fork_bits = [0; 1];
+    new.sched_remote_wakeup_bits = [0; 2];
+    new.mce_ripv_bits = [0; 8];
+    always!(cx, at, old, new);
+    with_alloc_lock!(cx, at, old, new);
+    with_mce_vaddr!(cx, at, old, new);
+    with_dl_server!(cx, at, old, new);
+    with_is_blocked!(cx, at, old, new);
+    with_scx!(cx, at, old, new);
+    with_blocker!(cx, at, old, new);
+    super::thread_info::v6_1_0_47_amd64(
+        cx,
+        &at!(at.thread_info),
+        &old.thread_info,
+        &mut new.thread_info,
+    );
+    new.__state = old.__state;
+    // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
+    // a mutex under PREEMPT_RT, has put that aside
+    new.saved_state = cx.reset(&at!(at.saved_state), old.saved_state, 0);
+    new.flags = old.flags;
+    new.ptrace = old.ptrace;
+    new._pad_76 = [0; 4];
+    super::sched_statistics::v6_12_95_deb12_amd64(
+        cx,
+        &at!(at.stats),
+        &old.stats,
+        &mut new.stats,
+    );
+    new.policy = old.policy;
+    new.exit_state = old.exit_state;
+    new.jobctl = old.jobctl;
+    new.atomic_flags = old.atomic_flags;
+    new._pad_3132 = [0; 4];
+    new._pad_3532 = [0; 4];
+    new._pad_3684 = [0; 4];
+    new._pad_3708 = [0; 4];
+    new._pad_3836 = [0; 4];
+    new._pad_4108 = [0; 4];
+    new._pad_4179 = [0; 1];
+    new._pad_4182 = [0; 2];
+    new.mce_kflags = old.mce_kflags;
+}
+
+/// `task_struct`, 7.2.12+deb13-amd64.
+pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "task_struct",
+        from_size: 6080,
+        to_size: 6080,
+        spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 40), Span::new(128, 128, 12), Span::new(144, 144, 76), Span::new(224, 224, 68), Span::new(296, 296, 32), Span::new(384, 384, 60), Span::new(448, 448, 132), Span::new(584, 584, 61), Span::new(648, 648, 77), Span::new(728, 728, 241), Span::new(976, 976, 73), Span::new(1088, 1088, 224), Span::new(1344, 1344, 28), Span::new(1376, 1376, 1056), Span::new(2440, 2440, 34), Span::new(2476, 2476, 24), Span::new(2504, 2504, 20), Span::new(2528, 2528, 92), Span::new(2624, 2624, 108), Span::new(2744, 2744, 328), Span::new(3080, 3080, 4), Span::new(3088, 3088, 44), Span::new(3136, 3136, 152), Span::new(3292, 3292, 16), Span::new(3312, 3312, 220), Span::new(3536, 3536, 65), Span::new(3608, 3608, 16), Span::new(3632, 3632, 48), Span::new(3688, 3688, 20), Span::new(3712, 3712, 124), Span::new(3840, 3840, 240), Span::new(4084, 4084, 16), Span::new(4104, 4104, 4), Span::new(4112, 4112, 16), Span::new(4132, 4132, 47), Span::new(4180, 4180, 2), Span::new(4184, 4184, 168), Span::new(4368, 4368, 4), Span::new(4376, 4376, 1049), Span::new(5432, 5432, 2), Span::new(5440, 5440, 26), Span::new(5472, 5472, 92), Span::new(5568, 5568, 108), Span::new(5680, 5680, 72), Span::new(5760, 5760, 20), Span::new(5784, 5784, 64), Span::new(5880, 5880, 120), Span::new(6004, 6004, 36)],
+        padding: &[Bits::new(608, 32), Bits::new(960, 64), Bits::new(1120, 32), Bits::new(1760, 32), Bits::new(2336, 32), Bits::new(2624, 448), Bits::new(3552, 32), Bits::new(4651, 21), Bits::new(5160, 24), Bits::new(5800, 24), Bits::new(7752, 56), Bits::new(8392, 24), Bits::new(8432, 16), Bits::new(8464, 16), Bits::new(8544, 160), Bits::new(10496, 256), Bits::new(10976, 32), Bits::new(19488, 32), Bits::new(19792, 16), Bits::new(20000, 32), Bits::new(20192, 32), Bits::new(20960, 32), Bits::new(21860, 28), Bits::new(21903, 49), Bits::new(24608, 32), Bits::new(24672, 32), Bits::new(25056, 32), Bits::new(26464, 32), Bits::new(28256, 32), Bits::new(28808, 56), Bits::new(29472, 32), Bits::new(29664, 32), Bits::new(30688, 32), Bits::new(32800, 32), Bits::new(32864, 32), Bits::new(33432, 8), Bits::new(33456, 16), Bits::new(34976, 32), Bits::new(43400, 56), Bits::new(43472, 48), Bits::new(43728, 48), Bits::new(44512, 32), Bits::new(45408, 32), Bits::new(46240, 32), Bits::new(48001, 31), Bits::new(48320, 320)],
+        groups: &[&ALWAYS, &WITH_ALLOC_LOCK, &WITH_MCE_VADDR, &WITH_DL_SERVER, &WITH_IS_BLOCKED, &WITH_SCX, &WITH_BLOCKER, &[
+            RuleKind::Recurse.of("thread_info").inside("thread_info"),
+            RuleKind::Carry.of("__state"),
+            RuleKind::Reset.of("saved_state").by_map(super::reasons::task_struct::SAVED_STATE),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("ptrace"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Recurse.of("stats").inside("sched_statistics"),
+            RuleKind::Carry.of("policy"),
+            RuleKind::Carry.of("exit_state"),
+            RuleKind::Carry.of("jobctl"),
+            RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("mce_kflags"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_2_12_deb13_amd64)),
+};
+
+/// 7.2.12+deb13-rt-amd64.
+pub fn v7_2_12_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V7_2_12_deb13_rt_amd64, new: &mut views::task_struct::V7_2_12_deb13_rt_amd64) {
+    use views::task_struct::V7_2_12_deb13_rt_amd64 as Old;
+    use views::task_struct::V7_2_12_deb13_rt_amd64 as New;
+    new.sched_reset_on_fork_bits = [0; 1];
+    new.sched_remote_wakeup_bits = [0; 2];
+    new.mce_ripv_bits = [0; 8];
+    always!(cx, at, old, new);
+    with_mce_vaddr!(cx, at, old, new);
+    with_softirq_disable_cnt!(cx, at, old, new);
+    with_dl_server!(cx, at, old, new);
+    with_is_blocked!(cx, at, old, new);
+    with_scx!(cx, at, old, new);
+    with_net_xmit!(cx, at, old, new);
+    super::thread_info::v6_1_0_47_amd64(
+        cx,
+        &at!(at.thread_info),
+        &old.thread_info,
+        &mut new.thread_info,
+    );
+    new.__state = old.__state;
+    // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
+    // a mutex under PREEMPT_RT, has put that aside
+    new.saved_state = cx.reset(&at!(at.saved_state), old.saved_state, 0);
+    new.flags = old.flags;
+    new.ptrace = old.ptrace;
+    new._pad_76 = [0; 4];
+    super::sched_statistics::v6_12_95_deb12_amd64(
+        cx,
+        &at!(at.stats),
+        &old.stats,
+        &mut new.stats,
+    );
+    new.policy = old.policy;
+    new.exit_state = old.exit_state;
+    new.jobctl = old.jobctl;
+    new.atomic_flags = old.atomic_flags;
+    new._pad_3180 = [0; 4];
+    new._pad_3588 = [0; 4];
+    new._pad_3716 = [0; 4];
+    new._pad_3772 = [0; 4];
+    new._pad_3916 = [0; 4];
+    new._pad_4092 = [0; 4];
+    new._pad_4220 = [0; 4];
+    new._pad_4299 = [0; 1];
+    new._pad_4302 = [0; 2];
+    new.mce_kflags = old.mce_kflags;
+}
+
+/// `task_struct`, 7.2.12+deb13-rt-amd64.
+pub static V7_2_12_DEB13_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "task_struct",
+        from_size: 6080,
+        to_size: 6080,
+        spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 40), Span::new(128, 128, 12), Span::new(144, 144, 76), Span::new(224, 224, 68), Span::new(296, 296, 32), Span::new(384, 384, 60), Span::new(448, 448, 132), Span::new(584, 584, 61), Span::new(648, 648, 77), Span::new(728, 728, 241), Span::new(976, 976, 73), Span::new(1088, 1088, 224), Span::new(1344, 1344, 28), Span::new(1376, 1376, 1056), Span::new(2440, 2440, 34), Span::new(2476, 2476, 24), Span::new(2504, 2504, 20), Span::new(2528, 2528, 92), Span::new(2624, 2624, 108), Span::new(2744, 2744, 5), Span::new(2752, 2752, 33), Span::new(2792, 2792, 328), Span::new(3128, 3128, 4), Span::new(3136, 3136, 44), Span::new(3184, 3184, 144), Span::new(3336, 3336, 28), Span::new(3368, 3368, 220), Span::new(3592, 3592, 65), Span::new(3664, 3664, 16), Span::new(3688, 3688, 24), Span::new(3720, 3720, 48), Span::new(3776, 3776, 140), Span::new(3920, 3920, 156), Span::new(4080, 4080, 12), Span::new(4096, 4096, 80), Span::new(4184, 4184, 28), Span::new(4216, 4216, 4), Span::new(4224, 4224, 8), Span::new(4240, 4240, 59), Span::new(4300, 4300, 2), Span::new(4304, 4304, 48), Span::new(4368, 4368, 4), Span::new(4376, 4376, 1049), Span::new(5432, 5432, 2), Span::new(5440, 5440, 26), Span::new(5472, 5472, 92), Span::new(5568, 5568, 108), Span::new(5680, 5680, 72), Span::new(5760, 5760, 20), Span::new(5784, 5784, 64), Span::new(5880, 5880, 120), Span::new(6004, 6004, 36)],
+        padding: &[Bits::new(608, 32), Bits::new(960, 64), Bits::new(1120, 32), Bits::new(1760, 32), Bits::new(2336, 32), Bits::new(2624, 448), Bits::new(3552, 32), Bits::new(4651, 21), Bits::new(5160, 24), Bits::new(5800, 24), Bits::new(7752, 56), Bits::new(8392, 24), Bits::new(8432, 16), Bits::new(8464, 16), Bits::new(8544, 160), Bits::new(10496, 256), Bits::new(10976, 32), Bits::new(19488, 32), Bits::new(19792, 16), Bits::new(20000, 32), Bits::new(20192, 32), Bits::new(20960, 32), Bits::new(21860, 28), Bits::new(21903, 49), Bits::new(21992, 24), Bits::new(22280, 56), Bits::new(24992, 32), Bits::new(25056, 32), Bits::new(25440, 32), Bits::new(26656, 32), Bits::new(26912, 32), Bits::new(28704, 32), Bits::new(29256, 56), Bits::new(29472, 32), Bits::new(29728, 32), Bits::new(30176, 32), Bits::new(31328, 32), Bits::new(32608, 32), Bits::new(32736, 32), Bits::new(33440, 32), Bits::new(33696, 32), Bits::new(33760, 32), Bits::new(33888, 32), Bits::new(34392, 8), Bits::new(34416, 16), Bits::new(34976, 32), Bits::new(43400, 56), Bits::new(43472, 48), Bits::new(43728, 48), Bits::new(44512, 32), Bits::new(45408, 32), Bits::new(46240, 32), Bits::new(48001, 31), Bits::new(48320, 320)],
+        groups: &[&ALWAYS, &WITH_MCE_VADDR, &WITH_SOFTIRQ_DISABLE_CNT, &WITH_DL_SERVER, &WITH_IS_BLOCKED, &WITH_SCX, &WITH_NET_XMIT, &[
+            RuleKind::Recurse.of("thread_info").inside("thread_info"),
+            RuleKind::Carry.of("__state"),
+            RuleKind::Reset.of("saved_state").by_map(super::reasons::task_struct::SAVED_STATE),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("ptrace"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Recurse.of("stats").inside("sched_statistics"),
+            RuleKind::Carry.of("policy"),
+            RuleKind::Carry.of("exit_state"),
+            RuleKind::Carry.of("jobctl"),
+            RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("mce_kflags"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_2_12_deb13_rt_amd64)),
+};
+
+/// 7.3.4+deb13-amd64.
+pub fn v7_3_4_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V7_3_4_deb13_amd64, new: &mut views::task_struct::V7_3_4_deb13_amd64) {
+    use views::task_struct::V7_3_4_deb13_amd64 as Old;
+    use views::task_struct::V7_3_4_deb13_amd64 as New;
+    new.sched_reset_on_fork_bits = [0; 1];
+    new.sched_remote_wakeup_bits = [0; 2];
+    new.mce_ripv_bits = [0; 8];
+    always!(cx, at, old, new);
+    with_alloc_lock!(cx, at, old, new);
+    with_mce_vaddr!(cx, at, old, new);
+    with_dl_server!(cx, at, old, new);
+    with_is_blocked!(cx, at, old, new);
+    with_blocker!(cx, at, old, new);
+    with_stats!(cx, at, old, new);
+    super::thread_info::v6_1_0_47_amd64(
+        cx,
+        &at!(at.thread_info),
+        &old.thread_info,
+        &mut new.thread_info,
+    );
+    new.__state = old.__state;
+    // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
+    // a mutex under PREEMPT_RT, has put that aside
+    new.saved_state = cx.reset(&at!(at.saved_state), old.saved_state, 0);
+    new.flags = old.flags;
+    new.ptrace = old.ptrace;
+    new._pad_76 = [0; 4];
+    new.policy = old.policy;
+    new.exit_state = old.exit_state;
+    new.jobctl = old.jobctl;
+    new.atomic_flags = old.atomic_flags;
+    new._pad_3196 = [0; 4];
+    new._pad_3604 = [0; 4];
+    new._pad_3756 = [0; 4];
+    new._pad_3780 = [0; 4];
+    new._pad_3908 = [0; 4];
+    new._pad_4180 = [0; 4];
+    new._pad_4259 = [0; 1];
+    new._pad_4262 = [0; 2];
+    new.mce_kflags = old.mce_kflags;
+}
+
+/// `task_struct`, 7.3.4+deb13-amd64.
+pub static V7_3_4_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "task_struct",
+        from_size: 6144,
+        to_size: 6144,
+        spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 40), Span::new(128, 128, 12), Span::new(144, 144, 12), Span::new(160, 160, 76), Span::new(240, 240, 68), Span::new(312, 312, 32), Span::new(384, 384, 60), Span::new(448, 448, 132), Span::new(584, 584, 61), Span::new(648, 648, 77), Span::new(728, 728, 293), Span::new(1024, 1024, 73), Span::new(1152, 1152, 200), Span::new(1408, 1408, 28), Span::new(1440, 1440, 1056), Span::new(2504, 2504, 34), Span::new(2540, 2540, 24), Span::new(2568, 2568, 20), Span::new(2592, 2592, 92), Span::new(2688, 2688, 108), Span::new(2808, 2808, 328), Span::new(3144, 3144, 4), Span::new(3152, 3152, 44), Span::new(3200, 3200, 152), Span::new(3356, 3356, 16), Span::new(3376, 3376, 228), Span::new(3608, 3608, 65), Span::new(3680, 3680, 16), Span::new(3704, 3704, 48), Span::new(3760, 3760, 20), Span::new(3784, 3784, 124), Span::new(3912, 3912, 240), Span::new(4156, 4156, 16), Span::new(4176, 4176, 4), Span::new(4184, 4184, 16), Span::new(4204, 4204, 36), Span::new(4248, 4248, 11), Span::new(4260, 4260, 2), Span::new(4264, 4264, 168), Span::new(4448, 4448, 4), Span::new(4456, 4456, 1049), Span::new(5512, 5512, 2), Span::new(5520, 5520, 26), Span::new(5552, 5552, 92), Span::new(5648, 5648, 108), Span::new(5760, 5760, 72), Span::new(5840, 5840, 20), Span::new(5864, 5864, 64), Span::new(5960, 5960, 120), Span::new(6084, 6084, 36)],
+        padding: &[Bits::new(608, 32), Bits::new(960, 64), Bits::new(1120, 32), Bits::new(1248, 32), Bits::new(1888, 32), Bits::new(2464, 32), Bits::new(2752, 320), Bits::new(3552, 32), Bits::new(4651, 21), Bits::new(5160, 24), Bits::new(5800, 24), Bits::new(8168, 24), Bits::new(8776, 24), Bits::new(8816, 16), Bits::new(8848, 16), Bits::new(8928, 288), Bits::new(10816, 448), Bits::new(11488, 32), Bits::new(20000, 32), Bits::new(20304, 16), Bits::new(20512, 32), Bits::new(20704, 32), Bits::new(21472, 32), Bits::new(22372, 28), Bits::new(22415, 49), Bits::new(25120, 32), Bits::new(25184, 32), Bits::new(25568, 32), Bits::new(26976, 32), Bits::new(28832, 32), Bits::new(29384, 56), Bits::new(30048, 32), Bits::new(30240, 32), Bits::new(31264, 32), Bits::new(33376, 32), Bits::new(33440, 32), Bits::new(34072, 8), Bits::new(34096, 16), Bits::new(35616, 32), Bits::new(44040, 56), Bits::new(44112, 48), Bits::new(44368, 48), Bits::new(45152, 32), Bits::new(46048, 32), Bits::new(46880, 32), Bits::new(48641, 31), Bits::new(48960, 192)],
+        groups: &[&ALWAYS, &WITH_ALLOC_LOCK, &WITH_MCE_VADDR, &WITH_DL_SERVER, &WITH_IS_BLOCKED, &WITH_BLOCKER, &WITH_STATS, &[
+            RuleKind::Recurse.of("thread_info").inside("thread_info"),
+            RuleKind::Carry.of("__state"),
+            RuleKind::Reset.of("saved_state").by_map(super::reasons::task_struct::SAVED_STATE),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("ptrace"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("policy"),
+            RuleKind::Carry.of("exit_state"),
+            RuleKind::Carry.of("jobctl"),
+            RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("mce_kflags"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_3_4_deb13_amd64)),
+};
+
+/// 7.3.4+deb13-rt-amd64.
+pub fn v7_3_4_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V7_3_4_deb13_rt_amd64, new: &mut views::task_struct::V7_3_4_deb13_rt_amd64) {
+    use views::task_struct::V7_3_4_deb13_rt_amd64 as Old;
+    use views::task_struct::V7_3_4_deb13_rt_amd64 as New;
+    new.sched_reset_on_fork_bits = [0; 1];
+    new.sched_remote_wakeup_bits = [0; 2];
+    new.mce_ripv_bits = [0; 8];
+    always!(cx, at, old, new);
+    with_mce_vaddr!(cx, at, old, new);
+    with_softirq_disable_cnt!(cx, at, old, new);
+    with_dl_server!(cx, at, old, new);
+    with_is_blocked!(cx, at, old, new);
+    with_net_xmit!(cx, at, old, new);
+    with_stats!(cx, at, old, new);
+    super::thread_info::v6_1_0_47_amd64(
+        cx,
+        &at!(at.thread_info),
+        &old.thread_info,
+        &mut new.thread_info,
+    );
+    new.__state = old.__state;
+    // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
+    // a mutex under PREEMPT_RT, has put that aside
+    new.saved_state = cx.reset(&at!(at.saved_state), old.saved_state, 0);
+    new.flags = old.flags;
+    new.ptrace = old.ptrace;
+    new._pad_76 = [0; 4];
+    new.policy = old.policy;
+    new.exit_state = old.exit_state;
+    new.jobctl = old.jobctl;
+    new.atomic_flags = old.atomic_flags;
+    new._pad_3244 = [0; 4];
+    new._pad_3660 = [0; 4];
+    new._pad_3788 = [0; 4];
+    new._pad_3844 = [0; 4];
+    new._pad_3988 = [0; 4];
+    new._pad_4164 = [0; 4];
+    new._pad_4292 = [0; 4];
+    new._pad_4379 = [0; 1];
+    new._pad_4382 = [0; 2];
+    new.mce_kflags = old.mce_kflags;
+}
+
+/// `task_struct`, 7.3.4+deb13-rt-amd64.
+pub static V7_3_4_DEB13_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "task_struct",
+        from_size: 6144,
+        to_size: 6144,
+        spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 40), Span::new(128, 128, 12), Span::new(144, 144, 12), Span::new(160, 160, 76), Span::new(240, 240, 68), Span::new(312, 312, 32), Span::new(384, 384, 60), Span::new(448, 448, 132), Span::new(584, 584, 61), Span::new(648, 648, 77), Span::new(728, 728, 293), Span::new(1024, 1024, 73), Span::new(1152, 1152, 200), Span::new(1408, 1408, 28), Span::new(1440, 1440, 1056), Span::new(2504, 2504, 34), Span::new(2540, 2540, 24), Span::new(2568, 2568, 20), Span::new(2592, 2592, 92), Span::new(2688, 2688, 108), Span::new(2808, 2808, 5), Span::new(2816, 2816, 33), Span::new(2856, 2856, 328), Span::new(3192, 3192, 4), Span::new(3200, 3200, 44), Span::new(3248, 3248, 144), Span::new(3400, 3400, 28), Span::new(3432, 3432, 228), Span::new(3664, 3664, 65), Span::new(3736, 3736, 16), Span::new(3760, 3760, 24), Span::new(3792, 3792, 48), Span::new(3848, 3848, 140), Span::new(3992, 3992, 156), Span::new(4152, 4152, 12), Span::new(4168, 4168, 80), Span::new(4256, 4256, 28), Span::new(4288, 4288, 4), Span::new(4296, 4296, 8), Span::new(4312, 4312, 48), Span::new(4368, 4368, 11), Span::new(4380, 4380, 2), Span::new(4384, 4384, 48), Span::new(4448, 4448, 4), Span::new(4456, 4456, 1049), Span::new(5512, 5512, 2), Span::new(5520, 5520, 26), Span::new(5552, 5552, 92), Span::new(5648, 5648, 108), Span::new(5760, 5760, 72), Span::new(5840, 5840, 20), Span::new(5864, 5864, 64), Span::new(5960, 5960, 120), Span::new(6084, 6084, 36)],
+        padding: &[Bits::new(608, 32), Bits::new(960, 64), Bits::new(1120, 32), Bits::new(1248, 32), Bits::new(1888, 32), Bits::new(2464, 32), Bits::new(2752, 320), Bits::new(3552, 32), Bits::new(4651, 21), Bits::new(5160, 24), Bits::new(5800, 24), Bits::new(8168, 24), Bits::new(8776, 24), Bits::new(8816, 16), Bits::new(8848, 16), Bits::new(8928, 288), Bits::new(10816, 448), Bits::new(11488, 32), Bits::new(20000, 32), Bits::new(20304, 16), Bits::new(20512, 32), Bits::new(20704, 32), Bits::new(21472, 32), Bits::new(22372, 28), Bits::new(22415, 49), Bits::new(22504, 24), Bits::new(22792, 56), Bits::new(25504, 32), Bits::new(25568, 32), Bits::new(25952, 32), Bits::new(27168, 32), Bits::new(27424, 32), Bits::new(29280, 32), Bits::new(29832, 56), Bits::new(30048, 32), Bits::new(30304, 32), Bits::new(30752, 32), Bits::new(31904, 32), Bits::new(33184, 32), Bits::new(33312, 32), Bits::new(34016, 32), Bits::new(34272, 32), Bits::new(34336, 32), Bits::new(34464, 32), Bits::new(35032, 8), Bits::new(35056, 16), Bits::new(35616, 32), Bits::new(44040, 56), Bits::new(44112, 48), Bits::new(44368, 48), Bits::new(45152, 32), Bits::new(46048, 32), Bits::new(46880, 32), Bits::new(48641, 31), Bits::new(48960, 192)],
+        groups: &[&ALWAYS, &WITH_MCE_VADDR, &WITH_SOFTIRQ_DISABLE_CNT, &WITH_DL_SERVER, &WITH_IS_BLOCKED, &WITH_NET_XMIT, &WITH_STATS, &[
+            RuleKind::Recurse.of("thread_info").inside("thread_info"),
+            RuleKind::Carry.of("__state"),
+            RuleKind::Reset.of("saved_state").by_map(super::reasons::task_struct::SAVED_STATE),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("ptrace"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("policy"),
+            RuleKind::Carry.of("exit_state"),
+            RuleKind::Carry.of("jobctl"),
+            RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("mce_kflags"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_3_4_deb13_rt_amd64)),
 };

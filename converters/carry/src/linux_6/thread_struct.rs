@@ -39,19 +39,13 @@ macro_rules! __linux_6_thread_struct_always {
         $new.set_iopl_warn($old.iopl_warn());
         $new._pad_145 = [0; 3];
         $new.pkru = $old.pkru;
-        $crate::linux_6::fpu::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.fpu),
-            &$old.fpu,
-            &mut $new.fpu,
-        );
         // segments of the thread in the GDT, of 8 bytes each, which 32-bit code asks for
         $cx.drop_zero(&$crate::linux_6::runtime::at!($at.tls_array, old), $old.tls_array.as_bytes());
     };
 }
 pub use __linux_6_thread_struct_always as always;
 
-pub static ALWAYS: [FieldRule; 21] = [
+pub static ALWAYS: [FieldRule; 20] = [
     RuleKind::Reset.of("tls_array").by_map(super::reasons::thread_struct::TLS_ARRAY),
     RuleKind::Reset.of("sp").by_map(super::reasons::thread_struct::SP),
     RuleKind::Carry.of("es"),
@@ -71,8 +65,25 @@ pub static ALWAYS: [FieldRule; 21] = [
     RuleKind::Carry.of("iopl_warn"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Carry.of("pkru"),
-    RuleKind::Recurse.of("fpu").inside("fpu"),
     RuleKind::Drop.of("tls_array").by_map(super::reasons::thread_struct::TLS_ARRAY),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_thread_struct_with_features {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        // what arch_prctl enabled, ARCH_SHSTK_SHSTK and ARCH_SHSTK_WRSS
+        $new.features = $cx.reset_strict(&$crate::linux_6::runtime::at!($at.features), $old.features, 0);
+        $new.features_locked = $old.features_locked;
+        $new.shstk = $old.shstk;
+    };
+}
+pub use __linux_6_thread_struct_with_features as with_features;
+
+pub static WITH_FEATURES: [FieldRule; 3] = [
+    RuleKind::Reset.of("features").by_map(super::reasons::thread_struct::FEATURES),
+    RuleKind::Carry.of("features_locked"),
+    RuleKind::Carry.of("shstk"),
 ];
 
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
@@ -82,6 +93,12 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_st
     new.iopl_warn_bits = [0; 1];
     always!(cx, at, old, new);
     new._pad_152 = [0; 40];
+    super::fpu::v6_1_0_47_amd64(
+        cx,
+        &at!(at.fpu),
+        &old.fpu,
+        &mut new.fpu,
+    );
 }
 
 /// `thread_struct`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
@@ -94,6 +111,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(1153, 31), Bits::new(1216, 320), Bits::new(1568, 32), Bits::new(2308, 252)],
         groups: &[&ALWAYS, &[
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Recurse.of("fpu").inside("fpu"),
         ]],
         ..TypeRules::PLAIN
     },
@@ -106,11 +124,14 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::thre
     use views::thread_struct::V6_12_95_deb12_amd64 as New;
     new.iopl_warn_bits = [0; 1];
     always!(cx, at, old, new);
-    // what arch_prctl enabled, ARCH_SHSTK_SHSTK and ARCH_SHSTK_WRSS
-    new.features = cx.reset_strict(&at!(at.features), old.features, 0);
-    new.features_locked = old.features_locked;
-    new.shstk = old.shstk;
+    with_features!(cx, at, old, new);
     new._pad_184 = [0; 8];
+    super::fpu::v6_1_0_47_amd64(
+        cx,
+        &at!(at.fpu),
+        &old.fpu,
+        &mut new.fpu,
+    );
 }
 
 /// `thread_struct`, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
@@ -121,12 +142,33 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
         to_size: 4416,
         spans: &[Span::new(24, 24, 120), Span::new(148, 148, 36), Span::new(192, 192, 4), Span::new(200, 200, 88), Span::new(320, 320, 4096)],
         padding: &[Bits::new(1153, 31), Bits::new(1472, 64), Bits::new(1568, 32), Bits::new(2308, 252)],
-        groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("features").by_map(super::reasons::thread_struct::FEATURES),
-            RuleKind::Carry.of("features_locked"),
-            RuleKind::Carry.of("shstk"),
+        groups: &[&ALWAYS, &WITH_FEATURES, &[
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Recurse.of("fpu").inside("fpu"),
         ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
+/// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_struct::V7_2_12_deb13_amd64, new: &mut views::thread_struct::V7_2_12_deb13_amd64) {
+    use views::thread_struct::V7_2_12_deb13_amd64 as Old;
+    use views::thread_struct::V7_2_12_deb13_amd64 as New;
+    new.iopl_warn_bits = [0; 1];
+    always!(cx, at, old, new);
+    with_features!(cx, at, old, new);
+}
+
+/// `thread_struct`, 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "thread_struct",
+        from_size: 184,
+        to_size: 184,
+        spans: &[Span::new(24, 24, 120), Span::new(148, 148, 36)],
+        padding: &[Bits::new(1153, 31)],
+        groups: &[&ALWAYS, &WITH_FEATURES, ],
         ..TypeRules::PLAIN
     },
     convert: None,

@@ -7,20 +7,35 @@ use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 use kernel_structs_views::linux_6 as views;
 
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_tlbflush_unmap_batch_always {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        // CPUs whose TLB is still to be flushed for pages that reclaim took
+        $cx.each(
+            &$crate::linux_6::runtime::at!($at.arch.cpumask.bits),
+            &$old.arch.cpumask.bits,
+            &mut $new.arch.cpumask.bits,
+            |cx, at, old, new| *new = cx.reset(at, *old, 0),
+        );
+        $new.flush_required = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.flush_required), $old.flush_required, 0);
+        $new.writable = $cx.reset(&$crate::linux_6::runtime::at!($at.writable), $old.writable, 0);
+    };
+}
+pub use __linux_6_tlbflush_unmap_batch_always as always;
+
+pub static ALWAYS: [FieldRule; 3] = [
+    RuleKind::Reset.of("arch.cpumask.bits").times(128).by_map(super::reasons::tlbflush_unmap_batch::WHOLE),
+    RuleKind::Reset.of("flush_required").by_map(super::reasons::tlbflush_unmap_batch::WHOLE),
+    RuleKind::Reset.of("writable").by_map(super::reasons::tlbflush_unmap_batch::WHOLE),
+];
+
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::tlbflush_unmap_batch::V6_1_0_47_amd64, new: &mut views::tlbflush_unmap_batch::V6_1_0_47_amd64) {
     use views::tlbflush_unmap_batch::V6_1_0_47_amd64 as Old;
     use views::tlbflush_unmap_batch::V6_1_0_47_amd64 as New;
-    // CPUs whose TLB is still to be flushed for pages that reclaim took
-    cx.each(
-        &at!(at.arch.cpumask.bits),
-        &old.arch.cpumask.bits,
-        &mut new.arch.cpumask.bits,
-        |cx, at, old, new| *new = cx.reset(at, *old, 0),
-    );
-    new.flush_required = cx
-        .reset(&at!(at.flush_required), old.flush_required, 0);
-    new.writable = cx.reset(&at!(at.writable), old.writable, 0);
+    always!(cx, at, old, new);
     new._pad_1026 = [0; 6];
 }
 
@@ -32,10 +47,37 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 1032,
         spans: &[Span::new(0, 0, 1026)],
         padding: &[Bits::new(8208, 48)],
-        groups: &[&[
-            RuleKind::Reset.of("arch.cpumask.bits").times(128).by_map(super::reasons::tlbflush_unmap_batch::WHOLE),
-            RuleKind::Reset.of("flush_required").by_map(super::reasons::tlbflush_unmap_batch::WHOLE),
-            RuleKind::Reset.of("writable").by_map(super::reasons::tlbflush_unmap_batch::WHOLE),
+        groups: &[&ALWAYS, &[
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
+/// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::tlbflush_unmap_batch::V7_2_12_deb13_amd64, new: &mut views::tlbflush_unmap_batch::V7_2_12_deb13_amd64) {
+    use views::tlbflush_unmap_batch::V7_2_12_deb13_amd64 as Old;
+    use views::tlbflush_unmap_batch::V7_2_12_deb13_amd64 as New;
+    always!(cx, at, old, new);
+    // CPUs whose TLB is still to be flushed for pages that reclaim took
+    new.arch.unmapped_pages = cx
+        .reset(&at!(at.arch.unmapped_pages), old.arch.unmapped_pages, 0);
+    new.arch._pad_1025 = [0; 7];
+    new._pad_1034 = [0; 6];
+}
+
+/// `tlbflush_unmap_batch`, 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "tlbflush_unmap_batch",
+        from_size: 1040,
+        to_size: 1040,
+        spans: &[Span::new(0, 0, 1025), Span::new(1032, 1032, 2)],
+        padding: &[Bits::new(8200, 56), Bits::new(8272, 48)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Reset.of("arch.unmapped_pages").by_map(super::reasons::tlbflush_unmap_batch::WHOLE),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN

@@ -43,10 +43,6 @@ macro_rules! __linux_6_user_struct_always {
             .reset(&$crate::linux_6::runtime::at!($at.ratelimit.interval), $old.ratelimit.interval, 250);
         $new.ratelimit.burst = $cx
             .reset(&$crate::linux_6::runtime::at!($at.ratelimit.burst), $old.ratelimit.burst, 100);
-        $new.ratelimit.printed = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.ratelimit.printed), $old.ratelimit.printed, 0);
-        $new.ratelimit.missed = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.ratelimit.missed), $old.ratelimit.missed, 0);
         $new.ratelimit.begin = $cx
             .reset(&$crate::linux_6::runtime::at!($at.ratelimit.begin), $old.ratelimit.begin, 0);
         $new.ratelimit.flags = $cx
@@ -55,7 +51,7 @@ macro_rules! __linux_6_user_struct_always {
 }
 pub use __linux_6_user_struct_always as always;
 
-pub static ALWAYS: [FieldRule; 16] = [
+pub static ALWAYS: [FieldRule; 14] = [
     RuleKind::Carry.of("__count").by_map(super::reasons::refcount_t::WHOLE),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Recurse.of("epoll_watches").inside("percpu_counter"),
@@ -68,8 +64,6 @@ pub static ALWAYS: [FieldRule; 16] = [
     RuleKind::Reset.of("ratelimit.lock").inside("raw_spinlock_t").by_map(super::reasons::user_struct::RATELIMIT),
     RuleKind::Reset.of("ratelimit.interval").by_map(super::reasons::user_struct::RATELIMIT),
     RuleKind::Reset.of("ratelimit.burst").by_map(super::reasons::user_struct::RATELIMIT),
-    RuleKind::Reset.of("ratelimit.printed").by_map(super::reasons::user_struct::RATELIMIT),
-    RuleKind::Reset.of("ratelimit.missed").by_map(super::reasons::user_struct::RATELIMIT),
     RuleKind::Reset.of("ratelimit.begin").by_map(super::reasons::user_struct::RATELIMIT),
     RuleKind::Reset.of("ratelimit.flags").by_map(super::reasons::user_struct::RATELIMIT),
 ];
@@ -79,6 +73,11 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_stru
     use views::user_struct::V6_1_0_47_amd64 as Old;
     use views::user_struct::V6_1_0_47_amd64 as New;
     always!(cx, at, old, new);
+    // limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE
+    new.ratelimit.printed = cx
+        .reset(&at!(at.ratelimit.printed), old.ratelimit.printed, 0);
+    new.ratelimit.missed = cx
+        .reset(&at!(at.ratelimit.missed), old.ratelimit.missed, 0);
     new.ratelimit._pad_20 = [0; 4];
 }
 
@@ -91,6 +90,8 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 8), Span::new(100, 100, 16), Span::new(120, 120, 16)],
         padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32), Bits::new(928, 32)],
         groups: &[&ALWAYS, &[
+            RuleKind::Reset.of("ratelimit.printed").by_map(super::reasons::user_struct::RATELIMIT),
+            RuleKind::Reset.of("ratelimit.missed").by_map(super::reasons::user_struct::RATELIMIT),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
@@ -104,6 +105,11 @@ pub fn v6_1_0_55_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_stru
     use views::user_struct::V6_1_0_55_amd64 as New;
     always!(cx, at, old, new);
     new.perf_mlock = old.perf_mlock;
+    // limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE
+    new.ratelimit.printed = cx
+        .reset(&at!(at.ratelimit.printed), old.ratelimit.printed, 0);
+    new.ratelimit.missed = cx
+        .reset(&at!(at.ratelimit.missed), old.ratelimit.missed, 0);
     new.ratelimit._pad_20 = [0; 4];
 }
 
@@ -117,6 +123,8 @@ pub static V6_1_0_55_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32), Bits::new(992, 32)],
         groups: &[&ALWAYS, &[
             RuleKind::Carry.of("perf_mlock"),
+            RuleKind::Reset.of("ratelimit.printed").by_map(super::reasons::user_struct::RATELIMIT),
+            RuleKind::Reset.of("ratelimit.missed").by_map(super::reasons::user_struct::RATELIMIT),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
@@ -129,6 +137,11 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::user
     use views::user_struct::V6_12_95_deb12_amd64 as Old;
     use views::user_struct::V6_12_95_deb12_amd64 as New;
     always!(cx, at, old, new);
+    // limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE
+    new.ratelimit.printed = cx
+        .reset(&at!(at.ratelimit.printed), old.ratelimit.printed, 0);
+    new.ratelimit.missed = cx
+        .reset(&at!(at.ratelimit.missed), old.ratelimit.missed, 0);
 }
 
 /// `user_struct`, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64.
@@ -139,7 +152,10 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
         to_size: 128,
         spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 8), Span::new(100, 100, 28)],
         padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32)],
-        groups: &[&ALWAYS, ],
+        groups: &[&ALWAYS, &[
+            RuleKind::Reset.of("ratelimit.printed").by_map(super::reasons::user_struct::RATELIMIT),
+            RuleKind::Reset.of("ratelimit.missed").by_map(super::reasons::user_struct::RATELIMIT),
+        ]],
         ..TypeRules::PLAIN
     },
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_amd64)),
@@ -151,6 +167,11 @@ pub fn v6_12_117_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::use
     use views::user_struct::V6_12_117_deb12_amd64 as New;
     always!(cx, at, old, new);
     new.perf_mlock = old.perf_mlock;
+    // limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE
+    new.ratelimit.printed = cx
+        .reset(&at!(at.ratelimit.printed), old.ratelimit.printed, 0);
+    new.ratelimit.missed = cx
+        .reset(&at!(at.ratelimit.missed), old.ratelimit.missed, 0);
 }
 
 /// `user_struct`, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
@@ -163,8 +184,86 @@ pub static V6_12_117_DEB12_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32)],
         groups: &[&ALWAYS, &[
             RuleKind::Carry.of("perf_mlock"),
+            RuleKind::Reset.of("ratelimit.printed").by_map(super::reasons::user_struct::RATELIMIT),
+            RuleKind::Reset.of("ratelimit.missed").by_map(super::reasons::user_struct::RATELIMIT),
         ]],
         ..TypeRules::PLAIN
     },
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_117_deb12_amd64)),
+};
+
+/// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64.
+pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_struct::V7_2_12_deb13_amd64, new: &mut views::user_struct::V7_2_12_deb13_amd64) {
+    use views::user_struct::V7_2_12_deb13_amd64 as Old;
+    use views::user_struct::V7_2_12_deb13_amd64 as New;
+    always!(cx, at, old, new);
+    // limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE
+    new.ratelimit.rs_n_left.counter = cx
+        .reset(
+            &at!(at.ratelimit.rs_n_left.counter),
+            old.ratelimit.rs_n_left.counter,
+            0,
+        );
+    new.ratelimit.missed.counter = cx
+        .reset(
+            &at!(at.ratelimit.missed.counter),
+            old.ratelimit.missed.counter,
+            0,
+        );
+}
+
+/// `user_struct`, 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64.
+pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "user_struct",
+        from_size: 128,
+        to_size: 128,
+        spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 8), Span::new(100, 100, 28)],
+        padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Reset.of("ratelimit.rs_n_left.counter").by_map(super::reasons::user_struct::RATELIMIT),
+            RuleKind::Reset.of("ratelimit.missed.counter").by_map(super::reasons::user_struct::RATELIMIT),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_2_12_deb13_amd64)),
+};
+
+/// 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+pub fn v7_3_4_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_struct::V7_3_4_deb13_amd64, new: &mut views::user_struct::V7_3_4_deb13_amd64) {
+    use views::user_struct::V7_3_4_deb13_amd64 as Old;
+    use views::user_struct::V7_3_4_deb13_amd64 as New;
+    always!(cx, at, old, new);
+    new.perf_mlock = old.perf_mlock;
+    // limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE
+    new.ratelimit.rs_n_left.counter = cx
+        .reset(
+            &at!(at.ratelimit.rs_n_left.counter),
+            old.ratelimit.rs_n_left.counter,
+            0,
+        );
+    new.ratelimit.missed.counter = cx
+        .reset(
+            &at!(at.ratelimit.missed.counter),
+            old.ratelimit.missed.counter,
+            0,
+        );
+}
+
+/// `user_struct`, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+pub static V7_3_4_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "user_struct",
+        from_size: 136,
+        to_size: 136,
+        spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 16), Span::new(108, 108, 28)],
+        padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Carry.of("perf_mlock"),
+            RuleKind::Reset.of("ratelimit.rs_n_left.counter").by_map(super::reasons::user_struct::RATELIMIT),
+            RuleKind::Reset.of("ratelimit.missed.counter").by_map(super::reasons::user_struct::RATELIMIT),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_3_4_deb13_amd64)),
 };

@@ -87,20 +87,37 @@ macro_rules! __linux_6_vm_area_struct_with_detached {
         // taken out of the tree and about to be freed
         $new.detached = $cx.reset_strict(&$crate::linux_6::runtime::at!($at.detached), $old.detached, 0);
         $new._pad_41 = [0; 3];
-        // not locked for writing: a number that mm_lock_seq has not
-        $new.vm_lock_seq = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.vm_lock_seq), $old.vm_lock_seq, 4294967295);
         // lock allocated with the VMA
         $new.vm_lock = $cx.reset(&$crate::linux_6::runtime::at!($at.vm_lock), $old.vm_lock, 0);
     };
 }
 pub use __linux_6_vm_area_struct_with_detached as with_detached;
 
-pub static WITH_DETACHED: [FieldRule; 4] = [
+pub static WITH_DETACHED: [FieldRule; 3] = [
     RuleKind::Reset.of("detached").by_map(super::reasons::vm_area_struct::DETACHED),
     RuleKind::Padding.of("(padding)"),
-    RuleKind::Reset.of("vm_lock_seq").by_map(super::reasons::vm_area_struct::VM_LOCK_SEQ),
     RuleKind::Reset.of("vm_lock").by_map(super::reasons::vm_area_struct::VM_LOCK),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_vm_area_struct_with_vm_refcnt_refs_counter {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        // in the tree, and nobody reads it
+        $new.vm_refcnt.refs.counter = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.vm_refcnt.refs.counter), $old.vm_refcnt.refs.counter, 1);
+        // memory type of a device's memory that is mapped
+        $new.pfnmap_track_ctx = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.pfnmap_track_ctx), $old.pfnmap_track_ctx, 0);
+        $new._pad_184 = [0; 8];
+    };
+}
+pub use __linux_6_vm_area_struct_with_vm_refcnt_refs_counter as with_vm_refcnt_refs_counter;
+
+pub static WITH_VM_REFCNT_REFS_COUNTER: [FieldRule; 3] = [
+    RuleKind::Reset.of("vm_refcnt.refs.counter").by_map(super::reasons::vm_area_struct::VM_REFCNT),
+    RuleKind::Reset.of("pfnmap_track_ctx").by_map(super::reasons::vm_area_struct::PFNMAP_TRACK_CTX),
+    RuleKind::Padding.of("(padding)"),
 ];
 
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
@@ -133,6 +150,9 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_a
     always!(cx, at, old, new);
     with_detached!(cx, at, old, new);
     new.vm_flags = old.vm_flags;
+    // not locked for writing: a number that mm_lock_seq has not
+    new.vm_lock_seq = cx
+        .reset(&at!(at.vm_lock_seq), old.vm_lock_seq, 4294967295);
     // which tasks of this boot used the area, for NUMA balancing
     new.numab_state = cx.reset(&at!(at.numab_state), old.numab_state, 0);
 }
@@ -147,6 +167,7 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(328, 24)],
         groups: &[&ALWAYS, &WITH_DETACHED, &[
             RuleKind::Carry.of("vm_flags"),
+            RuleKind::Reset.of("vm_lock_seq").by_map(super::reasons::vm_area_struct::VM_LOCK_SEQ),
             RuleKind::Reset.of("numab_state").by_map(super::reasons::vm_area_struct::NUMAB_STATE),
         ]],
         ..TypeRules::PLAIN
@@ -161,6 +182,9 @@ pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::v
     always!(cx, at, old, new);
     with_detached!(cx, at, old, new);
     new.vm_flags = old.vm_flags;
+    // not locked for writing: a number that mm_lock_seq has not
+    new.vm_lock_seq = cx
+        .reset(&at!(at.vm_lock_seq), old.vm_lock_seq, 4294967295);
 }
 
 /// `vm_area_struct`, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
@@ -173,8 +197,159 @@ pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(328, 24)],
         groups: &[&ALWAYS, &WITH_DETACHED, &[
             RuleKind::Carry.of("vm_flags"),
+            RuleKind::Reset.of("vm_lock_seq").by_map(super::reasons::vm_area_struct::VM_LOCK_SEQ),
         ]],
         ..TypeRules::PLAIN
     },
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_95_deb12_rt_amd64)),
+};
+
+/// 7.2.12+deb13-amd64.
+pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_struct::V7_2_12_deb13_amd64, new: &mut views::vm_area_struct::V7_2_12_deb13_amd64) {
+    use views::vm_area_struct::V7_2_12_deb13_amd64 as Old;
+    use views::vm_area_struct::V7_2_12_deb13_amd64 as New;
+    always!(cx, at, old, new);
+    with_vm_refcnt_refs_counter!(cx, at, old, new);
+    new.vm_flags = old.vm_flags;
+    // not locked for writing: a number that mm_lock_seq has not
+    new.vm_lock_seq = cx
+        .reset(&at!(at.vm_lock_seq), old.vm_lock_seq, 4294967295);
+    new._pad_44 = [0; 4];
+    // which tasks of this boot used the area, for NUMA balancing
+    new.numab_state = cx.reset(&at!(at.numab_state), old.numab_state, 0);
+    new._pad_132 = [0; 4];
+}
+
+/// `vm_area_struct`, 7.2.12+deb13-amd64.
+pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "vm_area_struct",
+        from_size: 192,
+        to_size: 192,
+        spans: &[Span::new(0, 0, 44), Span::new(48, 48, 84), Span::new(136, 136, 48)],
+        padding: &[Bits::new(352, 32), Bits::new(1056, 32), Bits::new(1472, 64)],
+        groups: &[&ALWAYS, &WITH_VM_REFCNT_REFS_COUNTER, &[
+            RuleKind::Carry.of("vm_flags"),
+            RuleKind::Reset.of("vm_lock_seq").by_map(super::reasons::vm_area_struct::VM_LOCK_SEQ),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("numab_state").by_map(super::reasons::vm_area_struct::NUMAB_STATE),
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_2_12_deb13_amd64)),
+};
+
+/// 7.2.12+deb13-rt-amd64.
+pub fn v7_2_12_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_struct::V7_2_12_deb13_rt_amd64, new: &mut views::vm_area_struct::V7_2_12_deb13_rt_amd64) {
+    use views::vm_area_struct::V7_2_12_deb13_rt_amd64 as Old;
+    use views::vm_area_struct::V7_2_12_deb13_rt_amd64 as New;
+    always!(cx, at, old, new);
+    with_vm_refcnt_refs_counter!(cx, at, old, new);
+    new.vm_flags = old.vm_flags;
+    // not locked for writing: a number that mm_lock_seq has not
+    new.vm_lock_seq = cx
+        .reset(&at!(at.vm_lock_seq), old.vm_lock_seq, 4294967295);
+    new._pad_44 = [0; 4];
+    new._pad_120 = [0; 8];
+    new._pad_132 = [0; 4];
+}
+
+/// `vm_area_struct`, 7.2.12+deb13-rt-amd64.
+pub static V7_2_12_DEB13_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "vm_area_struct",
+        from_size: 192,
+        to_size: 192,
+        spans: &[Span::new(0, 0, 44), Span::new(48, 48, 72), Span::new(128, 128, 4), Span::new(136, 136, 48)],
+        padding: &[Bits::new(352, 32), Bits::new(960, 64), Bits::new(1056, 32), Bits::new(1472, 64)],
+        groups: &[&ALWAYS, &WITH_VM_REFCNT_REFS_COUNTER, &[
+            RuleKind::Carry.of("vm_flags"),
+            RuleKind::Reset.of("vm_lock_seq").by_map(super::reasons::vm_area_struct::VM_LOCK_SEQ),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_2_12_deb13_rt_amd64)),
+};
+
+/// 7.3.4+deb13-amd64.
+pub fn v7_3_4_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_struct::V7_3_4_deb13_amd64, new: &mut views::vm_area_struct::V7_3_4_deb13_amd64) {
+    use views::vm_area_struct::V7_3_4_deb13_amd64 as Old;
+    use views::vm_area_struct::V7_3_4_deb13_amd64 as New;
+    always!(cx, at, old, new);
+    with_vm_refcnt_refs_counter!(cx, at, old, new);
+    new.vm_flags = old.vm_flags;
+    // not locked for writing: a number that mm_lock_seq has not
+    new.vm_lock_seq = cx
+        .reset(&at!(at.vm_lock_seq), old.vm_lock_seq, 4294967295);
+    // place of its anonymous pages in their reverse map, which is made with them
+    new.__vm_anon_pgoff_lo = cx
+        .reset(&at!(at.__vm_anon_pgoff_lo), old.__vm_anon_pgoff_lo, 0);
+    // which tasks of this boot used the area, for NUMA balancing
+    new.numab_state = cx.reset(&at!(at.numab_state), old.numab_state, 0);
+    // as __vm_anon_pgoff_lo
+    new.__vm_anon_pgoff_hi = cx
+        .reset(&at!(at.__vm_anon_pgoff_hi), old.__vm_anon_pgoff_hi, 0);
+}
+
+/// `vm_area_struct`, 7.3.4+deb13-amd64.
+pub static V7_3_4_DEB13_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "vm_area_struct",
+        from_size: 192,
+        to_size: 192,
+        spans: &[Span::new(0, 0, 184)],
+        padding: &[Bits::new(1472, 64)],
+        groups: &[&ALWAYS, &WITH_VM_REFCNT_REFS_COUNTER, &[
+            RuleKind::Carry.of("vm_flags"),
+            RuleKind::Reset.of("vm_lock_seq").by_map(super::reasons::vm_area_struct::VM_LOCK_SEQ),
+            RuleKind::Reset.of("__vm_anon_pgoff_lo").by_map(super::reasons::vm_area_struct::__VM_ANON_PGOFF_LO),
+            RuleKind::Reset.of("numab_state").by_map(super::reasons::vm_area_struct::NUMAB_STATE),
+            RuleKind::Reset.of("__vm_anon_pgoff_hi").by_map(super::reasons::vm_area_struct::__VM_ANON_PGOFF_HI),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_3_4_deb13_amd64)),
+};
+
+/// 7.3.4+deb13-rt-amd64.
+pub fn v7_3_4_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_struct::V7_3_4_deb13_rt_amd64, new: &mut views::vm_area_struct::V7_3_4_deb13_rt_amd64) {
+    use views::vm_area_struct::V7_3_4_deb13_rt_amd64 as Old;
+    use views::vm_area_struct::V7_3_4_deb13_rt_amd64 as New;
+    always!(cx, at, old, new);
+    with_vm_refcnt_refs_counter!(cx, at, old, new);
+    new.vm_flags = old.vm_flags;
+    // not locked for writing: a number that mm_lock_seq has not
+    new.vm_lock_seq = cx
+        .reset(&at!(at.vm_lock_seq), old.vm_lock_seq, 4294967295);
+    // place of its anonymous pages in their reverse map, which is made with them
+    new.__vm_anon_pgoff_lo = cx
+        .reset(&at!(at.__vm_anon_pgoff_lo), old.__vm_anon_pgoff_lo, 0);
+    new._pad_120 = [0; 8];
+    // as __vm_anon_pgoff_lo
+    new.__vm_anon_pgoff_hi = cx
+        .reset(&at!(at.__vm_anon_pgoff_hi), old.__vm_anon_pgoff_hi, 0);
+}
+
+/// `vm_area_struct`, 7.3.4+deb13-rt-amd64.
+pub static V7_3_4_DEB13_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "vm_area_struct",
+        from_size: 192,
+        to_size: 192,
+        spans: &[Span::new(0, 0, 120), Span::new(128, 128, 56)],
+        padding: &[Bits::new(960, 64), Bits::new(1472, 64)],
+        groups: &[&ALWAYS, &WITH_VM_REFCNT_REFS_COUNTER, &[
+            RuleKind::Carry.of("vm_flags"),
+            RuleKind::Reset.of("vm_lock_seq").by_map(super::reasons::vm_area_struct::VM_LOCK_SEQ),
+            RuleKind::Reset.of("__vm_anon_pgoff_lo").by_map(super::reasons::vm_area_struct::__VM_ANON_PGOFF_LO),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("__vm_anon_pgoff_hi").by_map(super::reasons::vm_area_struct::__VM_ANON_PGOFF_HI),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_3_4_deb13_rt_amd64)),
 };

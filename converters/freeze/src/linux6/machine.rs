@@ -73,8 +73,19 @@ pub(super) fn machine(memory: Memory<'_>) -> Result<Machine, Fault> {
     })
 }
 
+/// Where the clock is: a variable of its own, or since clocks of other kinds came beside it the first of several (7.2
+/// `kernel/time/timekeeping.c`: timekeeper_data; `include/linux/timekeeper_internal.h`: TIMEKEEPER_CORE).
 fn clock(memory: Memory<'_>) -> Result<KernelAddr, Fault> {
-    symbol(memory, "shadow_timekeeper")
+    const SEVERAL: &str = "timekeeper_data";
+    let Some(several) = memory.source.symbol(SEVERAL) else {
+        return symbol(memory, "shadow_timekeeper");
+    };
+    let place = memory
+        .names
+        .offset_in(memory.names.find("tk_data")?, "shadow_timekeeper")?;
+    several.checked_add(place).ok_or_else(|| Fault::NoSymbol {
+        name: SEVERAL.to_owned(),
+    })
 }
 
 pub(super) fn symbol(memory: Memory<'_>, name: &str) -> Result<KernelAddr, Fault> {

@@ -122,7 +122,7 @@ impl Linux6<'_> {
                 let node = memory.read("kernfs_node", node)?;
                 let name = node.pointer("name")?;
                 names.push(name.and_then(|name| memory.text(name, MAX_NAME)));
-                next = node.pointer("parent")?;
+                next = node.pointer("parent|__parent")?;
             }
         }
         // The last is the root, whose name is empty.

@@ -106,6 +106,13 @@ impl Linux6<'_> {
             let flaw = not_carried(Code::TaskSyscallDispatch, what);
             refuse(task, "syscall_dispatch", flaw);
         }
+        // The lowest and the highest (7.2 kernel/sched/syscalls.c: __setscheduler_uclamp).
+        for field in ["uclamp_req[0].user_defined", "uclamp_req[1].user_defined"] {
+            if view.optional(field)?.is_some_and(|asked| asked != 0) {
+                let what = "a bound of its CPU utilization (sched_setattr)";
+                refuse(task, field, not_carried(Code::TaskUtilization, what));
+            }
+        }
         if let Some(leader) = view.pointer("group_leader")? {
             let leader = self.walked.memory.read("task_struct", leader)?;
             let field = "loginuid.val";

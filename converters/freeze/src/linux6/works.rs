@@ -5,10 +5,17 @@ use crate::walk::Walked;
 use kernel_structs_bits::little_endian;
 
 /// The works that lie in the task itself. The tick queues them as often as the task runs
-/// (`kernel/sched/core.c`: task_tick_mm_cid, 6.12; `kernel/sched/fair.c`: task_tick_numa), or as long
-/// as a timer of its CPU time is due (`kernel/time/posix-cpu-timers.c`: run_posix_cpu_timers). Not
+/// (`kernel/sched/core.c`: task_tick_mm_cid, 6.12; `kernel/sched/fair.c`: task_tick_numa, and in 7.2
+/// task_tick_cache), as long as a timer of its CPU time is due (`kernel/time/posix-cpu-timers.c`:
+/// run_posix_cpu_timers), or its group has used its time up (7.2 `kernel/sched/fair.c`: throttle_cfs_rq). Not
 /// every kernel has each of them: 6.1 has no concurrency ids, and NUMA may be off.
-const OWN: [&str; 3] = ["cid_work", "numa_work", "posix_cputimers_work.work"];
+const OWN: [&str; 5] = [
+    "cid_work",
+    "numa_work",
+    "cache_work",
+    "sched_throttle_work",
+    "posix_cputimers_work.work",
+];
 
 /// Leaves them out of the list of the works of each task: a task that was thawed has them queued again. Any
 /// other work stays in it, and is refused as one that would be lost.

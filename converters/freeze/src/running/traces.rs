@@ -182,8 +182,8 @@ impl Traces {
             }
         };
         for (field, width) in [
-            ("robust_list", Width::Eight),
-            ("compat_robust_list", Width::Four),
+            ("futex.robust_list|robust_list", Width::Eight),
+            ("futex.compat_robust_list|compat_robust_list", Width::Four),
         ] {
             let at = number(field)?;
             // No list, or none that the kernel could read: it gives up at the first fault.
@@ -210,18 +210,21 @@ impl Traces {
             let what = format!("a word in shared memory that is cleared at its end (at {at:#x})");
             self.add(task, field, Flaw::LeavesTrace { code, what });
         }
-        let first = number("pi_state_list.next")?;
-        if first != 0 && view.address_of("pi_state_list").ok() != Some(KernelAddr(first)) {
+        let list = "futex.pi_state_list|pi_state_list";
+        let first = number("futex.pi_state_list.next|pi_state_list.next")?;
+        if first != 0 && view.address_of(list).ok() != Some(KernelAddr(first)) {
             let code = Code::FutexPi;
             let what = "a futex with priority inheritance, for which others wait,".to_owned();
-            self.add(task, "pi_state_list", Flaw::LeavesTrace { code, what });
+            self.add(task, list, Flaw::LeavesTrace { code, what });
         }
         Ok(())
     }
 
     fn add(&mut self, task: &TaskAddress, field: &str, flaw: Flaw) {
         let mut place = task.place.clone();
-        place.field = field.to_owned();
+        // The name that the kernels have had for the longest.
+        let name = field.rsplit('|').next();
+        place.field = name.unwrap_or(field).to_owned();
         self.findings.push(Finding { place, flaw });
     }
 }

@@ -3,7 +3,8 @@
 //! Names are sequences of bytes that each stand for a piece of text; the first letter of a name
 //! is the type of the symbol. An offset below zero is counted down from a base, one of zero or
 //! more is the address itself, in a CPU's own memory (CONFIG_KALLSYMS_ABSOLUTE_PERCPU); without
-//! that option all are counted up from the base. What modules provide is in tables of their own.
+//! that option all are counted up from the base. Kernels without a base count each from where it stands itself (7.2
+//! `scripts/kallsyms.c`: write_src). What modules provide is in tables of their own.
 
 use crate::source::{MemorySource, ReadError};
 use crate::symbols::Symbols;
@@ -47,8 +48,15 @@ pub(super) fn read(memory: &dyn MemorySource, info: &Info) -> Result<Symbols, Ta
     if count > MAX_SYMBOLS {
         return Err(TableError::Damaged);
     }
-    let base = little_endian(&bytes(place("SYMBOL(kallsyms_relative_base)")?, 8)?);
-    let offsets = bytes(place("SYMBOL(kallsyms_offsets)")?, 4 * count as usize)?;
+    let counts = match info.number("SYMBOL(kallsyms_relative_base)") {
+        None => vec![Counted::FromItself],
+        Some(base) => {
+            let base = little_endian(&bytes(base, 8)?);
+            vec![Counted::DownFrom(base), Counted::UpFrom(base)]
+        }
+    };
+    let table = place("SYMBOL(kallsyms_offsets)")?;
+    let offsets = bytes(table, 4 * count as usize)?;
     let tokens = Tokens::read(&bytes, &place)?;
     let mut names = Names {
         at: place("SYMBOL(kallsyms_names)")?,
@@ -56,25 +64,49 @@ pub(super) fn read(memory: &dyn MemorySource, info: &Info) -> Result<Symbols, Ta
         next: 0,
     };
     let mut found = Vec::with_capacity(count as usize);
-    for offset in offsets.chunks_exact(4) {
+    for (offset, index) in offsets.chunks_exact(4).zip(0u64..) {
+        let itself = table.wrapping_add(4 * index);
         let name = tokens.expand(names.next(&bytes)?)?;
-        found.push((little_endian(offset) as u32 as i32, name));
+        found.push((little_endian(offset) as u32 as i32, itself, name));
     }
     let first = info.number("SYMBOL(_stext)");
-    let start = found.iter().find(|(_, name)| name == "_stext");
-    for absolute in [true, false] {
-        let at = |offset: i32| match (absolute, offset) {
-            (true, 0..) => offset as u64,
-            (true, _) => base.wrapping_sub(1).wrapping_sub(i64::from(offset) as u64),
-            (false, _) => base.wrapping_add(u64::from(offset as u32)),
-        };
-        if start.map(|(offset, _)| at(*offset)) == first {
+    let start = found.iter().find(|(.., name)| name == "_stext");
+    for counted in counts {
+        if start.map(|(offset, itself, _)| counted.at(*offset, *itself)) == first {
             let mut symbols = Symbols::default();
-            symbols.extend(found.iter().map(|(offset, name)| (at(*offset), name)), true);
+            let all = found.iter();
+            let all = all.map(|(offset, itself, name)| (counted.at(*offset, *itself), name));
+            symbols.extend(all, true);
             return Ok(symbols);
         }
     }
     Err(TableError::Damaged)
+}
+
+/// What the offset of a symbol is counted from.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Counted {
+    /// The base, downwards; one of zero or more is the address.
+    DownFrom(u64),
+    /// The base, upwards.
+    UpFrom(u64),
+    /// Where the offset itself is.
+    FromItself,
+}
+
+impl Counted {
+    /// The address of a symbol whose offset lies at `itself`.
+    fn at(self, offset: i32, itself: u64) -> u64 {
+        match (self, offset) {
+            (Counted::DownFrom(_), 0..) => offset as u64,
+            (Counted::DownFrom(base), _) => {
+                let down = i64::from(offset) as u64;
+                base.wrapping_sub(1).wrapping_sub(down)
+            }
+            (Counted::UpFrom(base), _) => base.wrapping_add(u64::from(offset as u32)),
+            (Counted::FromItself, _) => itself.wrapping_add(i64::from(offset) as u64),
+        }
+    }
 }
 
 /// What each byte of a name stands for.
@@ -167,5 +199,28 @@ impl Names {
             self.read.extend(bytes(at, piece)?);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Counted;
+
+    #[test]
+    fn an_offset_is_counted_from_a_base_or_from_itself() {
+        const BASE: u64 = 0xffff_ffff_8100_0000;
+        const ITSELF: u64 = 0xffff_ffff_8240_0010;
+        let at = |counted: Counted, offset| counted.at(offset, ITSELF);
+        assert_eq!(at(Counted::DownFrom(BASE), -1), BASE);
+        assert_eq!(at(Counted::DownFrom(BASE), -0x11), BASE + 0x10);
+        assert_eq!(at(Counted::DownFrom(BASE), 0x8000), 0x8000);
+        assert_eq!(at(Counted::UpFrom(BASE), 0x10), BASE + 0x10);
+        // Of more than 2 GiB.
+        assert_eq!(
+            at(Counted::UpFrom(BASE), -0x10),
+            BASE.wrapping_add(0xffff_fff0)
+        );
+        assert_eq!(at(Counted::FromItself, -0x0140_0010), BASE);
+        assert_eq!(at(Counted::FromItself, 0x10), ITSELF + 0x10);
     }
 }

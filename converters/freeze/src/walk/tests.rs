@@ -2,6 +2,7 @@
 //! kernel could have in them.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod clock;
 mod kinds;
 mod refused;
 mod symbols;
@@ -20,6 +21,7 @@ use kconv_resources::Source;
 use kernel_structs::layout::{FieldPath, Layout};
 use kernel_structs::releases::Registry;
 use kernel_structs::state::{Policy, StateMap};
+use kernel_structs_bits as bits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
@@ -46,8 +48,19 @@ fn builtin() -> &'static (Layout, StateMap) {
 
 impl Made {
     fn new() -> Made {
+        Made::of(builtin().0.clone())
+    }
+
+    /// Of the newest kernel.
+    fn newest() -> Made {
+        let registry = Registry::builtin().unwrap();
+        let release = registry.release("7.3.4+deb13-amd64", None, None).unwrap();
+        Made::of(builtin().1.live(&registry.layout(&release.layout).unwrap()))
+    }
+
+    fn of(layout: Layout) -> Made {
         Made {
-            layout: builtin().0.clone(),
+            layout,
             bytes: BTreeMap::new(),
             symbols: BTreeMap::new(),
         }
@@ -85,6 +98,16 @@ impl Made {
     }
 
     fn set(&mut self, ty: &str, at: u64, path: &str, value: u64) {
+        let id = self.layout.find(ty).unwrap();
+        let found = self.layout.resolve(id, &FieldPath::parse(path).unwrap());
+        let found = found.unwrap();
+        if let Some(width) = found.bit_field {
+            let (byte, bit) = (found.offset.byte().0, found.offset.0 % 8);
+            let mut bytes = [0; 8];
+            self.read(KernelAddr(at + byte), &mut bytes).unwrap();
+            bits::set(&mut bytes, bit as u32, width.0 as u32, value.into());
+            return self.raw(at + byte, &bytes);
+        }
         let (offset, width) = (self.offset(ty, path), self.width(ty, path) as usize);
         self.raw(at + offset, &value.to_le_bytes()[..width]);
     }

@@ -111,7 +111,7 @@ pub fn timers_as_chain(
     let own = cx.old_address(at);
     let first = match (old.next.get() == own, old.prev.get() == own) {
         (true, true) => U64::new(0),
-        (false, false) if old.next.get() != 0 => cx.within_required(at, old.next),
+        (false, false) if old.next.get() != 0 => cx.link_required(at, old.next),
         _ => {
             cx.refuse_call(at, format!("{:#x}", old.next.get()), "is no ring");
             U64::new(0)
@@ -131,12 +131,12 @@ pub fn timer_link_of_chain(
     let head = process.get().wrapping_add(timers as u64);
     let next = match old.next.get() == head {
         true => U64::new(0),
-        false => cx.within_required(at, old.next),
+        false => cx.link_required(at, old.next),
     };
     // A pointer to what leads here is the first thing in a timer's link, and in the head.
     same::hlist_node {
         next,
-        pprev: cx.within_required(at, old.prev),
+        pprev: cx.link_required(at, old.prev),
     }
 }
 

@@ -82,8 +82,8 @@ pub fn timers_as_ring(
         last = node.next;
     }
     same::list_head {
-        next: cx.within_required(at, old.first),
-        prev: cx.within_required(at, last),
+        next: cx.link_required(at, old.first),
+        prev: cx.link_required(at, last),
     }
 }
 
@@ -101,8 +101,8 @@ pub fn timer_link_of_ring(
         next => U64::new(next),
     };
     same::list_head {
-        next: cx.within_required(at, next),
-        prev: cx.within_required(at, old.pprev),
+        next: cx.link_required(at, next),
+        prev: cx.link_required(at, old.pprev),
     }
 }
 
@@ -218,6 +218,32 @@ pub fn rseq_of_32_bytes(
     *old
 }
 
+/// Features that the save area has room for, of which the registers of APX must not be in use, as
+/// [`shadow_stack_state`].
+pub fn extended_registers_state(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    has_room: bool,
+    regs: &[u8; 4096],
+    [apx]: [u64; 1],
+) -> bool {
+    if has_room && in_use(regs, apx) {
+        let why = "has registers R16 to R31 in use, which the older kernel does not save";
+        cx.refuse_call(at, "XFEATURE_APX".to_owned(), why);
+    }
+    false
+}
+
+/// Whether the feature of this number is not at its initial state in an xsave area.
+fn in_use(regs: &[u8; 4096], feature: u64) -> bool {
+    /// Where the header of an xsave area says which features are not at their initial state, in 64
+    /// bits (Intel SDM vol. 1, 13.4.2).
+    const HEADER: usize = 512;
+    let header = regs[HEADER..HEADER + 8].iter().rev();
+    let header = header.fold(0, |bits, byte| bits << 8 | u64::from(*byte));
+    header.checked_shr(feature as u32).unwrap_or(0) & 1 != 0
+}
+
 /// Features that the save area has room for, of which that of shadow stacks must not be in use.
 /// It is kept, and 6.1 has none to set. `shadow_stack` is the number of the feature.
 pub fn shadow_stack_state(
@@ -227,13 +253,7 @@ pub fn shadow_stack_state(
     regs: &[u8; 4096],
     [shadow_stack]: [u64; 1],
 ) -> bool {
-    /// Where the header of an xsave area says which features are not at their initial state, in 64
-    /// bits (Intel SDM vol. 1, 13.4.2).
-    const HEADER: usize = 512;
-    let header = regs[HEADER..HEADER + 8].iter().rev();
-    let header = header.fold(0, |bits, byte| bits << 8 | u64::from(*byte));
-    let in_use = header.checked_shr(shadow_stack as u32).unwrap_or(0) & 1 != 0;
-    if has_room && in_use {
+    if has_room && in_use(regs, shadow_stack) {
         let why = "has a shadow stack in use, which 6.1 does not know";
         cx.refuse_call(at, "XFEATURE_CET_USER".to_owned(), why);
     }

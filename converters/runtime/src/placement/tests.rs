@@ -12,7 +12,7 @@ const fn ty(name: &'static str, from_size: u32, to_size: u32) -> TypeRules {
     }
 }
 
-static TYPES: [TypeRules; 6] = [
+static TYPES: [TypeRules; 7] = [
     // Grows from 12 to 16 bytes: its second word moves to the end, its third is no more.
     TypeRules {
         spans: &[Span::new(0, 0, 4), Span::new(4, 12, 4)],
@@ -33,6 +33,11 @@ static TYPES: [TypeRules; 6] = [
         open: true,
         spans: &[Span::new(0, 0, 8), Span::new(8, 24, 24)],
         ..ty("thread_state", 32, 48)
+    },
+    // Its link, the first of its two members, becomes the second.
+    TypeRules {
+        spans: &[Span::new(0, 16, 16), Span::new(16, 0, 16)],
+        ..ty("linked", 32, 32)
     },
 ];
 
@@ -198,6 +203,28 @@ fn a_pointer_into_an_object_reaches_the_same_field() {
     assert_eq!(at(0x1008), dropped);
     assert_eq!(at(0x1024), Placed::NotSaved);
     assert_eq!(at(0xfff), Placed::NotSaved);
+}
+
+#[test]
+fn a_pointer_at_the_start_of_an_object_is_the_objects_or_its_first_members() {
+    let map = map(&[(6, 0x1000, 1, 0)]);
+    let [start, other] = [0x1000, 0x1010].map(|address| Placed::At(KernelAddr(address)));
+    assert_eq!(
+        (map.place(0x1000), map.place_of_member(0x1000)),
+        (start, other)
+    );
+    // What becomes the first member may be meant for the object afterwards.
+    let first = Placed::AtFirst(KernelAddr(0x1000));
+    assert_eq!(
+        (map.place(0x1010), map.place_of_member(0x1010)),
+        (first, start)
+    );
+    // Within a member there is no doubt.
+    let within = Placed::At(KernelAddr(0x1018));
+    assert_eq!(
+        (map.place(0x1008), map.place_of_member(0x1008)),
+        (within, within)
+    );
 }
 
 #[test]

@@ -83,10 +83,12 @@ pub(super) fn user_state(
         thread.insert("shadow_stack", hex_at(task, "thread.shstk.base")?);
         thread.insert("shadow_stack_size", hex_at(task, "thread.shstk.size")?);
     }
-    // From 6.16 on it lies behind the task (arch/x86/include/asm/processor.h: x86_task_fpu).
+    // From 6.16 on it lies behind the task (arch/x86/include/asm/processor.h: x86_task_fpu), of which an image has
+    // nothing if the task has no memory.
     let state = match task.right_behind("fpu")? {
         Some(fpu) => fpu.follow("fpstate")?,
-        None => task.follow("thread.fpu.fpstate")?,
+        None if task.has("thread.fpu") => task.follow("thread.fpu.fpstate")?,
+        None => None,
     };
     let fpu = match state {
         Some(state) => each(
@@ -114,11 +116,11 @@ pub(super) fn user_state(
         thread,
         tls: segments(task)?,
         fpu,
-        robust_list: hex_at(task, "robust_list")?,
+        robust_list: hex_at(task, "futex.robust_list|robust_list")?,
         rseq: Rseq {
-            area: hex_at(task, "rseq")?,
-            signature: hex_at(task, "rseq_sig")?,
-            size: task.optional("rseq_len")?,
+            area: hex_at(task, "rseq.usrptr|rseq")?,
+            signature: hex_at(task, "rseq.sig|rseq_sig")?,
+            size: task.optional("rseq.len|rseq_len")?,
         },
         set_child_tid: hex_at(task, "set_child_tid")?,
         clear_child_tid: hex_at(task, "clear_child_tid")?,

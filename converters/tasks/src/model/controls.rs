@@ -42,6 +42,8 @@ pub struct MemoryControls {
     pub refused_execution: u64,
     /// All of its memory may be merged with alike memory (PR_SET_MEMORY_MERGE).
     pub merges: bool,
+    /// Huge pages where it asks for them only (PR_SET_THP_DISABLE with PR_THP_DISABLE_EXCEPT_ADVISED).
+    pub huge_where_asked: bool,
 }
 
 /// Bits of a field by their names in the layout.
@@ -134,7 +136,7 @@ impl MemoryControls {
         /// PR_MDWE_REFUSE_EXEC_GAIN, PR_MDWE_NO_INHERIT.
         const REFUSE: u64 = 1;
         const NOT_INHERITED: u64 = 2;
-        let flags = Bits::of(mm, "flags")?;
+        let flags = Bits::of(mm, "flags.__mm_flags[0]|flags")?;
         let mut refused_execution = 0;
         if flags.numbered("MMF_HAS_MDWE") {
             refused_execution = match flags.numbered("MMF_HAS_MDWE_NO_INHERIT") {
@@ -146,6 +148,7 @@ impl MemoryControls {
             barriers: mm.unsigned("membarrier_state.counter")?,
             refused_execution,
             merges: flags.numbered("MMF_VM_MERGE_ANY"),
+            huge_where_asked: flags.numbered("MMF_DISABLE_THP_EXCEPT_ADVISED"),
         })
     }
 }

@@ -143,7 +143,7 @@ impl Space {
             bounds: Bounds::of(mm)?,
             auxv: mm.bytes("saved_auxv")?.to_vec(),
             program: program.map(|file| file.id()),
-            flags: mm.unsigned("flags")?,
+            flags: mm.unsigned("flags.__mm_flags[0]|flags")?,
             new_mappings: mm.unsigned("def_flags")?,
             keys: match mm.int("context.execute_only_pkey")? {
                 key @ 1..=15 => keys & !(1 << key),

@@ -56,6 +56,14 @@ impl Restart {
     /// If it cannot be read.
     pub fn of(task: &Saved<'_>) -> Result<Option<Restart>, FieldError> {
         let field = |name: &str| task.unsigned(&format!("restart_block.{name}"));
+        // The end of a poll: two numbers in 6.12, and a structure in 7.2 (`include/linux/restart_block.h`).
+        let end = |part: &str| {
+            let (own, plain) = (
+                format!("restart_block.poll.end_time.{part}"),
+                format!("restart_block.poll.{part}"),
+            );
+            task.unsigned(&format!("{own}|{plain}"))
+        };
         Ok(match task.symbol_name("restart_block.fn")? {
             Some(
                 name @ ("hrtimer_nanosleep_restart"
@@ -82,9 +90,9 @@ impl Restart {
                 expires: match field("poll.has_timeout")? {
                     0 => None,
                     _ => Some(
-                        field("poll.tv_sec")?
+                        end("tv_sec")?
                             .saturating_mul(SECOND)
-                            .saturating_add(field("poll.tv_nsec")?),
+                            .saturating_add(end("tv_nsec")?),
                     ),
                 },
             }),

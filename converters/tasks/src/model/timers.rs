@@ -94,7 +94,7 @@ impl Intervals {
                 expires: signal.unsigned("real_timer.node.expires")?,
                 interval: signal.unsigned("it_real_incr")?,
                 // Which a conversion resets, for a timer is in no queue of a kernel before it is started there.
-                enqueued: signal.was_set("real_timer.state")?,
+                enqueued: signal.was_set("real_timer.is_queued|real_timer.state")?,
             },
             virtual_time: cpu(VIRT)?,
             profiling: cpu(PROF)?,
@@ -107,6 +107,26 @@ impl RealTimer {
     pub fn is_set(&self) -> bool {
         self.enqueued || self.interval != 0
     }
+}
+
+/// `k_itimer.it_status` of a timer that runs (7.2 `include/linux/posix-timers.h`: POSIX_TIMER_ARMED).
+const ARMED: u64 = 1;
+/// As [`ARMED`], of a periodic one whose signal waits to be taken (POSIX_TIMER_REQUEUE_PENDING).
+const REQUEUE_PENDING: u64 = 2;
+
+/// Whether a timer runs, in the one word that kernels since 6.14 have for it. Before, it was two (6.12
+/// `kernel/time/posix-timers.c`: posix_timer_queue_signal).
+fn status(timer: &Saved<'_>) -> Result<u64, FieldError> {
+    if timer.has("it_status") {
+        return timer.unsigned("it_status");
+    }
+    if timer.unsigned("it_active")? != 0 {
+        return Ok(ARMED);
+    }
+    Ok(match timer.int("it_requeue_pending")? & 1 {
+        0 => 0,
+        _ => REQUEUE_PENDING,
+    })
 }
 
 impl PosixTimer {
@@ -127,14 +147,19 @@ impl PosixTimer {
             0.. => "it.real.timer.node.expires",
         };
         let expires = timer.unsigned(expires)?;
+        let status = status(timer)?;
         // A timer of CPU time has an expiry as long as it runs; so has one that tells nobody, which is in no
         // queue (kernel/time/posix-timers.c: common_timer_set, common_timer_get; it is SIGEV_NONE alone,
         // good_sigevent lets it have no flag).
         let runs = match clock < 0 || notify == SIGEV_NONE {
             true => expires != 0,
-            false => timer.unsigned("it_active")? != 0,
+            false => status == ARMED,
         };
-        let queued = timer.required("sigq")?;
+        // A part of the timer since 6.14 (7.2 kernel/time/posix-timers.c: alloc_posix_timer).
+        let queued = match timer.has("sigq.info") {
+            true => timer.part("sigq")?,
+            false => timer.required("sigq")?,
+        };
         let target = timer.follow("it_pid")?;
         Ok(PosixTimer {
             id: timer.int("it_id")?,
@@ -146,7 +171,7 @@ impl PosixTimer {
             expires,
             interval,
             runs,
-            waits_for_signal: interval != 0 && timer.int("it_requeue_pending")? & 1 != 0,
+            waits_for_signal: interval != 0 && status == REQUEUE_PENDING,
             overrun: timer.signed("it_overrun")?,
             overrun_last: timer.signed("it_overrun_last")?,
         })

@@ -101,6 +101,13 @@ pub(super) fn of_memory(remote: &Remote, memory: &Memory) -> Result<(), CallErro
         let arguments = [mapping.start, mapping.end - mapping.start, 0];
         remote.call("mseal", SYS_MSEAL, &arguments)?;
     }
+    if controls.huge_where_asked {
+        // include/uapi/linux/prctl.h, since 6.18.
+        const PR_THP_DISABLE_EXCEPT_ADVISED: u64 = 1 << 1;
+        let disable = libc::PR_SET_THP_DISABLE as u64;
+        let arguments = [disable, 1, PR_THP_DISABLE_EXCEPT_ADVISED, 0, 0];
+        remote.call("prctl(PR_SET_THP_DISABLE)", libc::SYS_prctl, &arguments)?;
+    }
     if controls.merges {
         let arguments = [PR_SET_MEMORY_MERGE, 1, 0, 0, 0];
         remote.call("prctl(PR_SET_MEMORY_MERGE)", libc::SYS_prctl, &arguments)?;

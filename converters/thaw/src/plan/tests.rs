@@ -12,9 +12,13 @@ use kernel_structs::releases::Registry;
 use std::sync::LazyLock;
 
 /// A kernel of each series.
-const KERNELS: [&str; 2] = ["6.1.0-50-amd64", "6.12.117+deb12-amd64"];
+const KERNELS: [&str; 3] = [
+    "6.1.0-50-amd64",
+    "6.12.117+deb12-amd64",
+    "7.3.4+deb13-amd64",
+];
 
-static LAYOUTS: LazyLock<[Layout; 2]> = LazyLock::new(|| {
+static LAYOUTS: LazyLock<[Layout; 3]> = LazyLock::new(|| {
     let registry = Registry::builtin().unwrap();
     KERNELS.map(|kernel| {
         let release = registry.release(kernel, None, None).unwrap();
@@ -23,7 +27,7 @@ static LAYOUTS: LazyLock<[Layout; 2]> = LazyLock::new(|| {
 });
 
 /// The plans of a process that is made as `make` says, and of whoever else is.
-fn plans(make: impl Fn(&mut Made<'_>, &kconv_made::Process)) -> [(Vec<Process>, Vec<Unclear>); 2] {
+fn plans(make: impl Fn(&mut Made<'_>, &kconv_made::Process)) -> [(Vec<Process>, Vec<Unclear>); 3] {
     LAYOUTS.each_ref().map(|layout| {
         let mut made = Made::new(layout, kconv_resources::linux6::FAMILY);
         let process = kconv_made::Process::new(&mut made, 4711);
@@ -36,7 +40,7 @@ fn plans(make: impl Fn(&mut Made<'_>, &kconv_made::Process)) -> [(Vec<Process>, 
 }
 
 /// What is planned for it alone.
-fn planned(make: impl Fn(&mut Made<'_>, &kconv_made::Process)) -> [Process; 2] {
+fn planned(make: impl Fn(&mut Made<'_>, &kconv_made::Process)) -> [Process; 3] {
     plans(make).map(|(mut processes, unclear)| {
         assert!(unclear.is_empty(), "{unclear:?}");
         assert_eq!(processes.len(), 1);

@@ -50,10 +50,10 @@ pub(super) fn thread(
     let signals = Signals::of(&task)?;
     let scheduling = model::Scheduling::of(&task)?;
     let (xstate, xfeatures) = xstate(xsave, task)?;
-    let rseq = task.unsigned("rseq")?;
+    let rseq = task.unsigned("rseq.usrptr|rseq")?;
     // 6.1 takes no other (kernel/rseq.c: sys_rseq).
     let rseq_length = task
-        .optional("rseq_len")?
+        .optional("rseq.len|rseq_len")?
         .map_or(32, |length| length as u32);
     Ok(Thread {
         tid: identity.tid,
@@ -69,9 +69,13 @@ pub(super) fn thread(
         blocked: signals.blocked_after_call.unwrap_or(signals.blocked),
         pending: to_queue(signals.pending),
         stack: signals.stack,
-        robust_list: task.unsigned("robust_list")?,
+        robust_list: task.unsigned("futex.robust_list|robust_list")?,
         clear_child_tid: task.unsigned("clear_child_tid")?,
-        rseq: (rseq, rseq_length, task.unsigned("rseq_sig")? as u32),
+        rseq: (
+            rseq,
+            rseq_length,
+            task.unsigned("rseq.sig|rseq_sig")? as u32,
+        ),
         scheduling: self::scheduling(&scheduling),
         // Those that were asked for, or else those that it may run on.
         affinity: scheduling.wanted.unwrap_or(scheduling.allowed),
@@ -97,8 +101,9 @@ pub(super) fn thread(
     })
 }
 
-/// The namespaces of a task (`include/linux/nsproxy.h`); that of users is in its credentials, and in its
-/// memory as it was at execve.
+/// The namespaces of a task (`include/linux/nsproxy.h`); that of users is in its credentials, and as it was at execve
+/// in its memory. Since 7.1 that is in an object that no image has (7.2 `kernel/exec_state.c`: `task_exec_state_copy`): a
+/// freeze refuses tasks of other user namespaces by their credentials.
 pub(super) fn namespaces(task: Saved<'_>) -> Result<BTreeSet<ResourceId>, DecodeError> {
     const OF_PROXY: [&str; 6] = [
         "uts_ns",
@@ -114,10 +119,13 @@ pub(super) fn namespaces(task: Saved<'_>) -> Result<BTreeSet<ResourceId>, Decode
             found.extend(proxy.resource_id(field)?);
         }
     }
-    for field in ["real_cred", "mm"] {
-        if let Some(has) = task.follow(field)? {
-            found.extend(has.resource_id("user_ns")?);
-        }
+    if let Some(credentials) = task.follow("real_cred")? {
+        found.extend(credentials.resource_id("user_ns")?);
+    }
+    if let Some(memory) = task.follow("mm")?
+        && memory.has("user_ns")
+    {
+        found.extend(memory.resource_id("user_ns")?);
     }
     Ok(found)
 }

@@ -11,3 +11,12 @@ view! {
         0 cpumask: super::cpumask::V6_1_0_47_amd64,
     }
 }
+
+view! {
+    /// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+    pub struct V7_2_12_deb13_amd64[1032] {
+        0 cpumask: super::cpumask::V6_1_0_47_amd64,
+        1024 unmapped_pages: u8,
+        1025 _pad_1025: [u8; 7],
+    }
+}

@@ -110,3 +110,54 @@ view! {
         184 f_ra: super::file_ra_state::V6_1_0_47_amd64,
     }
 }
+
+view! {
+    /// 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+    pub struct V7_2_12_deb13_amd64[176] {
+        0 f_lock: super::spinlock::V6_1_0_47_amd64,
+        4 f_mode: U32,
+        8 f_op: U64,
+        16 f_mapping: U64,
+        24 private_data: U64,
+        32 f_inode: U64,
+        40 f_flags: U32,
+        44 f_iocb_flags: U32,
+        48 f_cred: U64,
+        56 f_owner: U64,
+        64 f_path: super::path::V6_1_0_47_amd64,
+        80 f_pos_lock: super::mutex::V7_2_12_deb13_amd64,
+        104 f_pos: I64,
+        112 f_security: U64,
+        120 f_wb_err: U32,
+        124 f_sb_err: U32,
+        128 f_ep: U64,
+        136 f_ra: super::file_ra_state::V7_2_12_deb13_amd64,
+        168 f_ref: super::file_ref_t::V7_2_12_deb13_amd64,
+    }
+}
+
+view! {
+    /// 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
+    pub struct V7_2_12_deb13_rt_amd64[216] {
+        0 f_lock: super::spinlock::V6_1_0_47_rt_amd64,
+        32 f_mode: U32,
+        36 _pad_36: [u8; 4],
+        40 f_op: U64,
+        48 f_mapping: U64,
+        56 private_data: U64,
+        64 f_inode: U64,
+        72 f_flags: U32,
+        76 f_iocb_flags: U32,
+        80 f_cred: U64,
+        88 f_owner: U64,
+        96 f_path: super::path::V6_1_0_47_amd64,
+        112 f_pos_lock: super::mutex::V6_1_0_47_rt_amd64,
+        144 f_pos: I64,
+        152 f_security: U64,
+        160 f_wb_err: U32,
+        164 f_sb_err: U32,
+        168 f_ep: U64,
+        176 f_ra: super::file_ra_state::V7_2_12_deb13_amd64,
+        208 f_ref: super::file_ref_t::V7_2_12_deb13_amd64,
+    }
+}

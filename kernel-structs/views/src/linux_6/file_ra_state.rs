@@ -16,3 +16,16 @@ view! {
         24 prev_pos: I64,
     }
 }
+
+view! {
+    /// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+    pub struct V7_2_12_deb13_amd64[32] {
+        0 start: U64,
+        8 size: U32,
+        12 async_size: U32,
+        16 ra_pages: U32,
+        20 order: U16,
+        22 mmap_miss: U16,
+        24 prev_pos: I64,
+    }
+}

@@ -54,3 +54,29 @@ view! {
         76 signum: I32,
     }
 }
+
+view! {
+    /// 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+    pub struct V7_2_12_deb13_amd64[40] {
+        0 file: U64,
+        8 lock: super::rwlock::V7_2_12_deb13_amd64,
+        16 pid: U64,
+        24 pid_type: U32,
+        28 uid: super::kuid_t::V6_1_0_47_amd64,
+        32 euid: super::kuid_t::V6_1_0_47_amd64,
+        36 signum: I32,
+    }
+}
+
+view! {
+    /// 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
+    pub struct V7_2_12_deb13_rt_amd64[80] {
+        0 file: U64,
+        8 lock: super::rwlock::V7_2_12_deb13_rt_amd64,
+        56 pid: U64,
+        64 pid_type: U32,
+        68 uid: super::kuid_t::V6_1_0_47_amd64,
+        72 euid: super::kuid_t::V6_1_0_47_amd64,
+        76 signum: I32,
+    }
+}

@@ -32,3 +32,29 @@ view! {
         80 pwd: super::path::V6_1_0_47_amd64,
     }
 }
+
+view! {
+    /// 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+    pub struct V7_2_12_deb13_amd64[56] {
+        0 users: I32,
+        4 seq: super::seqlock::V7_2_12_deb13_amd64,
+        12 umask: I32,
+        16 in_exec: I32,
+        20 _pad_20: [u8; 4],
+        24 root: super::path::V6_1_0_47_amd64,
+        40 pwd: super::path::V6_1_0_47_amd64,
+    }
+}
+
+view! {
+    /// 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
+    pub struct V7_2_12_deb13_rt_amd64[96] {
+        0 users: I32,
+        4 _pad_4: [u8; 4],
+        8 seq: super::seqlock::V7_2_12_deb13_rt_amd64,
+        56 umask: I32,
+        60 in_exec: I32,
+        64 root: super::path::V6_1_0_47_amd64,
+        80 pwd: super::path::V6_1_0_47_amd64,
+    }
+}

@@ -19,3 +19,19 @@ view! {
         60 _pad_60: [u8; 4],
     }
 }
+
+view! {
+    /// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+    pub struct V7_2_12_deb13_amd64[80] {
+        0 node: super::timerqueue_linked_node::V7_2_12_deb13_amd64,
+        48 base: U64,
+        56 is_queued: u8,
+        57 is_rel: u8,
+        58 is_soft: u8,
+        59 is_hard: u8,
+        60 is_lazy: u8,
+        61 _pad_61: [u8; 3],
+        64 _softexpires: I64,
+        72 function: U64,
+    }
+}

@@ -102,3 +102,65 @@ view! {
         264 rcu: super::callback_head::V6_1_0_47_amd64,
     }
 }
+
+view! {
+    /// 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+    pub struct V7_2_12_deb13_amd64[384] {
+        0 t_hash: super::hlist_node::V6_1_0_47_amd64,
+        16 list: super::hlist_node::V6_1_0_47_amd64,
+        32 it_id: I32,
+        36 it_clock: I32,
+        40 it_sigev_notify: I32,
+        44 it_pid_type: U32,
+        48 it_signal: U64,
+        56 kclock: U64,
+        64 it_lock: super::spinlock::V6_1_0_47_amd64,
+        68 it_status: I32,
+        72 it_sig_periodic: u8,
+        73 _pad_73: [u8; 7],
+        80 it_overrun: I64,
+        88 it_overrun_last: I64,
+        96 it_signal_seq: U32,
+        100 it_sigqueue_seq: U32,
+        104 it_interval: I64,
+        112 ignored_list: super::hlist_node::V6_1_0_47_amd64,
+        128 it_pid: U64,
+        136 sigq: super::sigqueue::V6_1_0_47_amd64,
+        216 rcuref: super::rcuref_t::V7_2_12_deb13_amd64,
+        220 _pad_220: [u8; 4],
+        224 it: [u8; 136],
+        360 rcu: super::callback_head::V6_1_0_47_amd64,
+        376 _pad_376: [u8; 8],
+    }
+}
+
+view! {
+    /// 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
+    pub struct V7_2_12_deb13_rt_amd64[448] {
+        0 t_hash: super::hlist_node::V6_1_0_47_amd64,
+        16 list: super::hlist_node::V6_1_0_47_amd64,
+        32 it_id: I32,
+        36 it_clock: I32,
+        40 it_sigev_notify: I32,
+        44 it_pid_type: U32,
+        48 it_signal: U64,
+        56 kclock: U64,
+        64 it_lock: super::spinlock::V6_1_0_47_rt_amd64,
+        96 it_status: I32,
+        100 it_sig_periodic: u8,
+        101 _pad_101: [u8; 3],
+        104 it_overrun: I64,
+        112 it_overrun_last: I64,
+        120 it_signal_seq: U32,
+        124 it_sigqueue_seq: U32,
+        128 it_interval: I64,
+        136 ignored_list: super::hlist_node::V6_1_0_47_amd64,
+        152 it_pid: U64,
+        160 sigq: super::sigqueue::V6_1_0_47_amd64,
+        240 rcuref: super::rcuref_t::V7_2_12_deb13_amd64,
+        244 _pad_244: [u8; 4],
+        248 it: [u8; 136],
+        384 rcu: super::callback_head::V6_1_0_47_amd64,
+        400 _pad_400: [u8; 48],
+    }
+}

@@ -17,3 +17,17 @@ view! {
         144 w: [u8; 128],
     }
 }
+
+view! {
+    /// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+    pub struct V7_2_12_deb13_amd64[288] {
+        0 refcnt: super::atomic_t::V6_1_0_47_amd64,
+        4 mode: U16,
+        6 flags: U16,
+        8 nodes: super::nodemask_t::V6_1_0_47_amd64,
+        136 home_node: I32,
+        140 _pad_140: [u8; 4],
+        144 w: [u8; 128],
+        272 rcu: super::callback_head::V6_1_0_47_amd64,
+    }
+}

@@ -78,3 +78,45 @@ view! {
         134 execute_only_pkey: I16,
     }
 }
+
+view! {
+    /// 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+    pub struct V7_2_12_deb13_amd64[128] {
+        0 ctx_id: U64,
+        8 tlb_gen: super::atomic64_t::V6_1_0_47_amd64,
+        16 next_trim_cpumask: U64,
+        24 ldt_usr_sem: super::rw_semaphore::V7_2_12_deb13_amd64,
+        56 ldt: U64,
+        64 flags: U64,
+        72 lock: super::mutex::V7_2_12_deb13_amd64,
+        96 vdso: U64,
+        104 vdso_image: U64,
+        112 perf_rdpmc_allowed: super::atomic_t::V6_1_0_47_amd64,
+        116 pkey_allocation_map: U16,
+        118 execute_only_pkey: I16,
+        120 global_asid: U16,
+        122 asid_transition: u8,
+        123 _pad_123: [u8; 5],
+    }
+}
+
+view! {
+    /// 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
+    pub struct V7_2_12_deb13_rt_amd64[144] {
+        0 ctx_id: U64,
+        8 tlb_gen: super::atomic64_t::V6_1_0_47_amd64,
+        16 next_trim_cpumask: U64,
+        24 ldt_usr_sem: super::rw_semaphore::V6_1_0_47_rt_amd64,
+        64 ldt: U64,
+        72 flags: U64,
+        80 lock: super::mutex::V6_1_0_47_rt_amd64,
+        112 vdso: U64,
+        120 vdso_image: U64,
+        128 perf_rdpmc_allowed: super::atomic_t::V6_1_0_47_amd64,
+        132 pkey_allocation_map: U16,
+        134 execute_only_pkey: I16,
+        136 global_asid: U16,
+        138 asid_transition: u8,
+        139 _pad_139: [u8; 5],
+    }
+}

@@ -16,8 +16,18 @@ view! {
 }
 
 view! {
-    /// 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
+    /// 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
     pub struct V6_1_0_47_rt_amd64[32] {
         0 rtmutex: super::rt_mutex_base::V6_1_0_47_rt_amd64,
+    }
+}
+
+view! {
+    /// 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+    pub struct V7_2_12_deb13_amd64[24] {
+        0 owner: super::atomic64_t::V6_1_0_47_amd64,
+        8 wait_lock: super::raw_spinlock::V6_1_0_47_amd64,
+        12 osq: super::optimistic_spin_queue::V6_1_0_47_amd64,
+        16 first_waiter: U64,
     }
 }

@@ -16,3 +16,17 @@ view! {
         8 sched_mirred_dev: [U64; 4],
     }
 }
+
+view! {
+    /// 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
+    pub struct V7_2_12_deb13_rt_amd64[48] {
+        0 recursion: U16,
+        2 more: u8,
+        3 skip_txqueue: u8,
+        4 sched_mirred_nest: u8,
+        5 _pad_5: [u8; 3],
+        8 sched_mirred_dev: [U64; 4],
+        40 nf_dup_skb_recursion: u8,
+        41 _pad_41: [u8; 7],
+    }
+}

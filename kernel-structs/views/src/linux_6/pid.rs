@@ -66,3 +66,40 @@ view! {
         160 numbers: [super::upid::V6_1_0_47_amd64; 0],
     }
 }
+
+view! {
+    /// 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+    pub struct V7_2_12_deb13_amd64[128] {
+        0 count: super::refcount_struct::V6_1_0_47_amd64,
+        4 level: U32,
+        8 lock: super::spinlock::V6_1_0_47_amd64,
+        12 _pad_12: [u8; 4],
+        16 ino: U64,
+        24 pidfs_hash: super::rhash_head::V7_2_12_deb13_amd64,
+        32 stashed: U64,
+        40 attr: U64,
+        48 tasks: [super::hlist_head::V6_1_0_47_amd64; 4],
+        80 inodes: super::hlist_head::V6_1_0_47_amd64,
+        88 wait_pidfd: super::wait_queue_head::V6_1_0_47_amd64,
+        112 rcu: super::callback_head::V6_1_0_47_amd64,
+        128 numbers: [super::upid::V6_1_0_47_amd64; 0],
+    }
+}
+
+view! {
+    /// 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
+    pub struct V7_2_12_deb13_rt_amd64[176] {
+        0 count: super::refcount_struct::V6_1_0_47_amd64,
+        4 level: U32,
+        8 lock: super::spinlock::V6_1_0_47_rt_amd64,
+        40 ino: U64,
+        48 pidfs_hash: super::rhash_head::V7_2_12_deb13_amd64,
+        56 stashed: U64,
+        64 attr: U64,
+        72 tasks: [super::hlist_head::V6_1_0_47_amd64; 4],
+        104 inodes: super::hlist_head::V6_1_0_47_amd64,
+        112 wait_pidfd: super::wait_queue_head::V6_1_0_47_rt_amd64,
+        160 rcu: super::callback_head::V6_1_0_47_amd64,
+        176 numbers: [super::upid::V6_1_0_47_amd64; 0],
+    }
+}

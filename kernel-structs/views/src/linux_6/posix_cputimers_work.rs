@@ -16,11 +16,21 @@ view! {
 }
 
 view! {
-    /// 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
+    /// 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
     pub struct V6_1_0_47_rt_amd64[56] {
         0 work: super::callback_head::V6_1_0_47_amd64,
         16 mutex: super::mutex::V6_1_0_47_rt_amd64,
         48 scheduled: U32,
         52 _pad_52: [u8; 4],
+    }
+}
+
+view! {
+    /// 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+    pub struct V7_2_12_deb13_amd64[48] {
+        0 work: super::callback_head::V6_1_0_47_amd64,
+        16 mutex: super::mutex::V7_2_12_deb13_amd64,
+        40 scheduled: U32,
+        44 _pad_44: [u8; 4],
     }
 }

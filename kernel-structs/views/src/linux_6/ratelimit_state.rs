@@ -31,3 +31,16 @@ view! {
         24 begin: U64,
     }
 }
+
+view! {
+    /// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+    pub struct V7_2_12_deb13_amd64[32] {
+        0 lock: super::raw_spinlock::V6_1_0_47_amd64,
+        4 interval: I32,
+        8 burst: I32,
+        12 rs_n_left: super::atomic_t::V6_1_0_47_amd64,
+        16 missed: super::atomic_t::V6_1_0_47_amd64,
+        20 flags: U32,
+        24 begin: U64,
+    }
+}

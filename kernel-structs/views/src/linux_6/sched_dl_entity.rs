@@ -65,3 +65,39 @@ bit_fields! { V6_12_95_deb12_amd64 {
     dl_defer_armed set_dl_defer_armed: dl_throttled_bits 7 1 false,
     dl_defer_running set_dl_defer_running: dl_throttled_bits 8 1 false,
 } }
+
+view! {
+    /// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+    pub struct V7_2_12_deb13_amd64[272] {
+        0 rb_node: super::rb_node::V6_1_0_47_amd64,
+        24 dl_runtime: U64,
+        32 dl_deadline: U64,
+        40 dl_period: U64,
+        48 dl_bw: U64,
+        56 dl_density: U64,
+        64 runtime: I64,
+        72 deadline: U64,
+        80 flags: U32,
+        84 dl_throttled_bits: [u8; 2],
+        86 _pad_86: [u8; 2],
+        88 dl_timer: super::hrtimer::V7_2_12_deb13_amd64,
+        168 inactive_timer: super::hrtimer::V7_2_12_deb13_amd64,
+        248 rq: U64,
+        256 server_pick_task: U64,
+        264 pi_se: U64,
+    }
+}
+
+bit_fields! { V7_2_12_deb13_amd64 {
+    dl_throttled set_dl_throttled: dl_throttled_bits 0 1 false,
+    dl_yielded set_dl_yielded: dl_throttled_bits 1 1 false,
+    dl_non_contending set_dl_non_contending: dl_throttled_bits 2 1 false,
+    dl_overrun set_dl_overrun: dl_throttled_bits 3 1 false,
+    dl_server set_dl_server: dl_throttled_bits 4 1 false,
+    dl_server_active set_dl_server_active: dl_throttled_bits 5 1 false,
+    dl_defer set_dl_defer: dl_throttled_bits 6 1 false,
+    dl_defer_armed set_dl_defer_armed: dl_throttled_bits 7 1 false,
+    dl_defer_running set_dl_defer_running: dl_throttled_bits 8 1 false,
+    dl_defer_idle set_dl_defer_idle: dl_throttled_bits 9 1 false,
+    dl_bw_attached set_dl_bw_attached: dl_throttled_bits 10 1 false,
+} }

@@ -60,3 +60,72 @@ view! {
         192 avg: super::sched_avg::V6_12_95_deb12_amd64,
     }
 }
+
+view! {
+    /// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64.
+    pub struct V7_2_12_deb13_amd64[320] {
+        0 load: super::load_weight::V6_1_0_47_amd64,
+        16 run_node: super::rb_node::V6_1_0_47_amd64,
+        40 deadline: U64,
+        48 min_vruntime: U64,
+        56 min_slice: U64,
+        64 max_slice: U64,
+        72 group_node: super::list_head::V6_1_0_47_amd64,
+        88 on_rq: u8,
+        89 sched_delayed: u8,
+        90 rel_deadline: u8,
+        91 custom_slice: u8,
+        92 _pad_92: [u8; 4],
+        96 exec_start: U64,
+        104 sum_exec_runtime: U64,
+        112 prev_sum_exec_runtime: U64,
+        120 vruntime: U64,
+        128 vlag: I64,
+        136 vprot: U64,
+        144 slice: U64,
+        152 nr_migrations: U64,
+        160 depth: I32,
+        164 _pad_164: [u8; 4],
+        168 parent: U64,
+        176 cfs_rq: U64,
+        184 my_q: U64,
+        192 runnable_weight: U64,
+        200 _pad_200: [u8; 56],
+        256 avg: super::sched_avg::V6_12_95_deb12_amd64,
+    }
+}
+
+view! {
+    /// 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+    pub struct V7_3_4_deb13_amd64[320] {
+        0 load: super::load_weight::V6_1_0_47_amd64,
+        16 h_load: super::load_weight::V6_1_0_47_amd64,
+        32 run_node: super::rb_node::V6_1_0_47_amd64,
+        56 deadline: U64,
+        64 min_vruntime: U64,
+        72 min_slice: U64,
+        80 max_slice: U64,
+        88 group_node: super::list_head::V6_1_0_47_amd64,
+        104 on_rq: u8,
+        105 sched_delayed: u8,
+        106 rel_deadline: u8,
+        107 custom_slice: u8,
+        108 _pad_108: [u8; 4],
+        112 exec_start: U64,
+        120 sum_exec_runtime: U64,
+        128 prev_sum_exec_runtime: U64,
+        136 vruntime: U64,
+        144 vlag: I64,
+        152 vprot: U64,
+        160 slice: U64,
+        168 nr_migrations: U64,
+        176 depth: I32,
+        180 _pad_180: [u8; 4],
+        184 parent: U64,
+        192 cfs_rq: U64,
+        200 my_q: U64,
+        208 runnable_weight: U64,
+        216 _pad_216: [u8; 40],
+        256 avg: super::sched_avg::V6_12_95_deb12_amd64,
+    }
+}

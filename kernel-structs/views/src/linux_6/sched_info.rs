@@ -14,3 +14,16 @@ view! {
         24 last_queued: U64,
     }
 }
+
+view! {
+    /// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+    pub struct V7_2_12_deb13_amd64[64] {
+        0 pcount: U64,
+        8 run_delay: U64,
+        16 max_run_delay: U64,
+        24 min_run_delay: U64,
+        32 last_arrival: U64,
+        40 last_queued: U64,
+        48 max_run_delay_ts: super::timespec64::V7_2_12_deb13_amd64,
+    }
+}

@@ -41,7 +41,7 @@ view! {
 }
 
 view! {
-    /// 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
+    /// 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64.
     pub struct V6_12_95_deb12_amd64[256] {
         0 wait_start: U64,
         8 wait_max: U64,
@@ -72,5 +72,37 @@ view! {
         208 nr_wakeups_passive: U64,
         216 nr_wakeups_idle: U64,
         224 _pad_224: [u8; 32],
+    }
+}
+
+view! {
+    /// 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+    pub struct V7_3_4_deb13_amd64[256] {
+        0 wait_start: U64,
+        8 wait_max: U64,
+        16 wait_count: U64,
+        24 wait_sum: U64,
+        32 iowait_count: U64,
+        40 iowait_sum: U64,
+        48 sleep_start: U64,
+        56 sleep_max: U64,
+        64 sum_sleep_runtime: I64,
+        72 block_start: U64,
+        80 block_max: U64,
+        88 sum_block_runtime: I64,
+        96 exec_max: I64,
+        104 slice_max: U64,
+        112 nr_failed_migrations_affine: U64,
+        120 nr_failed_migrations_running: U64,
+        128 nr_failed_migrations_hot: U64,
+        136 nr_forced_migrations: U64,
+        144 nr_wakeups: U64,
+        152 nr_wakeups_sync: U64,
+        160 nr_wakeups_migrate: U64,
+        168 nr_wakeups_local: U64,
+        176 nr_wakeups_remote: U64,
+        184 nr_wakeups_affine: U64,
+        192 nr_wakeups_affine_attempts: U64,
+        200 _pad_200: [u8; 56],
     }
 }

@@ -69,3 +69,35 @@ view! {
 bit_fields! { V6_12_95_deb12_amd64 {
     iopl_warn set_iopl_warn: iopl_warn_bits 0 1 false,
 } }
+
+view! {
+    /// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+    pub struct V7_2_12_deb13_amd64[184] {
+        0 tls_array: [super::desc_struct::V6_1_0_47_amd64; 3],
+        24 sp: U64,
+        32 es: U16,
+        34 ds: U16,
+        36 fsindex: U16,
+        38 gsindex: U16,
+        40 fsbase: U64,
+        48 gsbase: U64,
+        56 ptrace_bps: [U64; 4],
+        88 virtual_dr6: U64,
+        96 ptrace_dr7: U64,
+        104 cr2: U64,
+        112 trap_nr: U64,
+        120 error_code: U64,
+        128 io_bitmap: U64,
+        136 iopl_emul: U64,
+        144 iopl_warn_bits: [u8; 1],
+        145 _pad_145: [u8; 3],
+        148 pkru: U32,
+        152 features: U64,
+        160 features_locked: U64,
+        168 shstk: super::thread_shstk::V6_12_95_deb12_amd64,
+    }
+}
+
+bit_fields! { V7_2_12_deb13_amd64 {
+    iopl_warn set_iopl_warn: iopl_warn_bits 0 1 false,
+} }

@@ -14,3 +14,13 @@ view! {
         1026 _pad_1026: [u8; 6],
     }
 }
+
+view! {
+    /// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+    pub struct V7_2_12_deb13_amd64[1040] {
+        0 arch: super::arch_tlbflush_unmap_batch::V7_2_12_deb13_amd64,
+        1032 flush_required: u8,
+        1033 writable: u8,
+        1034 _pad_1034: [u8; 6],
+    }
+}

@@ -70,3 +70,36 @@ view! {
         104 ratelimit: super::ratelimit_state::V6_12_95_deb12_amd64,
     }
 }
+
+view! {
+    /// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64.
+    pub struct V7_2_12_deb13_amd64[128] {
+        0 __count: super::refcount_struct::V6_1_0_47_amd64,
+        4 _pad_4: [u8; 4],
+        8 epoll_watches: super::percpu_counter::V6_1_0_47_amd64,
+        48 unix_inflight: U64,
+        56 pipe_bufs: super::atomic64_t::V6_1_0_47_amd64,
+        64 uidhash_node: super::hlist_node::V6_1_0_47_amd64,
+        80 uid: super::kuid_t::V6_1_0_47_amd64,
+        84 _pad_84: [u8; 4],
+        88 locked_vm: super::atomic64_t::V6_1_0_47_amd64,
+        96 ratelimit: super::ratelimit_state::V7_2_12_deb13_amd64,
+    }
+}
+
+view! {
+    /// 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+    pub struct V7_3_4_deb13_amd64[136] {
+        0 __count: super::refcount_struct::V6_1_0_47_amd64,
+        4 _pad_4: [u8; 4],
+        8 epoll_watches: super::percpu_counter::V6_1_0_47_amd64,
+        48 unix_inflight: U64,
+        56 pipe_bufs: super::atomic64_t::V6_1_0_47_amd64,
+        64 uidhash_node: super::hlist_node::V6_1_0_47_amd64,
+        80 uid: super::kuid_t::V6_1_0_47_amd64,
+        84 _pad_84: [u8; 4],
+        88 locked_vm: super::atomic64_t::V6_1_0_47_amd64,
+        96 perf_mlock: super::atomic64_t::V6_1_0_47_amd64,
+        104 ratelimit: super::ratelimit_state::V7_2_12_deb13_amd64,
+    }
+}

@@ -76,3 +76,115 @@ view! {
         160 vm_userfaultfd_ctx: super::vm_userfaultfd_ctx::V6_1_0_47_amd64,
     }
 }
+
+view! {
+    /// 7.2.12+deb13-amd64.
+    pub struct V7_2_12_deb13_amd64[192] {
+        0 vm_start: U64,
+        8 vm_end: U64,
+        16 vm_mm: U64,
+        24 vm_page_prot: super::pgprot::V6_1_0_47_amd64,
+        32 vm_flags: U64,
+        40 vm_lock_seq: U32,
+        44 _pad_44: [u8; 4],
+        48 anon_vma_chain: super::list_head::V6_1_0_47_amd64,
+        64 anon_vma: U64,
+        72 vm_ops: U64,
+        80 vm_pgoff: U64,
+        88 vm_file: U64,
+        96 vm_private_data: U64,
+        104 swap_readahead_info: super::atomic64_t::V6_1_0_47_amd64,
+        112 vm_policy: U64,
+        120 numab_state: U64,
+        128 vm_refcnt: super::refcount_struct::V6_1_0_47_amd64,
+        132 _pad_132: [u8; 4],
+        136 shared: super::vm_area_struct__shared::V6_1_0_47_amd64,
+        168 vm_userfaultfd_ctx: super::vm_userfaultfd_ctx::V6_1_0_47_amd64,
+        176 pfnmap_track_ctx: U64,
+        184 _pad_184: [u8; 8],
+    }
+}
+
+view! {
+    /// 7.2.12+deb13-rt-amd64.
+    pub struct V7_2_12_deb13_rt_amd64[192] {
+        0 vm_start: U64,
+        8 vm_end: U64,
+        16 vm_mm: U64,
+        24 vm_page_prot: super::pgprot::V6_1_0_47_amd64,
+        32 vm_flags: U64,
+        40 vm_lock_seq: U32,
+        44 _pad_44: [u8; 4],
+        48 anon_vma_chain: super::list_head::V6_1_0_47_amd64,
+        64 anon_vma: U64,
+        72 vm_ops: U64,
+        80 vm_pgoff: U64,
+        88 vm_file: U64,
+        96 vm_private_data: U64,
+        104 swap_readahead_info: super::atomic64_t::V6_1_0_47_amd64,
+        112 vm_policy: U64,
+        120 _pad_120: [u8; 8],
+        128 vm_refcnt: super::refcount_struct::V6_1_0_47_amd64,
+        132 _pad_132: [u8; 4],
+        136 shared: super::vm_area_struct__shared::V6_1_0_47_amd64,
+        168 vm_userfaultfd_ctx: super::vm_userfaultfd_ctx::V6_1_0_47_amd64,
+        176 pfnmap_track_ctx: U64,
+        184 _pad_184: [u8; 8],
+    }
+}
+
+view! {
+    /// 7.3.4+deb13-amd64.
+    pub struct V7_3_4_deb13_amd64[192] {
+        0 vm_start: U64,
+        8 vm_end: U64,
+        16 vm_mm: U64,
+        24 vm_page_prot: super::pgprot::V6_1_0_47_amd64,
+        32 vm_flags: U64,
+        40 vm_lock_seq: U32,
+        44 __vm_anon_pgoff_lo: U32,
+        48 anon_vma_chain: super::list_head::V6_1_0_47_amd64,
+        64 anon_vma: U64,
+        72 vm_ops: U64,
+        80 vm_pgoff: U64,
+        88 vm_file: U64,
+        96 vm_private_data: U64,
+        104 swap_readahead_info: super::atomic64_t::V6_1_0_47_amd64,
+        112 vm_policy: U64,
+        120 numab_state: U64,
+        128 vm_refcnt: super::refcount_struct::V6_1_0_47_amd64,
+        132 __vm_anon_pgoff_hi: U32,
+        136 shared: super::vm_area_struct__shared::V6_1_0_47_amd64,
+        168 vm_userfaultfd_ctx: super::vm_userfaultfd_ctx::V6_1_0_47_amd64,
+        176 pfnmap_track_ctx: U64,
+        184 _pad_184: [u8; 8],
+    }
+}
+
+view! {
+    /// 7.3.4+deb13-rt-amd64.
+    pub struct V7_3_4_deb13_rt_amd64[192] {
+        0 vm_start: U64,
+        8 vm_end: U64,
+        16 vm_mm: U64,
+        24 vm_page_prot: super::pgprot::V6_1_0_47_amd64,
+        32 vm_flags: U64,
+        40 vm_lock_seq: U32,
+        44 __vm_anon_pgoff_lo: U32,
+        48 anon_vma_chain: super::list_head::V6_1_0_47_amd64,
+        64 anon_vma: U64,
+        72 vm_ops: U64,
+        80 vm_pgoff: U64,
+        88 vm_file: U64,
+        96 vm_private_data: U64,
+        104 swap_readahead_info: super::atomic64_t::V6_1_0_47_amd64,
+        112 vm_policy: U64,
+        120 _pad_120: [u8; 8],
+        128 vm_refcnt: super::refcount_struct::V6_1_0_47_amd64,
+        132 __vm_anon_pgoff_hi: U32,
+        136 shared: super::vm_area_struct__shared::V6_1_0_47_amd64,
+        168 vm_userfaultfd_ctx: super::vm_userfaultfd_ctx::V6_1_0_47_amd64,
+        176 pfnmap_track_ctx: U64,
+        184 _pad_184: [u8; 8],
+    }
+}

@@ -26,6 +26,14 @@ fn tasks_of_6_12() {
     tasks_of(&Kernel::newest("6.12").unwrap());
 }
 
+#[test]
+#[ignore = "minutes more than a run of all tests has: cargo test -p kconv-guests -- --ignored linux_7"]
+fn tasks_of_linux_7() {
+    if let Some(newest) = Kernel::linux_7().unwrap() {
+        tasks_of(&newest);
+    }
+}
+
 fn tasks_of(kernel: &Kernel) {
     let folder = tempfile::tempdir().unwrap();
     let disk = folder.path().join("disk");

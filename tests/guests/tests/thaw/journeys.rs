@@ -139,24 +139,48 @@ fn programs_go_back_to_the_kernel_before() {
     journey(&new, &old);
 }
 
-/// One that was thawed is frozen again on the new kernel, and ends on the old one. The code that the
-/// kernels gave it lies in three places by then.
+#[test]
+fn programs_live_on_under_linux_7() {
+    if let Some(newest) = Kernel::linux_7().unwrap() {
+        journey(&Kernel::newest("6.12").unwrap(), &newest);
+    }
+}
+
+#[test]
+#[ignore = "minutes more than a run of all tests has: cargo test -p kconv-guests -- --ignored linux_7"]
+fn programs_go_back_from_linux_7() {
+    if let Some(newest) = Kernel::linux_7().unwrap() {
+        journey(&newest, &Kernel::oldest("6.1").unwrap());
+    }
+}
+
 #[test]
 fn a_program_goes_there_and_back() {
-    let (old, new) = (
-        Kernel::oldest("6.1").unwrap(),
-        Kernel::newest("6.12").unwrap(),
-    );
+    let old = Kernel::oldest("6.1").unwrap();
+    there_and_back(&old, &Kernel::newest("6.12").unwrap());
+}
+
+#[test]
+#[ignore = "minutes more than a run of all tests has: cargo test -p kconv-guests -- --ignored linux_7"]
+fn a_program_goes_to_linux_7_and_back() {
+    if let Some(newest) = Kernel::linux_7().unwrap() {
+        there_and_back(&Kernel::newest("6.12").unwrap(), &newest);
+    }
+}
+
+/// One that was thawed is frozen again on the new kernel, and ends on the old one. The code that the
+/// kernels gave it lies in three places by then.
+fn there_and_back(old: &Kernel, new: &Kernel) {
     let clocks = PROGRAMS.iter().find(|program| program.name == "clocks");
     let clocks = clocks.unwrap();
     let expected = uninterrupted(clocks.command);
     let (machine, _folder) = machine();
-    let mut guest = machine.boot(&old, initramfs()).unwrap();
+    let mut guest = machine.boot(old, initramfs()).unwrap();
     mount(&mut guest);
     number(&mut guest, 20_000);
     let pid = freeze(&mut guest, clocks);
     let state = freeze_state(&mut guest);
-    for (from, to) in [(&old, &new), (&new, &old)] {
+    for (from, to) in [(old, new), (new, old)] {
         for name in ["clocks", "state"] {
             convert(&mut guest, name, from, to);
         }

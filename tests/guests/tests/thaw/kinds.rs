@@ -8,12 +8,21 @@ const PARTS: &str = "fifos opened ended relations requests keyed stops";
 
 #[test]
 fn what_a_task_was_given_is_given_back() {
-    let (old, new) = (
-        Kernel::oldest("6.1").unwrap(),
-        Kernel::newest("6.12").unwrap(),
-    );
+    let old = Kernel::oldest("6.1").unwrap();
+    given_back(&old, &Kernel::newest("6.12").unwrap());
+}
+
+#[test]
+#[ignore = "minutes more than a run of all tests has: cargo test -p kconv-guests -- --ignored linux_7"]
+fn what_a_task_was_given_is_given_back_under_linux_7() {
+    if let Some(newest) = Kernel::linux_7().unwrap() {
+        given_back(&Kernel::newest("6.12").unwrap(), &newest);
+    }
+}
+
+fn given_back(old: &Kernel, new: &Kernel) {
     let (machine, _folder) = machine();
-    let mut guest = machine.boot(&old, initramfs()).unwrap();
+    let mut guest = machine.boot(old, initramfs()).unwrap();
     mount(&mut guest);
     number(&mut guest, 20_000);
     a_job_has_the_terminal_of_its_shell(&mut guest);
@@ -25,9 +34,9 @@ fn what_a_task_was_given_is_given_back() {
     assert!(!said.contains("cgroup"), "{said}");
     assert_eq!(cgroup, "0::/kept");
     let on_the_next = freeze_parts(&mut guest, "next", PARTS);
-    convert(&mut guest, "next", &old, &new);
+    convert(&mut guest, "next", old, new);
     guest.run("umount /disk").unwrap();
-    guest.kexec(&new, initramfs()).unwrap();
+    guest.kexec(new, initramfs()).unwrap();
     mount(&mut guest);
     let (said, cgroup) = check_parts(&mut guest, "next", on_the_next);
     assert!(

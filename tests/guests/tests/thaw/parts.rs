@@ -42,14 +42,24 @@ const LIMIT: Duration = Duration::from_secs(180);
 
 #[test]
 fn each_part_comes_back_by_itself() {
+    each_part(&Kernel::newest("6.12").unwrap());
+}
+
+#[test]
+fn each_part_comes_back_by_itself_under_linux_7() {
+    if let Some(newest) = Kernel::linux_7().unwrap() {
+        each_part(&newest);
+    }
+}
+
+fn each_part(kernel: &Kernel) {
     let chosen = std::env::var(CHOSEN).unwrap_or_else(|_| PARTS.join(","));
     let chosen: Vec<&str> = chosen.split(',').collect();
     if let Some(unknown) = chosen.iter().find(|part| !PARTS.contains(part)) {
         panic!("{CHOSEN}: there is no part {unknown}; there are {PARTS:?}");
     }
     let (machine, _folder) = machine();
-    let kernel = Kernel::newest("6.12").unwrap();
-    let mut guest = machine.boot(&kernel, initramfs()).unwrap();
+    let mut guest = machine.boot(kernel, initramfs()).unwrap();
     mount(&mut guest);
     number(&mut guest, 20_000);
     guest

@@ -7,6 +7,7 @@
 pub mod fpu {
     pub const LAST: &str = "of one CPU";
     pub const OWN: &str = "its own state";
+    pub const WHOLE: &str = "right behind the task";
 }
 
 pub mod s {

@@ -36,7 +36,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             from_size: 48,
             to_size: 88,
             open: true,
-            parts: &[Part { field: "thread.fpu", ty: "fpu", from: 48, to: 12, kind: PartKind::Folded, behind: Some(Bits::new(288, 32)) }],
+            parts: &[Part { field: "thread.fpu", ty: "fpu", from: 48, to: 12, kind: PartKind::Folded, behind: Some(Bits::new(288, 32)), alone: false }],
             spans: &[Span::new(36, 0, 12)],
             groups: &[&[
                 RuleKind::User.of("mm").by_map(carry::reasons::s::MM),
@@ -56,7 +56,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 4)],
             groups: &[&[
                 RuleKind::Carry.of("sp"),
-                RuleKind::Fold.of("fpu").by_map("right behind the task"),
+                RuleKind::Fold.of("fpu").by_map(carry::reasons::fpu::WHOLE),
             ]],
             ..TypeRules::PLAIN
         },

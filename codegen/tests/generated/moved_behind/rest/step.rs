@@ -37,7 +37,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             from_size: 88,
             to_size: 48,
             open: true,
-            parts: &[Part { field: "thread.fpu", ty: "fpu", from: 12, to: 48, kind: PartKind::Made, behind: Some(Bits::new(0, 32)) }],
+            parts: &[Part { field: "thread.fpu", ty: "fpu", from: 12, to: 48, kind: PartKind::Made, behind: Some(Bits::new(0, 32)), alone: false }],
             spans: &[Span::new(0, 36, 12)],
             groups: &[&[
                 RuleKind::Init.of("flags").by_override("new (fs/a.c: f)"),
@@ -57,7 +57,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 4)],
             groups: &[&[
                 RuleKind::Carry.of("sp"),
-                RuleKind::Make.of("fpu").by_map("right behind the task"),
+                RuleKind::Make.of("fpu").by_map(carry::reasons::fpu::WHOLE),
             ]],
             ..TypeRules::PLAIN
         },

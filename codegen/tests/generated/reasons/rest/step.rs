@@ -45,7 +45,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             name: "s",
             from_size: 88,
             to_size: 68,
-            parts: &[Part { field: "owner", ty: "p", from: 60, to: 0, kind: PartKind::Made, behind: None }],
+            parts: &[Part { field: "owner", ty: "p", from: 60, to: 0, kind: PartKind::Made, behind: None, alone: false }],
             spans: &[Span::new(0, 64, 4), Span::new(4, 60, 4), Span::new(8, 56, 2), Span::new(12, 40, 4), Span::new(16, 36, 2), Span::new(20, 48, 4), Span::new(24, 44, 2), Span::new(28, 8, 4), Span::new(32, 4, 2), Span::new(36, 16, 4), Span::new(40, 12, 2), Span::new(44, 24, 4), Span::new(48, 20, 2), Span::new(52, 32, 4), Span::new(56, 28, 2)],
             padding: &[Bits::new(80, 16), Bits::new(144, 16), Bits::new(208, 16), Bits::new(272, 16), Bits::new(336, 16), Bits::new(400, 16), Bits::new(464, 16), Bits::new(643, 29)],
             groups: &[&[

@@ -4,6 +4,10 @@
 //! Why rules of trailing are what they are: every reason once, by the type and the member or constant
 //! that it was first given for.
 
+pub mod fpu {
+    pub const WHOLE: &str = "right behind the task";
+}
+
 pub mod s {
     pub const CURRENT_STATE: &str = "whose is loaded";
     pub const MM: &str = "in the program";

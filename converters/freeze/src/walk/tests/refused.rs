@@ -21,7 +21,15 @@ fn map_of_one(ty: &str) -> StateMap {
 /// What is refused of a `ty` that is zero but for an empty list and for `members`: the field with its value, the
 /// code, and the words.
 fn refused_of(ty: &str, members: &[(&str, u64)]) -> Vec<(String, Option<u64>, String, String)> {
-    let mut made = Made::new();
+    refused_in(Made::new(), ty, members)
+}
+
+/// As [`refused_of`], of the kernel of `made`.
+fn refused_in(
+    mut made: Made,
+    ty: &str,
+    members: &[(&str, u64)],
+) -> Vec<(String, Option<u64>, String, String)> {
     made.name("root", ROOT);
     made.object(ty, ROOT, &[]);
     if ty == "task_struct" {
@@ -267,6 +275,50 @@ user_xfeatures = { policy = "refuse", code = "task.amx", what = "it", reason = "
     assert_eq!(finding.place.field, "user_xfeatures");
 }
 
+/// What 6.12 has not.
+#[test]
+fn what_only_newer_kernels_have_is_refused_there() {
+    for (ty, member, value, code, what) in [
+        (
+            "task_struct",
+            "io_uring_restrict",
+            8,
+            "task.io-uring",
+            "restrictions of the io_uring instances that it may make",
+        ),
+        (
+            "signal_struct",
+            "autoreap",
+            1,
+            "task.autoreap",
+            "that nobody waits for it (CLONE_AUTOREAP)",
+        ),
+        (
+            "signal_struct",
+            "timer_create_restore_ids",
+            1,
+            "task.timer-numbers",
+            "that it numbers its timers itself (PR_TIMER_CREATE_RESTORE_IDS)",
+        ),
+        (
+            "vm_area_struct",
+            "vm_flags",
+            1 << 11,
+            "mm.guard-pages",
+            "guard pages (MADV_GUARD_INSTALL) in 0x0-0x0",
+        ),
+    ] {
+        let found = refused_in(Made::newest(), ty, &[(member, value)]);
+        let [(field, shown, found_code, words)] = &found[..] else {
+            panic!("{ty}.{member}: {found:?}");
+        };
+        assert_eq!((field.as_str(), *shown), (member, Some(value)));
+        assert_eq!(found_code, code);
+        assert_eq!(words, &format!("{what} cannot be carried"));
+        assert_eq!(refused_in(Made::newest(), ty, &[(member, 0)]), []);
+    }
+}
+
 /// Each entry of the map is one that a test above has.
 #[test]
 fn no_refusal_of_the_map_is_without_a_test() {
@@ -275,5 +327,5 @@ fn no_refusal_of_the_map_is_without_a_test() {
         let rules = entry.fields.values().filter(|rule| refuses(&rule.policy));
         rules.count() + entry.refused.len()
     });
-    assert_eq!(entries.sum::<usize>(), 12);
+    assert_eq!(entries.sum::<usize>(), 16);
 }
