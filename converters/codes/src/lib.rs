@@ -130,6 +130,7 @@ codes! {
     VdsoFunctions = "vdso.functions", "functions of the vDSO that this one does not have";
     VdsoInside = "vdso.inside", "a thread inside of the vDSO";
     VdsoHandler = "vdso.handler", "a handler of a signal that returns into the vDSO";
+    VdsoUnlock = "vdso.unlock", "that a robust futex is given free without a signal in the middle";
 
     // Descriptors and files.
     FdSocketUnix = "fd.socket.unix", "a socket of this machine (AF_UNIX)";

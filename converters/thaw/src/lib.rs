@@ -302,6 +302,7 @@ impl Thaw {
         let mut dropped = dropped::dropped(&self.plan, head, &copies, self.rule);
         dropped.extend(cgroups::dropped(&self.plan));
         dropped.extend(logs::dropped(&self.plan));
+        dropped.extend(vdso::dropped(&self.plan, &self.image));
         // What a kernel is built without has no file.
         let setting = |name: &str| std::fs::read_to_string(format!("/proc/sys/kernel/{name}"));
         dropped.extend(settings::dropped(|name| setting(name).unwrap_or_default()));

@@ -3,13 +3,15 @@
 //!
 //! A program remembers where its functions are. If this kernel's code is that of the kernel of the
 //! freeze, it is moved to where that was. If not, the old code stays, as memory of the program's
-//! own, with a jump to the new function at the beginning of each old one.
+//! own, with a jump to the new function at the beginning of each old one that needs a kernel.
 
 mod redirect;
 
 use crate::call::CallError;
-use crate::plan::Memory;
+use crate::dropped::Dropped;
+use crate::plan::{Memory, Plan};
 use crate::remote::{Remote, TASK_SIZE};
+use kconv_codes::Code;
 use kconv_image::{Image, ImageError, ObjectId, PAGE_SIZE, UserAddr};
 use nix::errno::Errno;
 use std::fs::File;
@@ -147,10 +149,14 @@ impl Vdso {
         if self.fits(&old, memory, start, end) {
             return Ok(None);
         }
-        let problem = redirect::redirect(&mut old, &self.code, 0).err();
+        let (stay, problem) = match redirect::redirect(&mut old, &self.code, 0) {
+            Ok(stay) => (stay, None),
+            Err(problem) => (Vec::new(), Some(problem)),
+        };
         Ok(Some(Redirected {
             start,
             end,
+            stay,
             problem,
         }))
     }
@@ -177,8 +183,32 @@ pub(crate) struct Redirected {
     pub(crate) start: u64,
     /// Past its end.
     pub(crate) end: u64,
+    /// Its functions that this kernel has not and that go on without it.
+    pub(crate) stay: Vec<String>,
     /// Why that is not possible.
     pub(crate) problem: Option<redirect::RedirectError>,
+}
+
+/// What functions that go on without a kernel no longer have from it.
+pub(crate) fn dropped(plan: &Plan, image: &Image) -> Vec<Dropped> {
+    // A machine without code to lead to, and pages that cannot be read, are in the way of a thaw and told as such.
+    let Ok(own) = Vdso::find() else {
+        return Vec::new();
+    };
+    let told = plan.processes.iter().filter_map(|process| {
+        let redirected = own.redirected(image, process.memory.as_ref()?);
+        let stay = redirected.ok()??.stay;
+        (!stay.is_empty()).then(|| Dropped {
+            code: Code::VdsoUnlock,
+            task: Some(process.pid),
+            what: format!(
+                "that no signal comes into the middle of {}",
+                stay.join(", ")
+            ),
+            instead: "this kernel does not know it; the function does all else".to_owned(),
+        })
+    });
+    told.collect()
 }
 
 /// The code that the image has.

@@ -37,20 +37,37 @@ struct Function {
     size: u64,
 }
 
+/// Functions that ask nothing of the kernel and read nothing of it: they give a robust futex free and clear the
+/// pointer to it, the one with 64 bits and the other with 32 (7.2 `arch/x86/entry/vdso/common/vfutex.c`). A kernel that
+/// has them lets no signal come between the two (7.2 `include/linux/futex.h`: futex_fixup_robust_unlock).
+const WITHOUT_KERNEL: [&str; 2] = [
+    "__vdso_futex_robust_list64_try_unlock",
+    "__vdso_futex_robust_list32_try_unlock",
+];
+
 /// Writes a jump to the function of the same name in `new`, which lies at `new_at`, over the
 /// beginning of each function of `old`. One that `new` has not becomes the system call that it is
-/// faster than.
-pub(crate) fn redirect(old: &mut [u8], new: &[u8], new_at: u64) -> Result<(), RedirectError> {
+/// faster than, or stays if it needs no kernel. Gives the names of those that stay.
+pub(crate) fn redirect(
+    old: &mut [u8],
+    new: &[u8],
+    new_at: u64,
+) -> Result<Vec<String>, RedirectError> {
     let functions = functions(old).ok_or(RedirectError::Library {
         which: "the vDSO of the image",
     })?;
     let targets = self::functions(new).ok_or(RedirectError::Library {
         which: "the vDSO of this kernel",
     })?;
+    let mut stay = Vec::new();
     for function in functions {
         let target = targets.iter().find(|target| target.name == function.name);
         let code = match target {
             Some(target) => jump(new_at.wrapping_add(target.start)),
+            None if WITHOUT_KERNEL.contains(&function.name.as_str()) => {
+                stay.push(function.name);
+                continue;
+            }
             None => system_call(&function.name).ok_or_else(|| RedirectError::Unknown {
                 name: function.name.clone(),
             })?,
@@ -69,7 +86,7 @@ pub(crate) fn redirect(old: &mut [u8], new: &[u8], new_at: u64) -> Result<(), Re
             }
         }
     }
-    Ok(())
+    Ok(stay)
 }
 
 /// `movabs $target, %r11; jmp *%r11`: the register that a call may always change.
@@ -203,6 +220,22 @@ mod tests {
         // mov $318, %eax; syscall; ret
         let call = &old[CODE + ROOM as usize + 6..];
         assert_eq!(call[..8], [0xb8, 0x3e, 1, 0, 0, 0x0f, 5, 0xc3]);
+    }
+
+    #[test]
+    fn a_function_that_needs_no_kernel_stays_where_the_new_one_has_none() {
+        let name = "__vdso_futex_robust_list64_try_unlock";
+        let mut old = library(&[name, "__vdso_time"]);
+        let own = CODE..CODE + ROOM as usize;
+        old[own.clone()].fill(0x90);
+        let stay = redirect(&mut old, &library(&["__vdso_time"]), 0x7000_0000).unwrap();
+        assert_eq!(stay, [name]);
+        assert_eq!(old[own.clone()], [0x90; ROOM as usize]);
+        assert_eq!(old[own.end..own.end + 2], [0x49, 0xbb]);
+        // One that has it knows where its own is.
+        let stay = redirect(&mut old, &library(&[name, "__vdso_time"]), 0).unwrap();
+        assert_eq!(stay, [""; 0]);
+        assert_eq!(old[own.start..own.start + 2], [0x49, 0xbb]);
     }
 
     #[test]
