@@ -221,13 +221,12 @@ fn decisions_between_layouts_are_told_with_their_places() {
     let place = |file: &str, field: &str, direction: &str| {
         let path = converters.join(FOLDER).join("linux-6").join(file);
         let text = std::fs::read_to_string(&path).unwrap();
-        let entry = text
-            .find(&format!("field = \"{field}\"\n{direction}"))
-            .unwrap();
-        let line = text[..entry].matches('\n').count() + 2;
+        let entry = text.find(&format!("field = \"{field}\"\n")).unwrap();
+        let said = text[entry..].find(&format!("\n{direction} = ")).unwrap();
+        let line = text[..entry + said].matches('\n').count() + 2;
         format!("{}:{line}", path.display())
     };
-    let new = place("task_struct.toml", "task_struct.rseq_len", "appears");
+    let new = place("task_struct.toml", "task_struct.rseq_len", "to-other");
     assert_eq!(told("task_struct.rseq_len").0, new);
     let (by, detail) = told("task_struct.flags");
     assert!(by.contains("linux-6/task_struct.toml:"), "{by}");
