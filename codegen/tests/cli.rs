@@ -718,7 +718,7 @@ fn a_state_map_that_leaves_something_open_is_told() {
     let project = Project::new();
     let map = project.file("kernel-structs/state/linux-6.toml");
     let text = fs::read_to_string(&map).unwrap();
-    let entry = r#"mm_cid = { policy = "reset", initial = "#;
+    let entry = r#"last_mm_cid = { policy = "reset", initial = "#;
     let wrong = text.replacen(
         &format!("{entry}-1"),
         &format!("{entry}{{ symbol = \"nothing\" }}"),
@@ -732,7 +732,7 @@ fn a_state_map_that_leaves_something_open_is_told() {
         let said = out + &errors;
         assert_eq!(code, 1, "{arguments:?}: {said}");
         assert!(said.contains("kernel-structs/state/linux-6.toml"), "{said}");
-        assert!(said.contains("task_struct.mm_cid"), "{said}");
+        assert!(said.contains("task_struct.last_mm_cid"), "{said}");
         assert!(!said.contains("Nothing is left to decide"), "{said}");
     }
 }
