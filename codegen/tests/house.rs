@@ -175,6 +175,9 @@ fn a_function_is_shown_whole() {
     }
 }
 
+/// Structures that have a tag since 7.2, and so another shape, and are carried by the same rules.
+const TAGGED: [&str; 2] = ["rwlock_t", "seqlock_t"];
+
 /// What a page has is what differs: every type that is not there is carried between releases of
 /// either layout by one function.
 #[test]
@@ -189,8 +192,9 @@ fn a_page_has_the_types_that_differ() {
             let Some(old) = carried.get(ty.name) else {
                 continue;
             };
-            // A structure that got a tag is another shape, and carried by the same rules.
-            let alike = || format!("{:?}", old.rules) == format!("{:?}", ty.rules);
+            let alike = || {
+                TAGGED.contains(&ty.name) && format!("{:?}", old.rules) == format!("{:?}", ty.rules)
+            };
             assert!(
                 std::ptr::eq(*old, ty) || alike(),
                 "{}: {} is not on the page, but carried in two ways",

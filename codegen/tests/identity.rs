@@ -35,15 +35,28 @@ fn rule<'a>(map: &'a StateMap, layout: &Layout, ty: &str, leaf: &Leaf) -> Option
 }
 
 /// One object of every saved type.
-fn world(converter: &'static Converter, map: &StateMap) -> World {
+fn world(converter: &'static Converter, map: &StateMap, layout: &Layout) -> World {
     let mut objects = Vec::new();
     let mut address = 0xc100_0000;
-    for ty in map.saved_types() {
-        let Some(found) = converter.find(ty).filter(|ty| ty.convert.is_some()) else {
-            continue;
-        };
-        objects.push((ty, address, 0));
-        address += u64::from(found.from_size).next_multiple_of(0x1_0000);
+    let size = |ty| {
+        let found = converter.find(ty).filter(|ty| ty.convert.is_some())?;
+        Some(u64::from(found.from_size))
+    };
+    let (behind, apart): (Vec<&str>, _) = map
+        .saved_types()
+        .into_iter()
+        .partition(|ty| map.behind(layout, ty).is_some());
+    for ty in apart {
+        if let Some(size) = size(ty) {
+            objects.push((ty, address, 0));
+            address += size.next_multiple_of(0x1_0000);
+        }
+    }
+    for ty in behind {
+        let owner = map.behind(layout, ty).unwrap().owner.as_str();
+        let index = objects.iter().position(|(ty, ..)| *ty == owner).unwrap();
+        let end = objects[index].1 + size(owner).unwrap();
+        objects.push((ty, end, index as u32));
     }
     World::new(converter, &objects)
 }
@@ -59,7 +72,7 @@ fn resets_are_reset_and_what_may_not_be_lost_is_refused() {
         let converter = kconv_steps::identity(&entry.id.0).unwrap();
         assert_eq!(converter.from, converter.to);
         assert!(converter.changed.is_empty());
-        let world = world(converter, &map);
+        let world = world(converter, &map, &layout);
         for object in 0..world.len() {
             let ty = world.ty(object);
             let size = converter.find(ty).unwrap().from_size as usize;
@@ -83,13 +96,14 @@ fn resets_are_reset_and_what_may_not_be_lost_is_refused() {
                 let field = leaf.path.to_string();
                 let what = format!("{}: {ty}.{field}", entry.id.0);
                 let mut findings = outcome.findings.iter();
-                // An array of structures is held against its initial value as a whole.
-                let found = findings.find(|finding| {
-                    let rest = field.strip_prefix(&finding.field);
+                // An array of structures is held against its initial value, and kept, as a whole.
+                let within = |whole: &str| {
+                    let rest = field.strip_prefix(whole);
                     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-                });
+                };
+                let found = findings.find(|finding| within(&finding.field));
                 let mut kept = outcome.remainder.iter();
-                let kept = kept.find(|kept| kept.offset as usize == place.start);
+                let kept = kept.find(|kept| within(&kept.field));
                 if *strict {
                     let found = found.unwrap_or_else(|| panic!("{what} is not refused"));
                     let Problem::NotInitial { reason: told, .. } = found.problem else {
@@ -100,8 +114,9 @@ fn resets_are_reset_and_what_may_not_be_lost_is_refused() {
                 } else {
                     assert!(found.is_none(), "{what}: {found:?}");
                     let kept = kept.unwrap_or_else(|| panic!("{what} is not kept"));
-                    assert_eq!(kept.bytes, old[place.clone()], "{what}");
-                    assert_eq!(kept.field, field, "{what}");
+                    let start = place.start - kept.offset as usize;
+                    let bytes = &kept.bytes[start..start + place.len()];
+                    assert_eq!(bytes, &old[place.clone()], "{what}");
                     kept_ones += 1;
                 }
                 assert_ne!(new[place.clone()], old[place], "{what}");

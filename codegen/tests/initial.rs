@@ -852,7 +852,7 @@ fn a_chain_of_saved_objects_is_whole() {
     assert_eq!(open(&made), [""; 0]);
     for path in ["link.next", "link.pprev"] {
         let pointer = field(&made, "s", path);
-        let meaning = Meaning::WithinRequired;
+        let meaning = Meaning::LinkRequired;
         assert_eq!(pointer.action, Action::Pointer { meaning });
         assert_eq!(pointer.rule, RuleKind::Within);
     }

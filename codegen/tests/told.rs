@@ -171,7 +171,7 @@ fn a_function_of_other_types_is_told_with_its_decision() {
         let project = Project::new();
         project.decisions();
         project.replace("converters/overrides/src/linux_6/newer.rs", declared, other);
-        let line = line_of(&project, decisions, "appears = { call = \"rseq_len\"");
+        let line = line_of(&project, decisions, "to-other = { call = \"rseq_len\"");
         let place = format!("task_struct.rseq_len has an entry on line {line} of {decisions}");
         let said = told(&project, &[&["status", "6.1.192", "6.12.117"]]).concat();
         assert!(

@@ -67,8 +67,8 @@ fn what_does_not_fit_the_layouts_is_told() {
             "[[root.threads]] pid: the layout has no list_head there",
         ),
         (
-            "base = \"stack\"",
-            "base = \"flags\"",
+            "base = \"stack\"\nend = 16384",
+            "base = \"flags\"\nend = 16384",
             "[[derived]] flags: the layout has no pointer there",
         ),
         (

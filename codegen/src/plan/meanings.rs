@@ -85,21 +85,20 @@ fn of_layout(map: &StateMap, layout: &Layout) -> BTreeMap<String, Constants> {
             let own = constants.iter().map(|(name, value)| (*name, *value));
             let own = own.filter(|(name, _)| entry.watches(name));
             for (name, value) in own.chain(kept) {
-                let value = &value;
                 match (&mut *all, meaning.unit) {
                     (Constants::Flags(flags), Unit::Masks) => {
                         // A mask of nothing is a flag that this configuration does not have.
-                        let mask = u64::try_from(*value).ok().filter(|mask| *mask != 0);
-                        flags.extend(mask.map(|mask| ((*name).to_owned(), mask)));
+                        let mask = u64::try_from(value).ok().filter(|mask| *mask != 0);
+                        flags.extend(mask.map(|mask| (name.to_owned(), mask)));
                     }
                     (Constants::Flags(flags), Unit::Bits) => {
-                        let bit = u32::try_from(*value).ok();
+                        let bit = u32::try_from(value).ok();
                         let mask = bit.and_then(|bit| 1_u64.checked_shl(bit));
-                        flags.extend(mask.map(|mask| ((*name).to_owned(), mask)));
+                        flags.extend(mask.map(|mask| (name.to_owned(), mask)));
                     }
                     (Constants::Values(values), Unit::Values) => {
-                        let value = i64::try_from(*value).ok();
-                        values.extend(value.map(|value| ((*name).to_owned(), value)));
+                        let value = i64::try_from(value).ok();
+                        values.extend(value.map(|value| (name.to_owned(), value)));
                     }
                     (Constants::Flags(_), Unit::Values)
                     | (Constants::Values(_), Unit::Masks | Unit::Bits)

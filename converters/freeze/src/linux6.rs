@@ -26,6 +26,8 @@ mod xstate;
 
 pub(crate) use dumpable::note as note_dumpable;
 pub(crate) use machine::tick_rate;
+#[cfg(test)]
+pub(crate) use refusals::bounds;
 pub(crate) use works::leave_out_own;
 
 use crate::error::{Fault, Flaw};

@@ -1,7 +1,8 @@
-//! Linux 5.10 to 7.3.
+//! Linux 6.1 to 7.3.
 //!
-//! `newer` leads up, `older` down, between 6.1 and 6.12; of what changed later there is a module for each subject. A function serves every pair of layouts between which the change
-//! lies: where members of other structures are it is told by its caller.
+//! `newer` leads up, `older` down, between 6.1 and 6.12; of what changed later there is a module for each
+//! subject. A function serves every pair of layouts between which the change lies: where members of other
+//! structures are it is told by its caller.
 
 pub mod futex;
 mod newer;

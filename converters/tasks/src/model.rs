@@ -31,7 +31,7 @@ pub use identity::{Common, Identity, PIDTYPE_PGID, PIDTYPE_SID};
 pub use limits::{Limit, limits};
 pub use memory::{Bounds, Mapping, Space, auxiliary_vector};
 pub use pids::{number, numbers_of};
-pub use registers::{ARGUMENTS, AX, FLAGS, IP, ORIG_AX, Registers, SP};
+pub use registers::{ARGUMENTS, AX, FLAGS, IP, ORIG_AX, Registers, SP, fpstate};
 pub use restart::Restart;
 pub use scheduling::{Deadline, MemoryPolicy, Scheduling, nice};
 pub use seccomp::Seccomp;

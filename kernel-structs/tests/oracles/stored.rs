@@ -22,12 +22,9 @@ fn each(of: &str, check: impl Fn(&Layout, &Names, &str)) {
         let map = registry.state_map(&entry.family).unwrap();
         let saved = map.saved_in(&layout).into_iter();
         let saved: Vec<String> = saved.map(String::from).collect();
-        // Of what stands with a `?` a layout may have none.
-        let walked = map.walk.keys().map(|name| name.trim_end_matches('?'));
-        let walked = walked.filter(|name| layout.has(name));
-        let walked = walked.filter(|name| saved.iter().all(|saved| saved != name));
-        let all = saved.iter().map(String::as_str).chain(walked);
-        let all = all.map(str::to_owned).collect();
+        let kept = map.keep_of(&layout);
+        let walked = kept.partial.keys().filter(|name| !saved.contains(name));
+        let all = saved.iter().chain(walked).cloned().collect();
         let names = Names { saved, all };
         let file = scratch(&format!("{of}-{}", entry.file));
         std::fs::write(&file, &files.layouts[&entry.file]).unwrap();

@@ -106,12 +106,9 @@ impl Linux6<'_> {
             let flaw = not_carried(Code::TaskSyscallDispatch, what);
             refuse(task, "syscall_dispatch", flaw);
         }
-        // The lowest and the highest (7.2 kernel/sched/syscalls.c: __setscheduler_uclamp).
-        for field in ["uclamp_req[0].user_defined", "uclamp_req[1].user_defined"] {
-            if view.optional(field)?.is_some_and(|asked| asked != 0) {
-                let what = "a bound of its CPU utilization (sched_setattr)";
-                refuse(task, field, not_carried(Code::TaskUtilization, what));
-            }
+        for field in bounds(view)? {
+            let what = "a bound of its CPU utilization (sched_setattr)";
+            refuse(task, field, not_carried(Code::TaskUtilization, what));
         }
         if let Some(leader) = view.pointer("group_leader")? {
             let leader = self.walked.memory.read("task_struct", leader)?;
@@ -170,4 +167,16 @@ impl Linux6<'_> {
         }
         Ok(None)
     }
+}
+
+/// Which bounds of its CPU utilization a task asked for: the lowest and the highest (7.2
+/// `kernel/sched/syscalls.c`: __setscheduler_uclamp).
+pub(crate) fn bounds(task: &View<'_>) -> Result<Vec<&'static str>, Fault> {
+    let mut asked = Vec::new();
+    for field in ["uclamp_req[0].user_defined", "uclamp_req[1].user_defined"] {
+        if task.optional(field)?.is_some_and(|asked| asked != 0) {
+            asked.push(field);
+        }
+    }
+    Ok(asked)
 }

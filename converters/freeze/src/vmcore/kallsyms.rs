@@ -84,7 +84,7 @@ pub(super) fn read(memory: &dyn MemorySource, info: &Info) -> Result<Symbols, Ta
 }
 
 /// What the offset of a symbol is counted from.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[derive(Copy, Clone)]
 enum Counted {
     /// The base, downwards; one of zero or more is the address.
     DownFrom(u64),

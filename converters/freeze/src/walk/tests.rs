@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod clock;
+mod dumpable;
 mod kinds;
 mod refused;
 mod symbols;
@@ -194,7 +195,11 @@ const ROOT: u64 = 0xffff_8880_0000_1000;
 /// Addresses of three tasks, 64 KiB apart, of which the second and third are threads of one
 /// process.
 fn tasks() -> (Made, [u64; 3]) {
-    let mut made = Made::new();
+    tasks_of(Made::new())
+}
+
+/// As [`tasks`], of the kernel of `made`.
+fn tasks_of(mut made: Made) -> (Made, [u64; 3]) {
     made.name("init_task", ROOT);
     let at = [ROOT, ROOT + 0x10000, ROOT + 0x20000];
     let tasks = made.offset("task_struct", "tasks");

@@ -3,7 +3,7 @@
 use super::Belongings;
 use super::system_calls;
 use super::{each, hex_at};
-use crate::model::{ARGUMENTS, AX, Controls, Registers};
+use crate::model::{ARGUMENTS, AX, Controls, Registers, fpstate};
 use crate::raw::hex;
 use crate::view::symbol_text;
 use kconv_objects::{FieldError, Saved};
@@ -83,14 +83,7 @@ pub(super) fn user_state(
         thread.insert("shadow_stack", hex_at(task, "thread.shstk.base")?);
         thread.insert("shadow_stack_size", hex_at(task, "thread.shstk.size")?);
     }
-    // From 6.16 on it lies behind the task (arch/x86/include/asm/processor.h: x86_task_fpu), of which an image has
-    // nothing if the task has no memory.
-    let state = match task.right_behind("fpu")? {
-        Some(fpu) => fpu.follow("fpstate")?,
-        None if task.has("thread.fpu") => task.follow("thread.fpu.fpstate")?,
-        None => None,
-    };
-    let fpu = match state {
+    let fpu = match fpstate(task)? {
         Some(state) => each(
             ["size", "user_size", "xfeatures", "user_xfeatures", "xfd"],
             |field| hex_at(&state, field),

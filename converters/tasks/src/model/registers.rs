@@ -1,7 +1,7 @@
 //! General registers of a thread.
 
 use kconv_image::core_notes::X86_64Registers;
-use kconv_objects::{FieldError, Structure};
+use kconv_objects::{FieldError, Saved, Structure};
 
 /// General registers of the x86-64, in the order of `user_regs_struct`
 /// (`arch/x86/include/asm/user_64.h`).
@@ -42,6 +42,20 @@ pub const SP: usize = 19;
 /// Arguments of a system call: di, si, dx, r10, r8, r9 (`arch/x86/include/asm/syscall.h`:
 /// syscall_get_arguments).
 pub const ARGUMENTS: [usize; 6] = [14, 13, 12, 7, 9, 8];
+
+/// The `fpstate` with the registers of the FPU and what came after it. The fpu that leads to it is in the task,
+/// or from 6.16 on behind it (`arch/x86/include/asm/processor.h`: x86_task_fpu); an image has none of a
+/// task without memory then.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn fpstate<'a>(task: &Saved<'a>) -> Result<Option<Saved<'a>>, FieldError> {
+    match task.right_behind("fpu")? {
+        Some(fpu) => fpu.follow("fpstate"),
+        None if task.has("thread.fpu.fpstate") => task.follow("thread.fpu.fpstate"),
+        None => Ok(None),
+    }
+}
 
 impl Registers {
     /// Those in a `pt_regs`, and in the task that they are of.

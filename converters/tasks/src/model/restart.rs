@@ -58,11 +58,8 @@ impl Restart {
         let field = |name: &str| task.unsigned(&format!("restart_block.{name}"));
         // The end of a poll: two numbers in 6.12, and a structure in 7.2 (`include/linux/restart_block.h`).
         let end = |part: &str| {
-            let (own, plain) = (
-                format!("restart_block.poll.end_time.{part}"),
-                format!("restart_block.poll.{part}"),
-            );
-            task.unsigned(&format!("{own}|{plain}"))
+            let poll = "restart_block.poll";
+            task.unsigned(&format!("{poll}.end_time.{part}|{poll}.{part}"))
         };
         Ok(match task.symbol_name("restart_block.fn")? {
             Some(

@@ -175,11 +175,10 @@ fn permitted(bitmap: &[u8]) -> Vec<(u32, u32)> {
     runs
 }
 
-/// The register state that `fpu.fpstate` leads to, which is in the fpu or an object. The fpu is in the
-/// task, or from 6.16 on behind it (arch/x86/include/asm/processor.h: x86_task_fpu).
+/// The register state that `fpu.fpstate` leads to, which is in the fpu or an object.
 fn xstate(xsave: Option<&XsaveComponents>, task: Saved<'_>) -> Result<(Vec<u8>, u64), DecodeError> {
-    let state = match task.right_behind("fpu")? {
-        Some(fpu) => fpu.required("fpstate")?,
+    let state = match model::fpstate(&task)? {
+        Some(state) => state,
         None => task.required("thread.fpu.fpstate")?,
     };
     let size = state.unsigned("size")?;

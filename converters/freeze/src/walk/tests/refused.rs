@@ -1,8 +1,10 @@
 //! What the state map of Linux 6 refuses of an object by one field alone.
 
 use super::{Made, ROOT};
+use crate::linux6::bounds;
 use crate::refused::refused;
 use crate::walk::{Selection, walk};
+use kconv_image::KernelAddr;
 use kernel_structs::state::{Policy, Root, StateMap};
 
 /// The map of Linux 6 with one object of type `ty` to be walked, and nothing that it leads to.
@@ -317,6 +319,23 @@ fn what_only_newer_kernels_have_is_refused_there() {
         assert_eq!(words, &format!("{what} cannot be carried"));
         assert_eq!(refused_in(Made::newest(), ty, &[(member, 0)]), []);
     }
+}
+
+#[test]
+fn bounds_of_the_utilization_are_those_that_were_asked_for() {
+    let asked = |mut made: Made, members: &[(&str, u64)]| {
+        made.object("task_struct", ROOT, members);
+        let names = made.names();
+        let task = made.memory(&names).read("task_struct", KernelAddr(ROOT));
+        bounds(&task.unwrap()).unwrap()
+    };
+    for field in ["uclamp_req[0].user_defined", "uclamp_req[1].user_defined"] {
+        assert_eq!(asked(Made::newest(), &[(field, 1)]), [field]);
+    }
+    // The highest of a task that asked for nothing; 6.12 has no bounds.
+    let highest = ("uclamp_req[1].value", 1024);
+    assert_eq!(asked(Made::newest(), &[highest]), [""; 0]);
+    assert_eq!(asked(Made::new(), &[]), [""; 0]);
 }
 
 /// Each entry of the map is one that a test above has.
