@@ -46,6 +46,7 @@ fn each_part_comes_back_by_itself() {
 }
 
 #[test]
+#[ignore = "minutes more than a run of all tests has: cargo test -p kconv-guests -- --ignored linux_7"]
 fn each_part_comes_back_by_itself_under_linux_7() {
     if let Some(newest) = Kernel::linux_7().unwrap() {
         each_part(&newest);
