@@ -2,6 +2,7 @@
 //! firmware or boot loader (kexec).
 
 mod load;
+mod paging;
 mod release;
 mod start;
 

@@ -1,6 +1,8 @@
 //! Loading a kernel beside the running one: `kexec_file_load(2)`.
 
+use crate::paging;
 use nix::errno::Errno;
+use nix::sys::utsname::uname;
 use std::ffi::CStr;
 use std::fs::File;
 use std::io;
@@ -29,6 +31,18 @@ pub enum LoadError {
         /// What the system said.
         error: Errno,
     },
+    /// The machine would start anew: see the module `paging`.
+    #[error(
+        "{}: this kernel is built without 5-level paging, which is on: started by kexec from {running}, it resets \
+         the machine before it says a word",
+        path.display()
+    )]
+    Paging {
+        /// The file.
+        path: PathBuf,
+        /// The running kernel's release.
+        running: String,
+    },
 }
 
 impl LoadError {
@@ -36,6 +50,9 @@ impl LoadError {
     pub fn advice(&self) -> &'static str {
         match self {
             LoadError::Io { .. } => "name files that are there and may be read",
+            LoadError::Paging { .. } => {
+                "go through the firmware (--start reboot), or boot the running kernel with no5lvl first"
+            }
             LoadError::Refused { error, .. } => match error {
                 Errno::EPERM => {
                     "run kconv as root (CAP_SYS_BOOT), with kernel.kexec_load_disabled = 0; a kernel that is locked down loads signed ones alone"
@@ -62,7 +79,7 @@ impl Loaded {
     /// Loads `kernel` with `initrd`, to be started with `command_line`.
     ///
     /// # Errors
-    /// If a file cannot be read, or the running kernel refuses.
+    /// If a file cannot be read, the running kernel refuses, or starting it would reset the machine.
     pub fn load(kernel: &Path, initrd: &Path, command_line: &CStr) -> Result<Loaded, LoadError> {
         let open = |path: &Path| {
             File::open(path).map_err(|source| LoadError::Io {
@@ -71,6 +88,7 @@ impl Loaded {
             })
         };
         let (kernel_file, initrd_file) = (open(kernel)?, open(initrd)?);
+        refuse_what_resets(kernel, &kernel_file)?;
         file_load(
             kernel_file.as_raw_fd(),
             initrd_file.as_raw_fd(),
@@ -96,6 +114,26 @@ impl Drop for Loaded {
             // A kernel that stays loaded does nothing by itself.
             let _ = file_load(-1, -1, c"", UNLOAD);
         }
+    }
+}
+
+/// Refuses a kernel that resets the machine when the running one starts it.
+fn refuse_what_resets(path: &Path, kernel: &File) -> Result<(), LoadError> {
+    let failed = |path: &Path, source| LoadError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let flags = paging::load_flags(kernel).map_err(|source| failed(path, source))?;
+    let of_cpu = Path::new("/proc/cpuinfo");
+    let cpuinfo = std::fs::read_to_string(of_cpu).map_err(|source| failed(of_cpu, source))?;
+    let name = uname().map_err(|error| failed(Path::new("uname"), error.into()))?;
+    let running = name.release().to_string_lossy().into_owned();
+    match paging::resets(flags, &running, &cpuinfo) {
+        true => Err(LoadError::Paging {
+            path: path.to_owned(),
+            running,
+        }),
+        false => Ok(()),
     }
 }
 
