@@ -218,6 +218,9 @@ pub struct Function {
     pub constants: Vec<String>,
     /// Constants whose values in the new layout it is given, behind the old ones.
     pub new_constants: Vec<String>,
+    /// The old member whose last bytes are those of what it makes, each at its place: an object that
+    /// ends with both may end before its type does.
+    pub ends: Option<String>,
     /// How it is declared, once that was looked up.
     pub(crate) signature: Option<Signature>,
 }

@@ -321,6 +321,9 @@ pub enum Action {
         /// The values of constants that it is given, behind them.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         constants: Vec<u64>,
+        /// The old field whose last bytes are those of the new one, each at its place.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ends: Option<Bits>,
     },
     /// A number.
     Set {

@@ -192,6 +192,7 @@ macro_rules! converter {
             }),
             changed: leak(types),
             carried: &[],
+            gone: &[],
         }));
         converter
     }};
@@ -436,6 +437,7 @@ fn counted(from: [usize; 2], to: [usize; 2], name: [&'static str; 2]) -> &'stati
         }),
         changed: leak(types),
         carried: &[],
+        gone: &[],
     }))
 }
 

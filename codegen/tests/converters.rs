@@ -315,6 +315,7 @@ fn with_spans(
     Box::leak(Box::new(Converter {
         changed: Vec::leak(types),
         carried: &[],
+        gone: &[],
         ..*converter
     }))
 }

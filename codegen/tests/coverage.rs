@@ -306,6 +306,7 @@ fn an_object_that_is_made_has_a_plan_of_its_own_and_something_it_comes_from() {
                     arguments: Vec::new(),
                     offsets: Vec::new(),
                     constants: Vec::new(),
+                    ends: None,
                 };
             },
             "p.of: `init`",

@@ -23,7 +23,7 @@ pub use super::amd64_standard::{
 pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1_0_47_rt_amd64, new: &mut views::mm_struct::V6_1_0_55_rt_amd64) {
     use views::mm_struct::V6_1_0_47_rt_amd64 as Old;
     use views::mm_struct::V6_1_0_55_rt_amd64 as New;
-    // 61 fields that both carry alike
+    // 63 fields that both carry alike
     rest::mm_struct!(cx, at, old, new);
     // name of the mm in futex hash keys, drawn when it is first needed
     new.futex_unique_id.counter = I64::new(0);

@@ -107,14 +107,6 @@ pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_1_0
     );
 }
 
-/// `maple_tree`, 48 bytes.
-pub fn maple_tree(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6_1_0_47_rt_amd64, new: &mut views::maple_tree::V6_12_95_deb12_rt_amd64) {
-    use views::maple_tree::V6_1_0_47_rt_amd64 as Old;
-    use views::maple_tree::V6_12_95_deb12_rt_amd64 as New;
-    // 3 fields that both carry alike
-    rest::maple_tree!(cx, at, old, new);
-}
-
 /// `mm_context_t`, 136 bytes.
 pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t::V6_1_0_47_rt_amd64, new: &mut views::mm_context_t::V6_12_95_deb12_rt_amd64) {
     use views::mm_context_t::V6_1_0_47_rt_amd64 as Old;
@@ -133,9 +125,8 @@ pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t
 pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1_0_55_rt_amd64, new: &mut views::mm_struct::V6_12_115_deb12_rt_amd64) {
     use views::mm_struct::V6_1_0_55_rt_amd64 as Old;
     use views::mm_struct::V6_12_115_deb12_rt_amd64 as New;
-    // 54 fields that both carry alike
+    // 57 fields that both carry alike
     rest::mm_struct!(cx, at, old, new);
-    self::maple_tree(cx, &at!(at.mm_mt), &old.mm_mt, &mut new.mm_mt);
     // concurrency ids by CPU, made with the mm
     new.pcpu_cid = U64::new(0);
     // jiffies of this boot
@@ -223,7 +214,7 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
     // fs/proc/base.c: proc_pid_ksm_stat), part of the profit that it shows (6.12 mm/ksm.c:
     // ksm_process_profit), and used for nothing else
     new.ksm_zero_pages.as_mut_bytes().fill(0);
-    // id under which devices share the mm, INVALID_IOASID for none
+    // id under which devices share the mm
     cx.drop_strict(&at!(at.pasid, old), old.pasid, 4294967295);
 }
 

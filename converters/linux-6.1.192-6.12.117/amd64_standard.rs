@@ -99,8 +99,8 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_1_0_47_amd6
 }
 
 /// `fown_struct`, 32 bytes, now 40.
-pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V6_1_0_47_amd64, new: &mut views::fown_struct::V6_12_95_deb12_amd64) {
-    use views::fown_struct::V6_1_0_47_amd64 as Old;
+pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V5_10_0_30_amd64, new: &mut views::fown_struct::V6_12_95_deb12_amd64) {
+    use views::fown_struct::V5_10_0_30_amd64 as Old;
     use views::fown_struct::V6_12_95_deb12_amd64 as New;
     // 6 fields that both carry alike
     rest::fown_struct!(cx, at, old, new);
@@ -188,8 +188,8 @@ pub fn fpu_state_perm(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu_state_
 }
 
 /// `group_info`, 8 bytes.
-pub fn group_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::group_info::V6_1_0_47_amd64, new: &mut views::group_info::V6_12_95_deb12_amd64) {
-    use views::group_info::V6_1_0_47_amd64 as Old;
+pub fn group_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::group_info::V5_10_0_30_amd64, new: &mut views::group_info::V6_12_95_deb12_amd64) {
+    use views::group_info::V5_10_0_30_amd64 as Old;
     use views::group_info::V6_12_95_deb12_amd64 as New;
     new.usage.refs.counter = old.usage.counter;
     new.ngroups = old.ngroups;
@@ -197,8 +197,8 @@ pub fn group_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::group_info::V6
 }
 
 /// `k_itimer`, 256 bytes.
-pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_1_0_47_amd64, new: &mut views::k_itimer::V6_12_95_deb12_amd64) {
-    use views::k_itimer::V6_1_0_47_amd64 as Old;
+pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V5_10_0_30_amd64, new: &mut views::k_itimer::V6_12_95_deb12_amd64) {
+    use views::k_itimer::V5_10_0_30_amd64 as Old;
     use views::k_itimer::V6_12_95_deb12_amd64 as New;
     // 16 fields that both carry alike
     rest::k_itimer!(cx, at, old, new);
@@ -213,14 +213,6 @@ pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_1_0
         &old.it_signal,
         [core::mem::offset_of!(views::signal_struct::V6_1_0_47_amd64, posix_timers)],
     );
-}
-
-/// `maple_tree`, 24 bytes, now 16.
-pub fn maple_tree(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6_1_0_47_amd64, new: &mut views::maple_tree::V6_12_95_deb12_amd64) {
-    use views::maple_tree::V6_1_0_47_amd64 as Old;
-    use views::maple_tree::V6_12_95_deb12_amd64 as New;
-    // 3 fields that both carry alike
-    rest::maple_tree!(cx, at, old, new);
 }
 
 /// `mempolicy`, 272 bytes.
@@ -255,9 +247,8 @@ pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t
 pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1_0_55_amd64, new: &mut views::mm_struct::V6_12_117_deb12_amd64) {
     use views::mm_struct::V6_1_0_55_amd64 as Old;
     use views::mm_struct::V6_12_117_deb12_amd64 as New;
-    // 56 fields that both carry alike
+    // 59 fields that both carry alike
     rest::mm_struct!(cx, at, old, new);
-    self::maple_tree(cx, &at!(at.mm_mt), &old.mm_mt, &mut new.mm_mt);
     // concurrency ids by CPU, made with the mm
     new.pcpu_cid = U64::new(0);
     // jiffies of this boot
@@ -345,13 +336,13 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
     // fs/proc/base.c: proc_pid_ksm_stat), part of the profit that it shows (6.12 mm/ksm.c:
     // ksm_process_profit), and used for nothing else
     new.ksm_zero_pages.as_mut_bytes().fill(0);
-    // id under which devices share the mm, INVALID_IOASID for none
+    // id under which devices share the mm
     cx.drop_strict(&at!(at.pasid, old), old.pasid, 4294967295);
 }
 
 /// `nsproxy`, 72 bytes.
-pub fn nsproxy(cx: &mut Context<'_>, at: &At<'_>, old: &views::nsproxy::V6_1_0_47_amd64, new: &mut views::nsproxy::V6_12_95_deb12_amd64) {
-    use views::nsproxy::V6_1_0_47_amd64 as Old;
+pub fn nsproxy(cx: &mut Context<'_>, at: &At<'_>, old: &views::nsproxy::V5_10_0_30_amd64, new: &mut views::nsproxy::V6_12_95_deb12_amd64) {
+    use views::nsproxy::V5_10_0_30_amd64 as Old;
     use views::nsproxy::V6_12_95_deb12_amd64 as New;
     // 8 fields that both carry alike
     rest::nsproxy!(cx, at, old, new);
@@ -371,8 +362,8 @@ pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_1_0_47_amd64,
 }
 
 /// `pt_regs`, 168 bytes.
-pub fn pt_regs(cx: &mut Context<'_>, at: &At<'_>, old: &views::pt_regs::V6_1_0_47_amd64, new: &mut views::pt_regs::V6_12_95_deb12_amd64) {
-    use views::pt_regs::V6_1_0_47_amd64 as Old;
+pub fn pt_regs(cx: &mut Context<'_>, at: &At<'_>, old: &views::pt_regs::V5_10_0_30_amd64, new: &mut views::pt_regs::V6_12_95_deb12_amd64) {
+    use views::pt_regs::V5_10_0_30_amd64 as Old;
     use views::pt_regs::V6_12_95_deb12_amd64 as New;
     // 19 fields that both carry alike
     rest::pt_regs!(cx, at, old, new);
@@ -416,8 +407,8 @@ pub fn restart_block(cx: &mut Context<'_>, at: &At<'_>, old: &views::restart_blo
 }
 
 /// `sched_avg`, 64 bytes.
-pub fn sched_avg(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_avg::V6_1_0_47_amd64, new: &mut views::sched_avg::V6_12_95_deb12_amd64) {
-    use views::sched_avg::V6_1_0_47_amd64 as Old;
+pub fn sched_avg(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_avg::V5_10_0_30_amd64, new: &mut views::sched_avg::V6_12_95_deb12_amd64) {
+    use views::sched_avg::V5_10_0_30_amd64 as Old;
     use views::sched_avg::V6_12_95_deb12_amd64 as New;
     // 8 fields that both carry alike
     rest::sched_avg!(cx, at, old, new);
@@ -437,8 +428,8 @@ pub fn sched_avg(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_avg::V6_1
 }
 
 /// `sched_dl_entity`, 224 bytes, now 240.
-pub fn sched_dl_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_dl_entity::V6_1_0_47_amd64, new: &mut views::sched_dl_entity::V6_12_95_deb12_amd64) {
-    use views::sched_dl_entity::V6_1_0_47_amd64 as Old;
+pub fn sched_dl_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_dl_entity::V5_10_0_30_amd64, new: &mut views::sched_dl_entity::V6_12_95_deb12_amd64) {
+    use views::sched_dl_entity::V5_10_0_30_amd64 as Old;
     use views::sched_dl_entity::V6_12_95_deb12_amd64 as New;
     // 19 fields that both carry alike
     rest::sched_dl_entity!(cx, at, old, new);

@@ -127,8 +127,8 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_1_0_47_amd6
 }
 
 /// `file_ra_state`, 32 bytes.
-pub fn file_ra_state(cx: &mut Context<'_>, at: &At<'_>, old: &views::file_ra_state::V6_1_0_47_amd64, new: &mut views::file_ra_state::V7_2_12_deb13_amd64) {
-    use views::file_ra_state::V6_1_0_47_amd64 as Old;
+pub fn file_ra_state(cx: &mut Context<'_>, at: &At<'_>, old: &views::file_ra_state::V5_10_0_30_amd64, new: &mut views::file_ra_state::V7_2_12_deb13_amd64) {
+    use views::file_ra_state::V5_10_0_30_amd64 as Old;
     use views::file_ra_state::V7_2_12_deb13_amd64 as New;
     new.start = old.start;
     new.size = old.size;
@@ -142,8 +142,8 @@ pub fn file_ra_state(cx: &mut Context<'_>, at: &At<'_>, old: &views::file_ra_sta
 }
 
 /// `fown_struct`, 32 bytes, now 40.
-pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V6_1_0_47_amd64, new: &mut views::fown_struct::V7_2_12_deb13_amd64) {
-    use views::fown_struct::V6_1_0_47_amd64 as Old;
+pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V5_10_0_30_amd64, new: &mut views::fown_struct::V7_2_12_deb13_amd64) {
+    use views::fown_struct::V5_10_0_30_amd64 as Old;
     use views::fown_struct::V7_2_12_deb13_amd64 as New;
     // 5 fields that both carry alike
     rest::fown_struct!(cx, at, old, new);
@@ -257,8 +257,8 @@ pub fn fpu_state_perm(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu_state_
 }
 
 /// `fs_struct`, 56 bytes.
-pub fn fs_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fs_struct::V6_1_0_47_amd64, new: &mut views::fs_struct::V7_2_12_deb13_amd64) {
-    use views::fs_struct::V6_1_0_47_amd64 as Old;
+pub fn fs_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fs_struct::V5_10_0_30_amd64, new: &mut views::fs_struct::V7_2_12_deb13_amd64) {
+    use views::fs_struct::V5_10_0_30_amd64 as Old;
     use views::fs_struct::V7_2_12_deb13_amd64 as New;
     // 5 fields that both carry alike
     rest::fs_struct!(cx, at, old, new);
@@ -280,8 +280,8 @@ pub fn fs_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fs_struct::V6_1
 }
 
 /// `group_info`, 8 bytes.
-pub fn group_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::group_info::V6_1_0_47_amd64, new: &mut views::group_info::V6_12_95_deb12_amd64) {
-    use views::group_info::V6_1_0_47_amd64 as Old;
+pub fn group_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::group_info::V5_10_0_30_amd64, new: &mut views::group_info::V6_12_95_deb12_amd64) {
+    use views::group_info::V5_10_0_30_amd64 as Old;
     use views::group_info::V6_12_95_deb12_amd64 as New;
     new.usage.refs.counter = old.usage.counter;
     new.ngroups = old.ngroups;
@@ -289,8 +289,8 @@ pub fn group_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::group_info::V6
 }
 
 /// `hrtimer`, 64 bytes, now 80.
-pub fn hrtimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::hrtimer::V6_1_0_47_amd64, new: &mut views::hrtimer::V7_2_12_deb13_amd64) {
-    use views::hrtimer::V6_1_0_47_amd64 as Old;
+pub fn hrtimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::hrtimer::V5_10_0_30_amd64, new: &mut views::hrtimer::V7_2_12_deb13_amd64) {
+    use views::hrtimer::V5_10_0_30_amd64 as Old;
     use views::hrtimer::V7_2_12_deb13_amd64 as New;
     // 3 fields that both carry alike
     rest::hrtimer!(cx, at, old, new);
@@ -321,8 +321,8 @@ pub fn hrtimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::hrtimer::V6_1_0_4
 }
 
 /// `k_itimer`, 256 bytes, now 384.
-pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_1_0_47_amd64, new: &mut views::k_itimer::V7_2_12_deb13_amd64) {
-    use views::k_itimer::V6_1_0_47_amd64 as Old;
+pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V5_10_0_30_amd64, new: &mut views::k_itimer::V7_2_12_deb13_amd64) {
+    use views::k_itimer::V5_10_0_30_amd64 as Old;
     use views::k_itimer::V7_2_12_deb13_amd64 as New;
     // 12 fields that both carry alike
     rest::k_itimer!(cx, at, old, new);
@@ -356,8 +356,10 @@ pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_1_0
         &old.it_requeue_pending,
         &old.it_interval,
         [
-            core::mem::offset_of!(views::k_itimer::V6_1_0_47_amd64, it_active),
-            core::mem::offset_of!(views::k_itimer::V6_1_0_47_amd64, it_requeue_pending),
+            core::mem::offset_of!(views::k_itimer::V5_10_0_30_amd64, it_active),
+            core::mem::offset_of!(
+                views::k_itimer::V5_10_0_30_amd64, it_requeue_pending
+            ),
         ],
     );
     // as in a new timer: a signal that is queued is of the timer as it was set last, for both
@@ -386,20 +388,12 @@ pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_1_0
         &old.it,
         &old.it_clock,
         [
-            core::mem::offset_of!(views::timerqueue_node::V6_1_0_47_amd64, expires),
+            core::mem::offset_of!(views::timerqueue_node::V5_10_0_30_amd64, expires),
             core::mem::offset_of!(
                 views::timerqueue_linked_node::V7_2_12_deb13_amd64, expires
             ),
         ],
     );
-}
-
-/// `maple_tree`, 24 bytes, now 16.
-pub fn maple_tree(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6_1_0_47_amd64, new: &mut views::maple_tree::V6_12_95_deb12_amd64) {
-    use views::maple_tree::V6_1_0_47_amd64 as Old;
-    use views::maple_tree::V6_12_95_deb12_amd64 as New;
-    // 3 fields that both carry alike
-    rest::maple_tree!(cx, at, old, new);
 }
 
 /// `mempolicy`, 272 bytes, now 288.
@@ -453,9 +447,8 @@ pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t
 pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1_0_55_amd64, new: &mut views::mm_struct::V7_2_12_deb13_amd64) {
     use views::mm_struct::V6_1_0_55_amd64 as Old;
     use views::mm_struct::V7_2_12_deb13_amd64 as New;
-    // 53 fields that both carry alike
+    // 56 fields that both carry alike
     rest::mm_struct!(cx, at, old, new);
-    self::maple_tree(cx, &at!(at.mm_mt), &old.mm_mt, &mut new.mm_mt);
     // concurrency ids of the address space, made with it
     new.mm_cid.pcpu = U64::new(0);
     new.mm_cid.mode = U32::new(0);
@@ -626,7 +619,7 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
         old.user_ns.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // id under which devices share the mm, INVALID_IOASID for none
+    // id under which devices share the mm
     cx.drop_strict(&at!(at.pasid, old), old.pasid, 4294967295);
 }
 
@@ -651,8 +644,8 @@ pub fn mutex(cx: &mut Context<'_>, at: &At<'_>, old: &views::mutex::V6_1_0_47_am
 }
 
 /// `nsproxy`, 72 bytes.
-pub fn nsproxy(cx: &mut Context<'_>, at: &At<'_>, old: &views::nsproxy::V6_1_0_47_amd64, new: &mut views::nsproxy::V6_12_95_deb12_amd64) {
-    use views::nsproxy::V6_1_0_47_amd64 as Old;
+pub fn nsproxy(cx: &mut Context<'_>, at: &At<'_>, old: &views::nsproxy::V5_10_0_30_amd64, new: &mut views::nsproxy::V6_12_95_deb12_amd64) {
+    use views::nsproxy::V5_10_0_30_amd64 as Old;
     use views::nsproxy::V6_12_95_deb12_amd64 as New;
     // 8 fields that both carry alike
     rest::nsproxy!(cx, at, old, new);
@@ -680,7 +673,7 @@ pub fn posix_cputimers_work(cx: &mut Context<'_>, at: &At<'_>, old: &views::posi
     use views::posix_cputimers_work::V6_1_0_47_amd64 as Old;
     use views::posix_cputimers_work::V7_2_12_deb13_amd64 as New;
     // work queued to deliver expired CPU timers on the way back to user mode
-    carry::callback_head::v6_1_0_47_amd64(
+    carry::callback_head::v5_10_0_30_amd64(
         cx,
         &at!(at.work),
         &old.work,
@@ -692,8 +685,8 @@ pub fn posix_cputimers_work(cx: &mut Context<'_>, at: &At<'_>, old: &views::posi
 }
 
 /// `pt_regs`, 168 bytes.
-pub fn pt_regs(cx: &mut Context<'_>, at: &At<'_>, old: &views::pt_regs::V6_1_0_47_amd64, new: &mut views::pt_regs::V6_12_95_deb12_amd64) {
-    use views::pt_regs::V6_1_0_47_amd64 as Old;
+pub fn pt_regs(cx: &mut Context<'_>, at: &At<'_>, old: &views::pt_regs::V5_10_0_30_amd64, new: &mut views::pt_regs::V6_12_95_deb12_amd64) {
+    use views::pt_regs::V5_10_0_30_amd64 as Old;
     use views::pt_regs::V6_12_95_deb12_amd64 as New;
     // 19 fields that both carry alike
     rest::pt_regs!(cx, at, old, new);
@@ -737,8 +730,8 @@ pub fn restart_block(cx: &mut Context<'_>, at: &At<'_>, old: &views::restart_blo
 }
 
 /// `rw_semaphore`, 40 bytes, now 32.
-pub fn rw_semaphore(cx: &mut Context<'_>, at: &At<'_>, old: &views::rw_semaphore::V6_1_0_47_amd64, new: &mut views::rw_semaphore::V7_2_12_deb13_amd64) {
-    use views::rw_semaphore::V6_1_0_47_amd64 as Old;
+pub fn rw_semaphore(cx: &mut Context<'_>, at: &At<'_>, old: &views::rw_semaphore::V5_10_0_30_amd64, new: &mut views::rw_semaphore::V7_2_12_deb13_amd64) {
+    use views::rw_semaphore::V5_10_0_30_amd64 as Old;
     use views::rw_semaphore::V7_2_12_deb13_amd64 as New;
     // 4 fields that both carry alike
     rest::rw_semaphore!(cx, at, old, new);
@@ -757,8 +750,8 @@ pub fn rw_semaphore(cx: &mut Context<'_>, at: &At<'_>, old: &views::rw_semaphore
 }
 
 /// `sched_avg`, 64 bytes.
-pub fn sched_avg(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_avg::V6_1_0_47_amd64, new: &mut views::sched_avg::V6_12_95_deb12_amd64) {
-    use views::sched_avg::V6_1_0_47_amd64 as Old;
+pub fn sched_avg(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_avg::V5_10_0_30_amd64, new: &mut views::sched_avg::V6_12_95_deb12_amd64) {
+    use views::sched_avg::V5_10_0_30_amd64 as Old;
     use views::sched_avg::V6_12_95_deb12_amd64 as New;
     // 8 fields that both carry alike
     rest::sched_avg!(cx, at, old, new);
@@ -778,8 +771,8 @@ pub fn sched_avg(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_avg::V6_1
 }
 
 /// `sched_dl_entity`, 224 bytes, now 272.
-pub fn sched_dl_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_dl_entity::V6_1_0_47_amd64, new: &mut views::sched_dl_entity::V7_2_12_deb13_amd64) {
-    use views::sched_dl_entity::V6_1_0_47_amd64 as Old;
+pub fn sched_dl_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_dl_entity::V5_10_0_30_amd64, new: &mut views::sched_dl_entity::V7_2_12_deb13_amd64) {
+    use views::sched_dl_entity::V5_10_0_30_amd64 as Old;
     use views::sched_dl_entity::V7_2_12_deb13_amd64 as New;
     // 17 fields that both carry alike
     rest::sched_dl_entity!(cx, at, old, new);
@@ -842,8 +835,8 @@ pub fn sched_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_entity
 }
 
 /// `sched_info`, 32 bytes, now 64.
-pub fn sched_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_info::V6_1_0_47_amd64, new: &mut views::sched_info::V7_2_12_deb13_amd64) {
-    use views::sched_info::V6_1_0_47_amd64 as Old;
+pub fn sched_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_info::V5_10_0_30_amd64, new: &mut views::sched_info::V7_2_12_deb13_amd64) {
+    use views::sched_info::V5_10_0_30_amd64 as Old;
     use views::sched_info::V7_2_12_deb13_amd64 as New;
     // 4 fields that both carry alike
     rest::sched_info!(cx, at, old, new);
@@ -899,13 +892,13 @@ pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_stru
         &mut new.real_timer,
     );
     // a seqcount and its spinlock, see there
-    carry::seqcount_spinlock_t::v6_1_0_47_amd64(
+    carry::seqcount_spinlock_t::v5_10_0_30_amd64(
         cx,
         &at!(at.stats_lock.seqcount),
         &old.stats_lock.seqcount,
         &mut new.stats_lock.seqcount,
     );
-    carry::spinlock_t::v6_1_0_47_amd64(
+    carry::spinlock_t::v5_10_0_30_amd64(
         cx,
         &at!(at.stats_lock.lock),
         &old.stats_lock.lock,
@@ -1421,16 +1414,18 @@ pub fn thread_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_info::
     use views::thread_info::V6_1_0_47_amd64 as Old;
     use views::thread_info::V6_1_0_47_amd64 as New;
     // TIF_ADDR32, TIF_BLOCKSTEP, TIF_MEMDIE, TIF_NEED_FPU_LOAD, TIF_NEED_RESCHED, TIF_NOCPUID,
-    // TIF_NOTIFY_RESUME, TIF_NOTIFY_SIGNAL, TIF_NOTSC, TIF_PATCH_PENDING, TIF_POLLING_NRFLAG,
-    // TIF_SIGPENDING, TIF_SPEC_IB, TIF_SPEC_L1D_FLUSH, TIF_UPROBE, TIF_USER_RETURN_NOTIFY: the
-    // same under other numbers: since 6.19 those that all machines have come first (7.2
+    // TIF_NOTIFY_RESUME, TIF_NOTSC, TIF_PATCH_PENDING, TIF_POLLING_NRFLAG, TIF_SIGPENDING,
+    // TIF_SPEC_IB, TIF_SPEC_L1D_FLUSH, TIF_UPROBE, TIF_USER_RETURN_NOTIFY: the same under other
+    // numbers: since 6.19 those that all machines have come first (7.2
     // include/asm-generic/thread_info_tif.h; arch/x86/include/asm/thread_info.h);
     // TIF_HRTIMER_REARM, TIF_RSEQ: work on the way back to the program, which is asked for anew
     // (7.2 include/linux/rseq.h: rseq_raise_notify_resume; 7.2 include/linux/hrtimer_rearm.h:
     // hrtimer_rearm_deferred); TIF_LAZY_MMU_UPDATES: set inside a section of the kernel of a
     // Xen guest only (6.12 arch/x86/xen/mmu_pv.c: xen_enter_lazy_mmu); TIF_NEED_RESCHED_LAZY:
     // asks a running task to give way soon; one that is stopped is not asked, and a thawed one
-    // begins anew (7.2 kernel/sched/core.c: resched_curr_lazy); TIF_SINGLESTEP, TIF_SSBD: the
+    // begins anew (7.2 kernel/sched/core.c: resched_curr_lazy); TIF_NOTIFY_SIGNAL: bits 19 and
+    // 10 in 5.10, 17 and 23 in 6.1 (arch/x86/include/asm/thread_info.h); the former is bit 2
+    // since 6.19 (7.2 include/asm-generic/thread_info_tif.h); TIF_SINGLESTEP, TIF_SSBD: the
     // kernels of 6.12 with PREEMPT_RT have TIF_NEED_RESCHED_LAZY before them
     // (arch/x86/include/asm/thread_info.h); uncorrected, a task without speculative store
     // bypass would single-step
@@ -1492,8 +1487,8 @@ pub fn thread_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_stru
 }
 
 /// `tlbflush_unmap_batch`, 1032 bytes, now 1040.
-pub fn tlbflush_unmap_batch(cx: &mut Context<'_>, at: &At<'_>, old: &views::tlbflush_unmap_batch::V6_1_0_47_amd64, new: &mut views::tlbflush_unmap_batch::V7_2_12_deb13_amd64) {
-    use views::tlbflush_unmap_batch::V6_1_0_47_amd64 as Old;
+pub fn tlbflush_unmap_batch(cx: &mut Context<'_>, at: &At<'_>, old: &views::tlbflush_unmap_batch::V5_10_0_30_amd64, new: &mut views::tlbflush_unmap_batch::V7_2_12_deb13_amd64) {
+    use views::tlbflush_unmap_batch::V5_10_0_30_amd64 as Old;
     use views::tlbflush_unmap_batch::V7_2_12_deb13_amd64 as New;
     // 3 fields that both carry alike
     rest::tlbflush_unmap_batch!(cx, at, old, new);

@@ -38,8 +38,8 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_1_0_47_amd6
 }
 
 /// `files_struct`, 704 bytes.
-pub fn files_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::files_struct::V6_1_0_47_amd64, new: &mut views::files_struct::V6_1_0_47_rt_amd64) {
-    use views::files_struct::V6_1_0_47_amd64 as Old;
+pub fn files_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::files_struct::V5_10_0_30_amd64, new: &mut views::files_struct::V6_1_0_47_rt_amd64) {
+    use views::files_struct::V5_10_0_30_amd64 as Old;
     use views::files_struct::V6_1_0_47_rt_amd64 as New;
     // 9 fields that both carry alike
     rest::files_struct!(cx, at, old, new);
@@ -60,8 +60,8 @@ pub fn files_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::files_struct
 }
 
 /// `fown_struct`, 32 bytes, now 72.
-pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V6_1_0_47_amd64, new: &mut views::fown_struct::V6_1_0_47_rt_amd64) {
-    use views::fown_struct::V6_1_0_47_amd64 as Old;
+pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V5_10_0_30_amd64, new: &mut views::fown_struct::V6_1_0_47_rt_amd64) {
+    use views::fown_struct::V5_10_0_30_amd64 as Old;
     use views::fown_struct::V6_1_0_47_rt_amd64 as New;
     // 5 fields that both carry alike
     rest::fown_struct!(cx, at, old, new);
@@ -70,8 +70,8 @@ pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::
 }
 
 /// `fs_struct`, 56 bytes, now 96.
-pub fn fs_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fs_struct::V6_1_0_47_amd64, new: &mut views::fs_struct::V6_1_0_47_rt_amd64) {
-    use views::fs_struct::V6_1_0_47_amd64 as Old;
+pub fn fs_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fs_struct::V5_10_0_30_amd64, new: &mut views::fs_struct::V6_1_0_47_rt_amd64) {
+    use views::fs_struct::V5_10_0_30_amd64 as Old;
     use views::fs_struct::V6_1_0_47_rt_amd64 as New;
     // 6 fields that both carry alike
     rest::fs_struct!(cx, at, old, new);
@@ -94,26 +94,13 @@ pub fn io_context(cx: &mut Context<'_>, at: &At<'_>, old: &views::io_context::V6
 }
 
 /// `k_itimer`, 256 bytes, now 280.
-pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_1_0_47_amd64, new: &mut views::k_itimer::V6_1_0_47_rt_amd64) {
-    use views::k_itimer::V6_1_0_47_amd64 as Old;
+pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V5_10_0_30_amd64, new: &mut views::k_itimer::V6_1_0_47_rt_amd64) {
+    use views::k_itimer::V5_10_0_30_amd64 as Old;
     use views::k_itimer::V6_1_0_47_rt_amd64 as New;
     // 17 fields that both carry alike
     rest::k_itimer!(cx, at, old, new);
     // nobody holds a lock of a frozen task
     self::spinlock_t(cx, &at!(at.it_lock), &old.it_lock, &mut new.it_lock);
-}
-
-/// `maple_tree`, 24 bytes, now 48.
-pub fn maple_tree(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6_1_0_47_amd64, new: &mut views::maple_tree::V6_1_0_47_rt_amd64) {
-    use views::maple_tree::V6_1_0_47_amd64 as Old;
-    use views::maple_tree::V6_1_0_47_rt_amd64 as New;
-    // nobody holds a lock of a frozen task
-    self::spinlock_t(cx, &at!(at.ma_lock), &old.ma_lock, &mut new.ma_lock);
-    // root of the tree of VMAs, which is built anew from their ordered list
-    new.ma_root = cx.reset(&at!(at.ma_root), old.ma_root, 0);
-    // MM_MT_FLAGS
-    new.ma_flags = cx.reset(&at!(at.ma_flags), old.ma_flags, 771);
-    new._pad_44 = [0; 4];
 }
 
 /// `mm_context_t`, 136 bytes.
@@ -137,9 +124,15 @@ pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t
 pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1_0_55_amd64, new: &mut views::mm_struct::V6_1_0_55_rt_amd64) {
     use views::mm_struct::V6_1_0_55_amd64 as Old;
     use views::mm_struct::V6_1_0_55_rt_amd64 as New;
-    // 55 fields that both carry alike
+    // 57 fields that both carry alike
     rest::mm_struct!(cx, at, old, new);
-    self::maple_tree(cx, &at!(at.mm_mt), &old.mm_mt, &mut new.mm_mt);
+    // the tree of VMAs, which is built anew from their ordered list
+    self::spinlock_t(
+        cx,
+        &at!(at.mm_mt.ma_lock),
+        &old.mm_mt.ma_lock,
+        &mut new.mm_mt.ma_lock,
+    );
     // nobody holds a lock of a frozen task
     self::spinlock_t(
         cx,
@@ -258,7 +251,7 @@ pub fn posix_cputimers_work(cx: &mut Context<'_>, at: &At<'_>, old: &views::posi
     use views::posix_cputimers_work::V6_1_0_47_amd64 as Old;
     use views::posix_cputimers_work::V6_1_0_47_rt_amd64 as New;
     // work queued to deliver expired CPU timers on the way back to user mode
-    carry::callback_head::v6_1_0_47_amd64(
+    carry::callback_head::v5_10_0_30_amd64(
         cx,
         &at!(at.work),
         &old.work,
@@ -270,8 +263,8 @@ pub fn posix_cputimers_work(cx: &mut Context<'_>, at: &At<'_>, old: &views::posi
 }
 
 /// `rw_semaphore`, 40 bytes.
-pub fn rw_semaphore(cx: &mut Context<'_>, at: &At<'_>, old: &views::rw_semaphore::V6_1_0_47_amd64, new: &mut views::rw_semaphore::V6_1_0_47_rt_amd64) {
-    use views::rw_semaphore::V6_1_0_47_amd64 as Old;
+pub fn rw_semaphore(cx: &mut Context<'_>, at: &At<'_>, old: &views::rw_semaphore::V5_10_0_30_amd64, new: &mut views::rw_semaphore::V6_1_0_47_rt_amd64) {
+    use views::rw_semaphore::V5_10_0_30_amd64 as Old;
     use views::rw_semaphore::V6_1_0_47_rt_amd64 as New;
     // count 0 is unlocked
     new.rwbase.readers.counter = I32::new(-2147483648);
@@ -316,8 +309,8 @@ pub fn rw_semaphore(cx: &mut Context<'_>, at: &At<'_>, old: &views::rw_semaphore
 }
 
 /// `rwlock_t`, 8 bytes, now 48.
-pub fn rwlock_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::rwlock_t::V6_1_0_47_amd64, new: &mut views::rwlock_t::V6_1_0_47_rt_amd64) {
-    use views::rwlock_t::V6_1_0_47_amd64 as Old;
+pub fn rwlock_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::rwlock_t::V5_10_0_30_amd64, new: &mut views::rwlock_t::V6_1_0_47_rt_amd64) {
+    use views::rwlock_t::V5_10_0_30_amd64 as Old;
     use views::rwlock_t::V6_1_0_47_rt_amd64 as New;
     // as spinlock_t
     new.rwbase.readers.counter = I32::new(-2147483648);
@@ -345,11 +338,11 @@ pub fn rwlock_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::rwlock_t::V6_1_0
 }
 
 /// `seqcount_spinlock_t`, 4 bytes, now 16.
-pub fn seqcount_spinlock_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::seqcount_spinlock::V6_1_0_47_amd64, new: &mut views::seqcount_spinlock::V6_1_0_47_rt_amd64) {
-    use views::seqcount_spinlock::V6_1_0_47_amd64 as Old;
-    use views::seqcount_spinlock::V6_1_0_47_rt_amd64 as New;
+pub fn seqcount_spinlock_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::seqcount_spinlock::V5_10_0_30_amd64, new: &mut views::seqcount_spinlock::V5_10_0_30_rt_amd64) {
+    use views::seqcount_spinlock::V5_10_0_30_amd64 as Old;
+    use views::seqcount_spinlock::V5_10_0_30_rt_amd64 as New;
     // as seqcount_t
-    carry::seqcount_t::v6_1_0_47_amd64(
+    carry::seqcount_t::v5_10_0_30_amd64(
         cx,
         &at!(at.seqcount),
         &old.seqcount,
@@ -361,8 +354,8 @@ pub fn seqcount_spinlock_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::seqco
 }
 
 /// `seqlock_t`, 8 bytes, now 48.
-pub fn seqlock_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::seqlock_t::V6_1_0_47_amd64, new: &mut views::seqlock_t::V6_1_0_47_rt_amd64) {
-    use views::seqlock_t::V6_1_0_47_amd64 as Old;
+pub fn seqlock_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::seqlock_t::V5_10_0_30_amd64, new: &mut views::seqlock_t::V6_1_0_47_rt_amd64) {
+    use views::seqlock_t::V5_10_0_30_amd64 as Old;
     use views::seqlock_t::V6_1_0_47_rt_amd64 as New;
     // a seqcount and its spinlock, see there
     self::seqcount_spinlock_t(
@@ -375,8 +368,8 @@ pub fn seqlock_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::seqlock_t::V6_1
 }
 
 /// `sighand_struct`, 2080 bytes, now 2136.
-pub fn sighand_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::sighand_struct::V6_1_0_47_amd64, new: &mut views::sighand_struct::V6_1_0_47_rt_amd64) {
-    use views::sighand_struct::V6_1_0_47_amd64 as Old;
+pub fn sighand_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::sighand_struct::V5_10_0_30_amd64, new: &mut views::sighand_struct::V6_1_0_47_rt_amd64) {
+    use views::sighand_struct::V5_10_0_30_amd64 as Old;
     use views::sighand_struct::V6_1_0_47_rt_amd64 as New;
     // nobody holds a lock of a frozen task
     self::spinlock_t(cx, &at!(at.siglock), &old.siglock, &mut new.siglock);
@@ -394,7 +387,7 @@ pub fn sighand_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::sighand_st
         &at!(at.action),
         &old.action,
         &mut new.action,
-        carry::k_sigaction::v6_1_0_47_amd64,
+        carry::k_sigaction::v5_10_0_30_amd64,
     );
 }
 
@@ -435,8 +428,8 @@ pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_stru
 }
 
 /// `spinlock_t`, 4 bytes, now 32.
-pub fn spinlock_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::spinlock::V6_1_0_47_amd64, new: &mut views::spinlock::V6_1_0_47_rt_amd64) {
-    use views::spinlock::V6_1_0_47_amd64 as Old;
+pub fn spinlock_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::spinlock::V5_10_0_30_amd64, new: &mut views::spinlock::V6_1_0_47_rt_amd64) {
+    use views::spinlock::V5_10_0_30_amd64 as Old;
     use views::spinlock::V6_1_0_47_rt_amd64 as New;
     // nobody holds a lock of a frozen task
     new.lock.wait_lock.raw_lock.union_val.as_mut_bytes().fill(0);
@@ -641,12 +634,12 @@ pub fn thread_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_info::
 }
 
 /// `wait_queue_head_t`, 24 bytes, now 48.
-pub fn wait_queue_head_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::wait_queue_head::V6_1_0_47_amd64, new: &mut views::wait_queue_head::V6_1_0_47_rt_amd64) {
-    use views::wait_queue_head::V6_1_0_47_amd64 as Old;
+pub fn wait_queue_head_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::wait_queue_head::V5_10_0_30_amd64, new: &mut views::wait_queue_head::V6_1_0_47_rt_amd64) {
+    use views::wait_queue_head::V5_10_0_30_amd64 as Old;
     use views::wait_queue_head::V6_1_0_47_rt_amd64 as New;
     // waiters queue with entries on their kernel stacks
     self::spinlock_t(cx, &at!(at.lock), &old.lock, &mut new.lock);
-    carry::list_head::v6_1_0_47_amd64(
+    carry::list_head::v5_10_0_30_amd64(
         cx,
         &at!(at.head),
         &old.head,
@@ -655,8 +648,8 @@ pub fn wait_queue_head_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::wait_qu
 }
 
 /// `xarray`, 16 bytes, now 48.
-pub fn xarray(cx: &mut Context<'_>, at: &At<'_>, old: &views::xarray::V6_1_0_47_amd64, new: &mut views::xarray::V6_1_0_47_rt_amd64) {
-    use views::xarray::V6_1_0_47_amd64 as Old;
+pub fn xarray(cx: &mut Context<'_>, at: &At<'_>, old: &views::xarray::V5_10_0_30_amd64, new: &mut views::xarray::V6_1_0_47_rt_amd64) {
+    use views::xarray::V5_10_0_30_amd64 as Old;
     use views::xarray::V6_1_0_47_rt_amd64 as New;
     // an index that its keeper fills anew
     self::spinlock_t(cx, &at!(at.xa_lock), &old.xa_lock, &mut new.xa_lock);

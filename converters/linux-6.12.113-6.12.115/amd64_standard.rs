@@ -18,7 +18,7 @@ mod rest;
 pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_12_95_deb12_amd64, new: &mut views::mm_struct::V6_12_117_deb12_amd64) {
     use views::mm_struct::V6_12_95_deb12_amd64 as Old;
     use views::mm_struct::V6_12_117_deb12_amd64 as New;
-    // 66 fields that both carry alike
+    // 68 fields that both carry alike
     rest::mm_struct!(cx, at, old, new);
     // name of the mm in futex hash keys, drawn when it is first needed
     new.futex_unique_id.counter = I64::new(0);

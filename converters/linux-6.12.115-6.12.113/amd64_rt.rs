@@ -23,7 +23,7 @@ pub use super::amd64_standard::{
 pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_12_115_deb12_rt_amd64, new: &mut views::mm_struct::V6_12_95_deb12_rt_amd64) {
     use views::mm_struct::V6_12_115_deb12_rt_amd64 as Old;
     use views::mm_struct::V6_12_95_deb12_rt_amd64 as New;
-    // 64 fields that both carry alike
+    // 66 fields that both carry alike
     rest::mm_struct!(cx, at, old, new);
     // name of the mm in futex hash keys, drawn when it is first needed
     cx.drop_kept(

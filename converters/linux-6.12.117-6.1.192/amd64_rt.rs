@@ -105,14 +105,6 @@ pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_12_
     );
 }
 
-/// `maple_tree`, 48 bytes.
-pub fn maple_tree(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6_12_95_deb12_rt_amd64, new: &mut views::maple_tree::V6_1_0_47_rt_amd64) {
-    use views::maple_tree::V6_12_95_deb12_rt_amd64 as Old;
-    use views::maple_tree::V6_1_0_47_rt_amd64 as New;
-    // 3 fields that both carry alike
-    rest::maple_tree!(cx, at, old, new);
-}
-
 /// `mm_context_t`, 136 bytes.
 pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t::V6_12_95_deb12_rt_amd64, new: &mut views::mm_context_t::V6_1_0_47_rt_amd64) {
     use views::mm_context_t::V6_12_95_deb12_rt_amd64 as Old;
@@ -141,9 +133,8 @@ pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t
 pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_12_115_deb12_rt_amd64, new: &mut views::mm_struct::V6_1_0_55_rt_amd64) {
     use views::mm_struct::V6_12_115_deb12_rt_amd64 as Old;
     use views::mm_struct::V6_1_0_55_rt_amd64 as New;
-    // 54 fields that both carry alike
+    // 57 fields that both carry alike
     rest::mm_struct!(cx, at, old, new);
-    self::maple_tree(cx, &at!(at.mm_mt), &old.mm_mt, &mut new.mm_mt);
     // the function that MMF_TOPDOWN stands for (6.12 mm/mmap.c: mm_get_unmapped_area; 6.1
     // arch/x86/mm/mmap.c: arch_pick_mmap_layout)
     new.get_unmapped_area = overrides::unmapped_area(
@@ -212,7 +203,7 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
                 ..Flags::NONE
             },
         );
-    // id under which devices share the mm, INVALID_IOASID for none
+    // id under which devices share the mm
     new.pasid = U32::new(4294967295);
     // concurrency ids by CPU, made with the mm
     cx.drop_kept(

@@ -95,9 +95,9 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_12_95_deb12
 }
 
 /// `fown_struct`, 40 bytes, now 32.
-pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V6_12_95_deb12_amd64, new: &mut views::fown_struct::V6_1_0_47_amd64) {
+pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V6_12_95_deb12_amd64, new: &mut views::fown_struct::V5_10_0_30_amd64) {
     use views::fown_struct::V6_12_95_deb12_amd64 as Old;
-    use views::fown_struct::V6_1_0_47_amd64 as New;
+    use views::fown_struct::V5_10_0_30_amd64 as New;
     // 6 fields that both carry alike
     rest::fown_struct!(cx, at, old, new);
     // the file whose owner it is (6.12 fs/fcntl.c: file_f_owner_allocate); in 6.1 the structure
@@ -204,18 +204,18 @@ pub fn fpu_state_perm(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu_state_
 }
 
 /// `group_info`, 8 bytes.
-pub fn group_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::group_info::V6_12_95_deb12_amd64, new: &mut views::group_info::V6_1_0_47_amd64) {
+pub fn group_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::group_info::V6_12_95_deb12_amd64, new: &mut views::group_info::V5_10_0_30_amd64) {
     use views::group_info::V6_12_95_deb12_amd64 as Old;
-    use views::group_info::V6_1_0_47_amd64 as New;
+    use views::group_info::V5_10_0_30_amd64 as New;
     new.usage.counter = old.usage.refs.counter;
     new.ngroups = old.ngroups;
     // gid: ngroups elements at the end, each by `kgid_t`
 }
 
 /// `k_itimer`, 256 bytes.
-pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_12_95_deb12_amd64, new: &mut views::k_itimer::V6_1_0_47_amd64) {
+pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_12_95_deb12_amd64, new: &mut views::k_itimer::V5_10_0_30_amd64) {
     use views::k_itimer::V6_12_95_deb12_amd64 as Old;
-    use views::k_itimer::V6_1_0_47_amd64 as New;
+    use views::k_itimer::V5_10_0_30_amd64 as New;
     // 16 fields that both carry alike
     rest::k_itimer!(cx, at, old, new);
     // a link of the chain becomes one of the ring: the end leads back to the head, and prev is
@@ -231,14 +231,6 @@ pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_12_
             ),
         ],
     );
-}
-
-/// `maple_tree`, 16 bytes, now 24.
-pub fn maple_tree(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6_12_95_deb12_amd64, new: &mut views::maple_tree::V6_1_0_47_amd64) {
-    use views::maple_tree::V6_12_95_deb12_amd64 as Old;
-    use views::maple_tree::V6_1_0_47_amd64 as New;
-    // 3 fields that both carry alike
-    rest::maple_tree!(cx, at, old, new);
 }
 
 /// `mempolicy`, 272 bytes.
@@ -283,9 +275,8 @@ pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t
 pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_12_117_deb12_amd64, new: &mut views::mm_struct::V6_1_0_55_amd64) {
     use views::mm_struct::V6_12_117_deb12_amd64 as Old;
     use views::mm_struct::V6_1_0_55_amd64 as New;
-    // 56 fields that both carry alike
+    // 59 fields that both carry alike
     rest::mm_struct!(cx, at, old, new);
-    self::maple_tree(cx, &at!(at.mm_mt), &old.mm_mt, &mut new.mm_mt);
     // the function that MMF_TOPDOWN stands for (6.12 mm/mmap.c: mm_get_unmapped_area; 6.1
     // arch/x86/mm/mmap.c: arch_pick_mmap_layout)
     new.get_unmapped_area = overrides::unmapped_area(
@@ -354,7 +345,7 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
                 ..Flags::NONE
             },
         );
-    // id under which devices share the mm, INVALID_IOASID for none
+    // id under which devices share the mm
     new.pasid = U32::new(4294967295);
     // concurrency ids by CPU, made with the mm
     cx.drop_kept(
@@ -386,9 +377,9 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
 }
 
 /// `nsproxy`, 72 bytes.
-pub fn nsproxy(cx: &mut Context<'_>, at: &At<'_>, old: &views::nsproxy::V6_12_95_deb12_amd64, new: &mut views::nsproxy::V6_1_0_47_amd64) {
+pub fn nsproxy(cx: &mut Context<'_>, at: &At<'_>, old: &views::nsproxy::V6_12_95_deb12_amd64, new: &mut views::nsproxy::V5_10_0_30_amd64) {
     use views::nsproxy::V6_12_95_deb12_amd64 as Old;
-    use views::nsproxy::V6_1_0_47_amd64 as New;
+    use views::nsproxy::V5_10_0_30_amd64 as New;
     // 8 fields that both carry alike
     rest::nsproxy!(cx, at, old, new);
     new.count.counter = old.count.refs.counter;
@@ -415,9 +406,9 @@ pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_12_95_deb12_a
 }
 
 /// `pt_regs`, 168 bytes.
-pub fn pt_regs(cx: &mut Context<'_>, at: &At<'_>, old: &views::pt_regs::V6_12_95_deb12_amd64, new: &mut views::pt_regs::V6_1_0_47_amd64) {
+pub fn pt_regs(cx: &mut Context<'_>, at: &At<'_>, old: &views::pt_regs::V6_12_95_deb12_amd64, new: &mut views::pt_regs::V5_10_0_30_amd64) {
     use views::pt_regs::V6_12_95_deb12_amd64 as Old;
-    use views::pt_regs::V6_1_0_47_amd64 as New;
+    use views::pt_regs::V5_10_0_30_amd64 as New;
     // 19 fields that both carry alike
     rest::pt_regs!(cx, at, old, new);
     // the selector; the upper bits mean something under FRED only, which 6.1 has not (6.12
@@ -460,9 +451,9 @@ pub fn restart_block(cx: &mut Context<'_>, at: &At<'_>, old: &views::restart_blo
 }
 
 /// `sched_avg`, 64 bytes.
-pub fn sched_avg(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_avg::V6_12_95_deb12_amd64, new: &mut views::sched_avg::V6_1_0_47_amd64) {
+pub fn sched_avg(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_avg::V6_12_95_deb12_amd64, new: &mut views::sched_avg::V5_10_0_30_amd64) {
     use views::sched_avg::V6_12_95_deb12_amd64 as Old;
-    use views::sched_avg::V6_1_0_47_amd64 as New;
+    use views::sched_avg::V5_10_0_30_amd64 as New;
     // 8 fields that both carry alike
     rest::sched_avg!(cx, at, old, new);
     // load of the last milliseconds as this machine saw it, decaying from a stamp of its run
@@ -477,9 +468,9 @@ pub fn sched_avg(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_avg::V6_1
 }
 
 /// `sched_dl_entity`, 240 bytes, now 224.
-pub fn sched_dl_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_dl_entity::V6_12_95_deb12_amd64, new: &mut views::sched_dl_entity::V6_1_0_47_amd64) {
+pub fn sched_dl_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_dl_entity::V6_12_95_deb12_amd64, new: &mut views::sched_dl_entity::V5_10_0_30_amd64) {
     use views::sched_dl_entity::V6_12_95_deb12_amd64 as Old;
-    use views::sched_dl_entity::V6_1_0_47_amd64 as New;
+    use views::sched_dl_entity::V5_10_0_30_amd64 as New;
     // 19 fields that both carry alike
     rest::sched_dl_entity!(cx, at, old, new);
     // 1 in the deadline server of a run queue alone, which is no task (6.12

@@ -185,7 +185,7 @@ pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_12_
         &old.it,
         &old.it_clock,
         [
-            core::mem::offset_of!(views::timerqueue_node::V6_1_0_47_amd64, expires),
+            core::mem::offset_of!(views::timerqueue_node::V5_10_0_30_amd64, expires),
             core::mem::offset_of!(
                 views::timerqueue_linked_node::V7_2_12_deb13_amd64, expires
             ),
@@ -213,7 +213,7 @@ pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t
 pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_12_115_deb12_rt_amd64, new: &mut views::mm_struct::V7_2_12_deb13_rt_amd64) {
     use views::mm_struct::V6_12_115_deb12_rt_amd64 as Old;
     use views::mm_struct::V7_2_12_deb13_rt_amd64 as New;
-    // 57 fields that both carry alike
+    // 59 fields that both carry alike
     rest::mm_struct!(cx, at, old, new);
     // concurrency ids of the address space, made with it
     new.mm_cid.pcpu = U64::new(0);
@@ -384,7 +384,7 @@ pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_stru
         &mut new.real_timer,
     );
     // a seqcount and its spinlock, see there
-    carry::seqcount_spinlock_t::v6_1_0_47_rt_amd64(
+    carry::seqcount_spinlock_t::v5_10_0_30_rt_amd64(
         cx,
         &at!(at.stats_lock.seqcount),
         &old.stats_lock.seqcount,
@@ -784,16 +784,18 @@ pub fn thread_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_info::
     use views::thread_info::V6_1_0_47_amd64 as Old;
     use views::thread_info::V6_1_0_47_amd64 as New;
     // TIF_ADDR32, TIF_BLOCKSTEP, TIF_MEMDIE, TIF_NEED_FPU_LOAD, TIF_NEED_RESCHED, TIF_NOCPUID,
-    // TIF_NOTIFY_RESUME, TIF_NOTIFY_SIGNAL, TIF_NOTSC, TIF_PATCH_PENDING, TIF_POLLING_NRFLAG,
-    // TIF_SIGPENDING, TIF_SPEC_IB, TIF_SPEC_L1D_FLUSH, TIF_UPROBE, TIF_USER_RETURN_NOTIFY: the
-    // same under other numbers: since 6.19 those that all machines have come first (7.2
+    // TIF_NOTIFY_RESUME, TIF_NOTSC, TIF_PATCH_PENDING, TIF_POLLING_NRFLAG, TIF_SIGPENDING,
+    // TIF_SPEC_IB, TIF_SPEC_L1D_FLUSH, TIF_UPROBE, TIF_USER_RETURN_NOTIFY: the same under other
+    // numbers: since 6.19 those that all machines have come first (7.2
     // include/asm-generic/thread_info_tif.h; arch/x86/include/asm/thread_info.h);
     // TIF_HRTIMER_REARM, TIF_RSEQ: work on the way back to the program, which is asked for anew
     // (7.2 include/linux/rseq.h: rseq_raise_notify_resume; 7.2 include/linux/hrtimer_rearm.h:
     // hrtimer_rearm_deferred); TIF_LAZY_MMU_UPDATES: set inside a section of the kernel of a
     // Xen guest only (6.12 arch/x86/xen/mmu_pv.c: xen_enter_lazy_mmu); TIF_NEED_RESCHED_LAZY:
     // asks a running task to give way soon; one that is stopped is not asked, and a thawed one
-    // begins anew (7.2 kernel/sched/core.c: resched_curr_lazy); TIF_SINGLESTEP, TIF_SSBD: the
+    // begins anew (7.2 kernel/sched/core.c: resched_curr_lazy); TIF_NOTIFY_SIGNAL: bits 19 and
+    // 10 in 5.10, 17 and 23 in 6.1 (arch/x86/include/asm/thread_info.h); the former is bit 2
+    // since 6.19 (7.2 include/asm-generic/thread_info_tif.h); TIF_SINGLESTEP, TIF_SSBD: the
     // kernels of 6.12 with PREEMPT_RT have TIF_NEED_RESCHED_LAZY before them
     // (arch/x86/include/asm/thread_info.h); uncorrected, a task without speculative store
     // bypass would single-step

@@ -207,7 +207,7 @@ pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V7_2_1
             core::mem::offset_of!(
                 views::timerqueue_linked_node::V7_2_12_deb13_amd64, expires
             ),
-            core::mem::offset_of!(views::timerqueue_node::V6_1_0_47_amd64, expires),
+            core::mem::offset_of!(views::timerqueue_node::V5_10_0_30_amd64, expires),
         ],
     );
     // it_sigev_notify says it (7.2 kernel/time/posix-timers.c: do_timer_create; 6.12
@@ -256,14 +256,6 @@ pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V7_2_1
     );
 }
 
-/// `maple_tree`, 48 bytes.
-pub fn maple_tree(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6_12_95_deb12_rt_amd64, new: &mut views::maple_tree::V6_1_0_47_rt_amd64) {
-    use views::maple_tree::V6_12_95_deb12_rt_amd64 as Old;
-    use views::maple_tree::V6_1_0_47_rt_amd64 as New;
-    // 3 fields that both carry alike
-    rest::maple_tree!(cx, at, old, new);
-}
-
 /// `mm_context_t`, 144 bytes, now 136.
 pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t::V7_2_12_deb13_rt_amd64, new: &mut views::mm_context_t::V6_1_0_47_rt_amd64) {
     use views::mm_context_t::V7_2_12_deb13_rt_amd64 as Old;
@@ -309,9 +301,8 @@ pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t
 pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V7_2_12_deb13_rt_amd64, new: &mut views::mm_struct::V6_1_0_55_rt_amd64) {
     use views::mm_struct::V7_2_12_deb13_rt_amd64 as Old;
     use views::mm_struct::V6_1_0_55_rt_amd64 as New;
-    // 52 fields that both carry alike
+    // 55 fields that both carry alike
     rest::mm_struct!(cx, at, old, new);
-    self::maple_tree(cx, &at!(at.mm_mt), &old.mm_mt, &mut new.mm_mt);
     // the function that MMF_TOPDOWN stands for (6.12 mm/mmap.c: mm_get_unmapped_area; 6.1
     // arch/x86/mm/mmap.c: arch_pick_mmap_layout)
     new.get_unmapped_area = overrides::unmapped_area(
@@ -401,7 +392,7 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V7_2
     // the user namespace of execve, of which the thaw's own program has the same: a task of
     // another one is refused (6.12 kernel/fork.c: mm_init; 6.12 fs/exec.c: would_dump)
     new.user_ns = U64::new(0);
-    // id under which devices share the mm, INVALID_IOASID for none
+    // id under which devices share the mm
     new.pasid = U32::new(4294967295);
     // concurrency ids of the address space, made with it
     cx.drop_kept(
@@ -673,7 +664,7 @@ pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_stru
     // its parent's
     new.autogroup = U64::new(0);
     // a seqcount and its spinlock, see there
-    carry::seqcount_spinlock_t::v6_1_0_47_rt_amd64(
+    carry::seqcount_spinlock_t::v5_10_0_30_rt_amd64(
         cx,
         &at!(at.stats_lock.seqcount),
         &old.stats_lock.seqcount,
@@ -1452,16 +1443,18 @@ pub fn thread_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_info::
     use views::thread_info::V6_1_0_47_amd64 as Old;
     use views::thread_info::V6_1_0_47_rt_amd64 as New;
     // TIF_ADDR32, TIF_BLOCKSTEP, TIF_MEMDIE, TIF_NEED_FPU_LOAD, TIF_NEED_RESCHED, TIF_NOCPUID,
-    // TIF_NOTIFY_RESUME, TIF_NOTIFY_SIGNAL, TIF_NOTSC, TIF_PATCH_PENDING, TIF_POLLING_NRFLAG,
-    // TIF_SIGPENDING, TIF_SPEC_IB, TIF_SPEC_L1D_FLUSH, TIF_UPROBE, TIF_USER_RETURN_NOTIFY: the
-    // same under other numbers: since 6.19 those that all machines have come first (7.2
+    // TIF_NOTIFY_RESUME, TIF_NOTSC, TIF_PATCH_PENDING, TIF_POLLING_NRFLAG, TIF_SIGPENDING,
+    // TIF_SPEC_IB, TIF_SPEC_L1D_FLUSH, TIF_UPROBE, TIF_USER_RETURN_NOTIFY: the same under other
+    // numbers: since 6.19 those that all machines have come first (7.2
     // include/asm-generic/thread_info_tif.h; arch/x86/include/asm/thread_info.h);
     // TIF_HRTIMER_REARM, TIF_RSEQ: work on the way back to the program, which is asked for anew
     // (7.2 include/linux/rseq.h: rseq_raise_notify_resume; 7.2 include/linux/hrtimer_rearm.h:
     // hrtimer_rearm_deferred); TIF_LAZY_MMU_UPDATES: set inside a section of the kernel of a
     // Xen guest only (6.12 arch/x86/xen/mmu_pv.c: xen_enter_lazy_mmu); TIF_NEED_RESCHED_LAZY:
     // asks a running task to give way soon; one that is stopped is not asked, and a thawed one
-    // begins anew (7.2 kernel/sched/core.c: resched_curr_lazy); TIF_SINGLESTEP, TIF_SSBD: the
+    // begins anew (7.2 kernel/sched/core.c: resched_curr_lazy); TIF_NOTIFY_SIGNAL: bits 19 and
+    // 10 in 5.10, 17 and 23 in 6.1 (arch/x86/include/asm/thread_info.h); the former is bit 2
+    // since 6.19 (7.2 include/asm-generic/thread_info_tif.h); TIF_SINGLESTEP, TIF_SSBD: the
     // kernels of 6.12 with PREEMPT_RT have TIF_NEED_RESCHED_LAZY before them
     // (arch/x86/include/asm/thread_info.h); uncorrected, a task without speculative store
     // bypass would single-step

@@ -133,9 +133,9 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V7_2_12_deb13_
 }
 
 /// `file_ra_state`, 32 bytes.
-pub fn file_ra_state(cx: &mut Context<'_>, at: &At<'_>, old: &views::file_ra_state::V7_2_12_deb13_amd64, new: &mut views::file_ra_state::V6_1_0_47_amd64) {
+pub fn file_ra_state(cx: &mut Context<'_>, at: &At<'_>, old: &views::file_ra_state::V7_2_12_deb13_amd64, new: &mut views::file_ra_state::V5_10_0_30_amd64) {
     use views::file_ra_state::V7_2_12_deb13_amd64 as Old;
-    use views::file_ra_state::V6_1_0_47_amd64 as New;
+    use views::file_ra_state::V5_10_0_30_amd64 as New;
     new.start = old.start;
     new.size = old.size;
     new.async_size = old.async_size;
@@ -152,9 +152,9 @@ pub fn file_ra_state(cx: &mut Context<'_>, at: &At<'_>, old: &views::file_ra_sta
 }
 
 /// `fown_struct`, 40 bytes, now 32.
-pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V7_2_12_deb13_amd64, new: &mut views::fown_struct::V6_1_0_47_amd64) {
+pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V7_2_12_deb13_amd64, new: &mut views::fown_struct::V5_10_0_30_amd64) {
     use views::fown_struct::V7_2_12_deb13_amd64 as Old;
-    use views::fown_struct::V6_1_0_47_amd64 as New;
+    use views::fown_struct::V5_10_0_30_amd64 as New;
     // 5 fields that both carry alike
     rest::fown_struct!(cx, at, old, new);
     // as spinlock_t
@@ -301,9 +301,9 @@ pub fn fpu_state_perm(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu_state_
 }
 
 /// `fs_struct`, 56 bytes.
-pub fn fs_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fs_struct::V7_2_12_deb13_amd64, new: &mut views::fs_struct::V6_1_0_47_amd64) {
+pub fn fs_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fs_struct::V7_2_12_deb13_amd64, new: &mut views::fs_struct::V5_10_0_30_amd64) {
     use views::fs_struct::V7_2_12_deb13_amd64 as Old;
-    use views::fs_struct::V6_1_0_47_amd64 as New;
+    use views::fs_struct::V5_10_0_30_amd64 as New;
     // 5 fields that both carry alike
     rest::fs_struct!(cx, at, old, new);
     // nobody holds a lock of a frozen task
@@ -323,18 +323,18 @@ pub fn fs_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fs_struct::V7_2
 }
 
 /// `group_info`, 8 bytes.
-pub fn group_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::group_info::V6_12_95_deb12_amd64, new: &mut views::group_info::V6_1_0_47_amd64) {
+pub fn group_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::group_info::V6_12_95_deb12_amd64, new: &mut views::group_info::V5_10_0_30_amd64) {
     use views::group_info::V6_12_95_deb12_amd64 as Old;
-    use views::group_info::V6_1_0_47_amd64 as New;
+    use views::group_info::V5_10_0_30_amd64 as New;
     new.usage.counter = old.usage.refs.counter;
     new.ngroups = old.ngroups;
     // gid: ngroups elements at the end, each by `kgid_t`
 }
 
 /// `hrtimer`, 80 bytes, now 64.
-pub fn hrtimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::hrtimer::V7_2_12_deb13_amd64, new: &mut views::hrtimer::V6_1_0_47_amd64) {
+pub fn hrtimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::hrtimer::V7_2_12_deb13_amd64, new: &mut views::hrtimer::V5_10_0_30_amd64) {
     use views::hrtimer::V7_2_12_deb13_amd64 as Old;
-    use views::hrtimer::V6_1_0_47_amd64 as New;
+    use views::hrtimer::V5_10_0_30_amd64 as New;
     // 6 fields that both carry alike
     rest::hrtimer!(cx, at, old, new);
     // the expiry; the place in a queue is made by whoever starts the timer (7.2
@@ -359,9 +359,9 @@ pub fn hrtimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::hrtimer::V7_2_12_
 }
 
 /// `k_itimer`, 384 bytes, now 256.
-pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V7_2_12_deb13_amd64, new: &mut views::k_itimer::V6_1_0_47_amd64) {
+pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V7_2_12_deb13_amd64, new: &mut views::k_itimer::V5_10_0_30_amd64) {
     use views::k_itimer::V7_2_12_deb13_amd64 as Old;
-    use views::k_itimer::V6_1_0_47_amd64 as New;
+    use views::k_itimer::V5_10_0_30_amd64 as New;
     // 12 fields that both carry alike
     rest::k_itimer!(cx, at, old, new);
     // a link of the chain becomes one of the ring: the end leads back to the head, and prev is
@@ -409,7 +409,7 @@ pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V7_2_1
             core::mem::offset_of!(
                 views::timerqueue_linked_node::V7_2_12_deb13_amd64, expires
             ),
-            core::mem::offset_of!(views::timerqueue_node::V6_1_0_47_amd64, expires),
+            core::mem::offset_of!(views::timerqueue_node::V5_10_0_30_amd64, expires),
         ],
     );
     // it_sigev_notify says it (7.2 kernel/time/posix-timers.c: do_timer_create; 6.12
@@ -456,14 +456,6 @@ pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V7_2_1
         old.rcuref.refcnt.counter.as_bytes(),
         I32::new(0).as_bytes(),
     );
-}
-
-/// `maple_tree`, 16 bytes, now 24.
-pub fn maple_tree(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6_12_95_deb12_amd64, new: &mut views::maple_tree::V6_1_0_47_amd64) {
-    use views::maple_tree::V6_12_95_deb12_amd64 as Old;
-    use views::maple_tree::V6_1_0_47_amd64 as New;
-    // 3 fields that both carry alike
-    rest::maple_tree!(cx, at, old, new);
 }
 
 /// `mempolicy`, 288 bytes, now 272.
@@ -546,9 +538,8 @@ pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t
 pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V7_2_12_deb13_amd64, new: &mut views::mm_struct::V6_1_0_55_amd64) {
     use views::mm_struct::V7_2_12_deb13_amd64 as Old;
     use views::mm_struct::V6_1_0_55_amd64 as New;
-    // 53 fields that both carry alike
+    // 56 fields that both carry alike
     rest::mm_struct!(cx, at, old, new);
-    self::maple_tree(cx, &at!(at.mm_mt), &old.mm_mt, &mut new.mm_mt);
     // the function that MMF_TOPDOWN stands for (6.12 mm/mmap.c: mm_get_unmapped_area; 6.1
     // arch/x86/mm/mmap.c: arch_pick_mmap_layout)
     new.get_unmapped_area = overrides::unmapped_area(
@@ -645,7 +636,7 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V7_2
     // the user namespace of execve, of which the thaw's own program has the same: a task of
     // another one is refused (6.12 kernel/fork.c: mm_init; 6.12 fs/exec.c: would_dump)
     new.user_ns = U64::new(0);
-    // id under which devices share the mm, INVALID_IOASID for none
+    // id under which devices share the mm
     new.pasid = U32::new(4294967295);
     // concurrency ids of the address space, made with it
     cx.drop_kept(
@@ -878,9 +869,9 @@ pub fn mutex(cx: &mut Context<'_>, at: &At<'_>, old: &views::mutex::V7_2_12_deb1
 }
 
 /// `nsproxy`, 72 bytes.
-pub fn nsproxy(cx: &mut Context<'_>, at: &At<'_>, old: &views::nsproxy::V6_12_95_deb12_amd64, new: &mut views::nsproxy::V6_1_0_47_amd64) {
+pub fn nsproxy(cx: &mut Context<'_>, at: &At<'_>, old: &views::nsproxy::V6_12_95_deb12_amd64, new: &mut views::nsproxy::V5_10_0_30_amd64) {
     use views::nsproxy::V6_12_95_deb12_amd64 as Old;
-    use views::nsproxy::V6_1_0_47_amd64 as New;
+    use views::nsproxy::V5_10_0_30_amd64 as New;
     // 8 fields that both carry alike
     rest::nsproxy!(cx, at, old, new);
     new.count.counter = old.count.refs.counter;
@@ -923,7 +914,7 @@ pub fn posix_cputimers_work(cx: &mut Context<'_>, at: &At<'_>, old: &views::posi
     use views::posix_cputimers_work::V7_2_12_deb13_amd64 as Old;
     use views::posix_cputimers_work::V6_1_0_47_amd64 as New;
     // work queued to deliver expired CPU timers on the way back to user mode
-    carry::callback_head::v6_1_0_47_amd64(
+    carry::callback_head::v5_10_0_30_amd64(
         cx,
         &at!(at.work),
         &old.work,
@@ -935,9 +926,9 @@ pub fn posix_cputimers_work(cx: &mut Context<'_>, at: &At<'_>, old: &views::posi
 }
 
 /// `pt_regs`, 168 bytes.
-pub fn pt_regs(cx: &mut Context<'_>, at: &At<'_>, old: &views::pt_regs::V6_12_95_deb12_amd64, new: &mut views::pt_regs::V6_1_0_47_amd64) {
+pub fn pt_regs(cx: &mut Context<'_>, at: &At<'_>, old: &views::pt_regs::V6_12_95_deb12_amd64, new: &mut views::pt_regs::V5_10_0_30_amd64) {
     use views::pt_regs::V6_12_95_deb12_amd64 as Old;
-    use views::pt_regs::V6_1_0_47_amd64 as New;
+    use views::pt_regs::V5_10_0_30_amd64 as New;
     // 19 fields that both carry alike
     rest::pt_regs!(cx, at, old, new);
     // the selector; the upper bits mean something under FRED only, which 6.1 has not (6.12
@@ -980,9 +971,9 @@ pub fn restart_block(cx: &mut Context<'_>, at: &At<'_>, old: &views::restart_blo
 }
 
 /// `rw_semaphore`, 32 bytes, now 40.
-pub fn rw_semaphore(cx: &mut Context<'_>, at: &At<'_>, old: &views::rw_semaphore::V7_2_12_deb13_amd64, new: &mut views::rw_semaphore::V6_1_0_47_amd64) {
+pub fn rw_semaphore(cx: &mut Context<'_>, at: &At<'_>, old: &views::rw_semaphore::V7_2_12_deb13_amd64, new: &mut views::rw_semaphore::V5_10_0_30_amd64) {
     use views::rw_semaphore::V7_2_12_deb13_amd64 as Old;
-    use views::rw_semaphore::V6_1_0_47_amd64 as New;
+    use views::rw_semaphore::V5_10_0_30_amd64 as New;
     // 4 fields that both carry alike
     rest::rw_semaphore!(cx, at, old, new);
     // count 0 is unlocked
@@ -996,9 +987,9 @@ pub fn rw_semaphore(cx: &mut Context<'_>, at: &At<'_>, old: &views::rw_semaphore
 }
 
 /// `sched_avg`, 64 bytes.
-pub fn sched_avg(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_avg::V6_12_95_deb12_amd64, new: &mut views::sched_avg::V6_1_0_47_amd64) {
+pub fn sched_avg(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_avg::V6_12_95_deb12_amd64, new: &mut views::sched_avg::V5_10_0_30_amd64) {
     use views::sched_avg::V6_12_95_deb12_amd64 as Old;
-    use views::sched_avg::V6_1_0_47_amd64 as New;
+    use views::sched_avg::V5_10_0_30_amd64 as New;
     // 8 fields that both carry alike
     rest::sched_avg!(cx, at, old, new);
     // load of the last milliseconds as this machine saw it, decaying from a stamp of its run
@@ -1013,9 +1004,9 @@ pub fn sched_avg(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_avg::V6_1
 }
 
 /// `sched_dl_entity`, 272 bytes, now 224.
-pub fn sched_dl_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_dl_entity::V7_2_12_deb13_amd64, new: &mut views::sched_dl_entity::V6_1_0_47_amd64) {
+pub fn sched_dl_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_dl_entity::V7_2_12_deb13_amd64, new: &mut views::sched_dl_entity::V5_10_0_30_amd64) {
     use views::sched_dl_entity::V7_2_12_deb13_amd64 as Old;
-    use views::sched_dl_entity::V6_1_0_47_amd64 as New;
+    use views::sched_dl_entity::V5_10_0_30_amd64 as New;
     // 17 fields that both carry alike
     rest::sched_dl_entity!(cx, at, old, new);
     self::hrtimer(cx, &at!(at.dl_timer), &old.dl_timer, &mut new.dl_timer);
@@ -1154,9 +1145,9 @@ pub fn sched_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_entity
 }
 
 /// `sched_info`, 64 bytes, now 32.
-pub fn sched_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_info::V7_2_12_deb13_amd64, new: &mut views::sched_info::V6_1_0_47_amd64) {
+pub fn sched_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_info::V7_2_12_deb13_amd64, new: &mut views::sched_info::V5_10_0_30_amd64) {
     use views::sched_info::V7_2_12_deb13_amd64 as Old;
-    use views::sched_info::V6_1_0_47_amd64 as New;
+    use views::sched_info::V5_10_0_30_amd64 as New;
     // 4 fields that both carry alike
     rest::sched_info!(cx, at, old, new);
     // the longest and the shortest wait for a CPU so far, which 6.12 does not note (7.2
@@ -1222,13 +1213,13 @@ pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_stru
         &mut new.real_timer,
     );
     // a seqcount and its spinlock, see there
-    carry::seqcount_spinlock_t::v6_1_0_47_amd64(
+    carry::seqcount_spinlock_t::v5_10_0_30_amd64(
         cx,
         &at!(at.stats_lock.seqcount),
         &old.stats_lock.seqcount,
         &mut new.stats_lock.seqcount,
     );
-    carry::spinlock_t::v6_1_0_47_amd64(
+    carry::spinlock_t::v5_10_0_30_amd64(
         cx,
         &at!(at.stats_lock.lock),
         &old.stats_lock.lock,
@@ -2158,16 +2149,18 @@ pub fn thread_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_info::
     use views::thread_info::V6_1_0_47_amd64 as Old;
     use views::thread_info::V6_1_0_47_amd64 as New;
     // TIF_ADDR32, TIF_BLOCKSTEP, TIF_MEMDIE, TIF_NEED_FPU_LOAD, TIF_NEED_RESCHED, TIF_NOCPUID,
-    // TIF_NOTIFY_RESUME, TIF_NOTIFY_SIGNAL, TIF_NOTSC, TIF_PATCH_PENDING, TIF_POLLING_NRFLAG,
-    // TIF_SIGPENDING, TIF_SPEC_IB, TIF_SPEC_L1D_FLUSH, TIF_UPROBE, TIF_USER_RETURN_NOTIFY: the
-    // same under other numbers: since 6.19 those that all machines have come first (7.2
+    // TIF_NOTIFY_RESUME, TIF_NOTSC, TIF_PATCH_PENDING, TIF_POLLING_NRFLAG, TIF_SIGPENDING,
+    // TIF_SPEC_IB, TIF_SPEC_L1D_FLUSH, TIF_UPROBE, TIF_USER_RETURN_NOTIFY: the same under other
+    // numbers: since 6.19 those that all machines have come first (7.2
     // include/asm-generic/thread_info_tif.h; arch/x86/include/asm/thread_info.h);
     // TIF_HRTIMER_REARM, TIF_RSEQ: work on the way back to the program, which is asked for anew
     // (7.2 include/linux/rseq.h: rseq_raise_notify_resume; 7.2 include/linux/hrtimer_rearm.h:
     // hrtimer_rearm_deferred); TIF_LAZY_MMU_UPDATES: set inside a section of the kernel of a
     // Xen guest only (6.12 arch/x86/xen/mmu_pv.c: xen_enter_lazy_mmu); TIF_NEED_RESCHED_LAZY:
     // asks a running task to give way soon; one that is stopped is not asked, and a thawed one
-    // begins anew (7.2 kernel/sched/core.c: resched_curr_lazy); TIF_SINGLESTEP, TIF_SSBD: the
+    // begins anew (7.2 kernel/sched/core.c: resched_curr_lazy); TIF_NOTIFY_SIGNAL: bits 19 and
+    // 10 in 5.10, 17 and 23 in 6.1 (arch/x86/include/asm/thread_info.h); the former is bit 2
+    // since 6.19 (7.2 include/asm-generic/thread_info_tif.h); TIF_SINGLESTEP, TIF_SSBD: the
     // kernels of 6.12 with PREEMPT_RT have TIF_NEED_RESCHED_LAZY before them
     // (arch/x86/include/asm/thread_info.h); uncorrected, a task without speculative store
     // bypass would single-step
@@ -2239,9 +2232,9 @@ pub fn thread_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_stru
 }
 
 /// `tlbflush_unmap_batch`, 1040 bytes, now 1032.
-pub fn tlbflush_unmap_batch(cx: &mut Context<'_>, at: &At<'_>, old: &views::tlbflush_unmap_batch::V7_2_12_deb13_amd64, new: &mut views::tlbflush_unmap_batch::V6_1_0_47_amd64) {
+pub fn tlbflush_unmap_batch(cx: &mut Context<'_>, at: &At<'_>, old: &views::tlbflush_unmap_batch::V7_2_12_deb13_amd64, new: &mut views::tlbflush_unmap_batch::V5_10_0_30_amd64) {
     use views::tlbflush_unmap_batch::V7_2_12_deb13_amd64 as Old;
-    use views::tlbflush_unmap_batch::V6_1_0_47_amd64 as New;
+    use views::tlbflush_unmap_batch::V5_10_0_30_amd64 as New;
     // 3 fields that both carry alike
     rest::tlbflush_unmap_batch!(cx, at, old, new);
     // CPUs whose TLB is still to be flushed for pages that reclaim took

@@ -80,9 +80,9 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V7_2_12_deb13_
 }
 
 /// `file_ra_state`, 32 bytes.
-pub fn file_ra_state(cx: &mut Context<'_>, at: &At<'_>, old: &views::file_ra_state::V7_2_12_deb13_amd64, new: &mut views::file_ra_state::V6_1_0_47_amd64) {
+pub fn file_ra_state(cx: &mut Context<'_>, at: &At<'_>, old: &views::file_ra_state::V7_2_12_deb13_amd64, new: &mut views::file_ra_state::V5_10_0_30_amd64) {
     use views::file_ra_state::V7_2_12_deb13_amd64 as Old;
-    use views::file_ra_state::V6_1_0_47_amd64 as New;
+    use views::file_ra_state::V5_10_0_30_amd64 as New;
     new.start = old.start;
     new.size = old.size;
     new.async_size = old.async_size;
@@ -232,9 +232,9 @@ pub fn fpu_state_perm(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu_state_
 }
 
 /// `fs_struct`, 56 bytes.
-pub fn fs_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fs_struct::V7_2_12_deb13_amd64, new: &mut views::fs_struct::V6_1_0_47_amd64) {
+pub fn fs_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fs_struct::V7_2_12_deb13_amd64, new: &mut views::fs_struct::V5_10_0_30_amd64) {
     use views::fs_struct::V7_2_12_deb13_amd64 as Old;
-    use views::fs_struct::V6_1_0_47_amd64 as New;
+    use views::fs_struct::V5_10_0_30_amd64 as New;
     // 5 fields that both carry alike
     rest::fs_struct!(cx, at, old, new);
     // nobody holds a lock of a frozen task
@@ -254,9 +254,9 @@ pub fn fs_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fs_struct::V7_2
 }
 
 /// `hrtimer`, 80 bytes, now 64.
-pub fn hrtimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::hrtimer::V7_2_12_deb13_amd64, new: &mut views::hrtimer::V6_1_0_47_amd64) {
+pub fn hrtimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::hrtimer::V7_2_12_deb13_amd64, new: &mut views::hrtimer::V5_10_0_30_amd64) {
     use views::hrtimer::V7_2_12_deb13_amd64 as Old;
-    use views::hrtimer::V6_1_0_47_amd64 as New;
+    use views::hrtimer::V5_10_0_30_amd64 as New;
     // 6 fields that both carry alike
     rest::hrtimer!(cx, at, old, new);
     // the expiry; the place in a queue is made by whoever starts the timer (7.2
@@ -318,7 +318,7 @@ pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V7_2_1
             core::mem::offset_of!(
                 views::timerqueue_linked_node::V7_2_12_deb13_amd64, expires
             ),
-            core::mem::offset_of!(views::timerqueue_node::V6_1_0_47_amd64, expires),
+            core::mem::offset_of!(views::timerqueue_node::V5_10_0_30_amd64, expires),
         ],
     );
     // it_sigev_notify says it (7.2 kernel/time/posix-timers.c: do_timer_create; 6.12
@@ -432,7 +432,7 @@ pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t
 pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V7_2_12_deb13_amd64, new: &mut views::mm_struct::V6_12_117_deb12_amd64) {
     use views::mm_struct::V7_2_12_deb13_amd64 as Old;
     use views::mm_struct::V6_12_117_deb12_amd64 as New;
-    // 58 fields that both carry alike
+    // 60 fields that both carry alike
     rest::mm_struct!(cx, at, old, new);
     // concurrency ids by CPU, made with the mm
     new.pcpu_cid = U64::new(0);
@@ -740,7 +740,7 @@ pub fn posix_cputimers_work(cx: &mut Context<'_>, at: &At<'_>, old: &views::posi
     use views::posix_cputimers_work::V7_2_12_deb13_amd64 as Old;
     use views::posix_cputimers_work::V6_1_0_47_amd64 as New;
     // work queued to deliver expired CPU timers on the way back to user mode
-    carry::callback_head::v6_1_0_47_amd64(
+    carry::callback_head::v5_10_0_30_amd64(
         cx,
         &at!(at.work),
         &old.work,
@@ -778,9 +778,9 @@ pub fn restart_block(cx: &mut Context<'_>, at: &At<'_>, old: &views::restart_blo
 }
 
 /// `rw_semaphore`, 32 bytes, now 40.
-pub fn rw_semaphore(cx: &mut Context<'_>, at: &At<'_>, old: &views::rw_semaphore::V7_2_12_deb13_amd64, new: &mut views::rw_semaphore::V6_1_0_47_amd64) {
+pub fn rw_semaphore(cx: &mut Context<'_>, at: &At<'_>, old: &views::rw_semaphore::V7_2_12_deb13_amd64, new: &mut views::rw_semaphore::V5_10_0_30_amd64) {
     use views::rw_semaphore::V7_2_12_deb13_amd64 as Old;
-    use views::rw_semaphore::V6_1_0_47_amd64 as New;
+    use views::rw_semaphore::V5_10_0_30_amd64 as New;
     // 4 fields that both carry alike
     rest::rw_semaphore!(cx, at, old, new);
     // count 0 is unlocked
@@ -845,9 +845,9 @@ pub fn sched_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_entity
 }
 
 /// `sched_info`, 64 bytes, now 32.
-pub fn sched_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_info::V7_2_12_deb13_amd64, new: &mut views::sched_info::V6_1_0_47_amd64) {
+pub fn sched_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_info::V7_2_12_deb13_amd64, new: &mut views::sched_info::V5_10_0_30_amd64) {
     use views::sched_info::V7_2_12_deb13_amd64 as Old;
-    use views::sched_info::V6_1_0_47_amd64 as New;
+    use views::sched_info::V5_10_0_30_amd64 as New;
     // 4 fields that both carry alike
     rest::sched_info!(cx, at, old, new);
     // the longest and the shortest wait for a CPU so far, which 6.12 does not note (7.2
@@ -896,13 +896,13 @@ pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_stru
         &mut new.real_timer,
     );
     // a seqcount and its spinlock, see there
-    carry::seqcount_spinlock_t::v6_1_0_47_amd64(
+    carry::seqcount_spinlock_t::v5_10_0_30_amd64(
         cx,
         &at!(at.stats_lock.seqcount),
         &old.stats_lock.seqcount,
         &mut new.stats_lock.seqcount,
     );
-    carry::spinlock_t::v6_1_0_47_amd64(
+    carry::spinlock_t::v5_10_0_30_amd64(
         cx,
         &at!(at.stats_lock.lock),
         &old.stats_lock.lock,
@@ -1699,16 +1699,18 @@ pub fn thread_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_info::
     use views::thread_info::V6_1_0_47_amd64 as Old;
     use views::thread_info::V6_1_0_47_amd64 as New;
     // TIF_ADDR32, TIF_BLOCKSTEP, TIF_MEMDIE, TIF_NEED_FPU_LOAD, TIF_NEED_RESCHED, TIF_NOCPUID,
-    // TIF_NOTIFY_RESUME, TIF_NOTIFY_SIGNAL, TIF_NOTSC, TIF_PATCH_PENDING, TIF_POLLING_NRFLAG,
-    // TIF_SIGPENDING, TIF_SPEC_IB, TIF_SPEC_L1D_FLUSH, TIF_UPROBE, TIF_USER_RETURN_NOTIFY: the
-    // same under other numbers: since 6.19 those that all machines have come first (7.2
+    // TIF_NOTIFY_RESUME, TIF_NOTSC, TIF_PATCH_PENDING, TIF_POLLING_NRFLAG, TIF_SIGPENDING,
+    // TIF_SPEC_IB, TIF_SPEC_L1D_FLUSH, TIF_UPROBE, TIF_USER_RETURN_NOTIFY: the same under other
+    // numbers: since 6.19 those that all machines have come first (7.2
     // include/asm-generic/thread_info_tif.h; arch/x86/include/asm/thread_info.h);
     // TIF_HRTIMER_REARM, TIF_RSEQ: work on the way back to the program, which is asked for anew
     // (7.2 include/linux/rseq.h: rseq_raise_notify_resume; 7.2 include/linux/hrtimer_rearm.h:
     // hrtimer_rearm_deferred); TIF_LAZY_MMU_UPDATES: set inside a section of the kernel of a
     // Xen guest only (6.12 arch/x86/xen/mmu_pv.c: xen_enter_lazy_mmu); TIF_NEED_RESCHED_LAZY:
     // asks a running task to give way soon; one that is stopped is not asked, and a thawed one
-    // begins anew (7.2 kernel/sched/core.c: resched_curr_lazy); TIF_SINGLESTEP, TIF_SSBD: the
+    // begins anew (7.2 kernel/sched/core.c: resched_curr_lazy); TIF_NOTIFY_SIGNAL: bits 19 and
+    // 10 in 5.10, 17 and 23 in 6.1 (arch/x86/include/asm/thread_info.h); the former is bit 2
+    // since 6.19 (7.2 include/asm-generic/thread_info_tif.h); TIF_SINGLESTEP, TIF_SSBD: the
     // kernels of 6.12 with PREEMPT_RT have TIF_NEED_RESCHED_LAZY before them
     // (arch/x86/include/asm/thread_info.h); uncorrected, a task without speculative store
     // bypass would single-step
@@ -1771,9 +1773,9 @@ pub fn thread_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_stru
 }
 
 /// `tlbflush_unmap_batch`, 1040 bytes, now 1032.
-pub fn tlbflush_unmap_batch(cx: &mut Context<'_>, at: &At<'_>, old: &views::tlbflush_unmap_batch::V7_2_12_deb13_amd64, new: &mut views::tlbflush_unmap_batch::V6_1_0_47_amd64) {
+pub fn tlbflush_unmap_batch(cx: &mut Context<'_>, at: &At<'_>, old: &views::tlbflush_unmap_batch::V7_2_12_deb13_amd64, new: &mut views::tlbflush_unmap_batch::V5_10_0_30_amd64) {
     use views::tlbflush_unmap_batch::V7_2_12_deb13_amd64 as Old;
-    use views::tlbflush_unmap_batch::V6_1_0_47_amd64 as New;
+    use views::tlbflush_unmap_batch::V5_10_0_30_amd64 as New;
     // 3 fields that both carry alike
     rest::tlbflush_unmap_batch!(cx, at, old, new);
     // CPUs whose TLB is still to be flushed for pages that reclaim took

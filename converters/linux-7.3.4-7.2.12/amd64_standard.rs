@@ -34,7 +34,7 @@ pub fn futex_mm_data(cx: &mut Context<'_>, at: &At<'_>, old: &views::futex_mm_da
 pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V7_3_4_deb13_amd64, new: &mut views::mm_struct::V7_2_12_deb13_amd64) {
     use views::mm_struct::V7_3_4_deb13_amd64 as Old;
     use views::mm_struct::V7_2_12_deb13_amd64 as New;
-    // 66 fields that both carry alike
+    // 68 fields that both carry alike
     rest::mm_struct!(cx, at, old, new);
     // the hash of the private futexes that somebody waits for, made for the process when it
     // gets threads, and where the vdso gives a robust futex back, set when the vdso is mapped

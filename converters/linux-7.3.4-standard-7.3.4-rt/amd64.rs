@@ -32,8 +32,8 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V7_2_12_deb13_
 }
 
 /// `files_struct`, 704 bytes.
-pub fn files_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::files_struct::V6_1_0_47_amd64, new: &mut views::files_struct::V6_1_0_47_rt_amd64) {
-    use views::files_struct::V6_1_0_47_amd64 as Old;
+pub fn files_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::files_struct::V5_10_0_30_amd64, new: &mut views::files_struct::V6_1_0_47_rt_amd64) {
+    use views::files_struct::V5_10_0_30_amd64 as Old;
     use views::files_struct::V6_1_0_47_rt_amd64 as New;
     // 9 fields that both carry alike
     rest::files_struct!(cx, at, old, new);
@@ -135,19 +135,6 @@ pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V7_2_1
     self::spinlock_t(cx, &at!(at.it_lock), &old.it_lock, &mut new.it_lock);
 }
 
-/// `maple_tree`, 16 bytes, now 48.
-pub fn maple_tree(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6_12_95_deb12_amd64, new: &mut views::maple_tree::V6_12_95_deb12_rt_amd64) {
-    use views::maple_tree::V6_12_95_deb12_amd64 as Old;
-    use views::maple_tree::V6_12_95_deb12_rt_amd64 as New;
-    // nobody holds a lock of a frozen task
-    self::spinlock_t(cx, &at!(at.ma_lock), &old.ma_lock, &mut new.ma_lock);
-    // MM_MT_FLAGS
-    new.ma_flags = cx.reset(&at!(at.ma_flags), old.ma_flags, 771);
-    new._pad_36 = [0; 4];
-    // root of the tree of VMAs, which is built anew from their ordered list
-    new.ma_root = cx.reset(&at!(at.ma_root), old.ma_root, 0);
-}
-
 /// `mm_context_t`, 128 bytes, now 144.
 pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t::V7_2_12_deb13_amd64, new: &mut views::mm_context_t::V7_2_12_deb13_rt_amd64) {
     use views::mm_context_t::V7_2_12_deb13_amd64 as Old;
@@ -179,9 +166,15 @@ pub fn mm_mm_cid(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_mm_cid::V7_2
 pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V7_3_4_deb13_amd64, new: &mut views::mm_struct::V7_3_4_deb13_rt_amd64) {
     use views::mm_struct::V7_3_4_deb13_amd64 as Old;
     use views::mm_struct::V7_3_4_deb13_rt_amd64 as New;
-    // 56 fields that both carry alike
+    // 58 fields that both carry alike
     rest::mm_struct!(cx, at, old, new);
-    self::maple_tree(cx, &at!(at.mm_mt), &old.mm_mt, &mut new.mm_mt);
+    // the tree of VMAs, which is built anew from their ordered list
+    self::spinlock_t(
+        cx,
+        &at!(at.mm_mt.ma_lock),
+        &old.mm_mt.ma_lock,
+        &mut new.mm_mt.ma_lock,
+    );
     // concurrency ids of the address space, made with it
     self::mm_mm_cid(cx, &at!(at.mm_cid), &old.mm_cid, &mut new.mm_cid);
     // nobody holds a lock of a frozen task
@@ -307,7 +300,7 @@ pub fn posix_cputimers_work(cx: &mut Context<'_>, at: &At<'_>, old: &views::posi
     use views::posix_cputimers_work::V7_2_12_deb13_amd64 as Old;
     use views::posix_cputimers_work::V6_1_0_47_rt_amd64 as New;
     // work queued to deliver expired CPU timers on the way back to user mode
-    carry::callback_head::v6_1_0_47_amd64(
+    carry::callback_head::v5_10_0_30_amd64(
         cx,
         &at!(at.work),
         &old.work,
@@ -389,11 +382,11 @@ pub fn rwlock_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::rwlock::V7_2_12_
 }
 
 /// `seqcount_spinlock_t`, 4 bytes, now 16.
-pub fn seqcount_spinlock_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::seqcount_spinlock::V6_1_0_47_amd64, new: &mut views::seqcount_spinlock::V6_1_0_47_rt_amd64) {
-    use views::seqcount_spinlock::V6_1_0_47_amd64 as Old;
-    use views::seqcount_spinlock::V6_1_0_47_rt_amd64 as New;
+pub fn seqcount_spinlock_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::seqcount_spinlock::V5_10_0_30_amd64, new: &mut views::seqcount_spinlock::V5_10_0_30_rt_amd64) {
+    use views::seqcount_spinlock::V5_10_0_30_amd64 as Old;
+    use views::seqcount_spinlock::V5_10_0_30_rt_amd64 as New;
     // as seqcount_t
-    carry::seqcount_t::v6_1_0_47_amd64(
+    carry::seqcount_t::v5_10_0_30_amd64(
         cx,
         &at!(at.seqcount),
         &old.seqcount,
@@ -419,8 +412,8 @@ pub fn seqlock_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::seqlock::V7_2_1
 }
 
 /// `sighand_struct`, 2080 bytes, now 2136.
-pub fn sighand_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::sighand_struct::V6_1_0_47_amd64, new: &mut views::sighand_struct::V6_1_0_47_rt_amd64) {
-    use views::sighand_struct::V6_1_0_47_amd64 as Old;
+pub fn sighand_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::sighand_struct::V5_10_0_30_amd64, new: &mut views::sighand_struct::V6_1_0_47_rt_amd64) {
+    use views::sighand_struct::V5_10_0_30_amd64 as Old;
     use views::sighand_struct::V6_1_0_47_rt_amd64 as New;
     // nobody holds a lock of a frozen task
     self::spinlock_t(cx, &at!(at.siglock), &old.siglock, &mut new.siglock);
@@ -438,7 +431,7 @@ pub fn sighand_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::sighand_st
         &at!(at.action),
         &old.action,
         &mut new.action,
-        carry::k_sigaction::v6_1_0_47_amd64,
+        carry::k_sigaction::v5_10_0_30_amd64,
     );
 }
 
@@ -509,8 +502,8 @@ pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_stru
 }
 
 /// `spinlock_t`, 4 bytes, now 32.
-pub fn spinlock_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::spinlock::V6_1_0_47_amd64, new: &mut views::spinlock::V6_1_0_47_rt_amd64) {
-    use views::spinlock::V6_1_0_47_amd64 as Old;
+pub fn spinlock_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::spinlock::V5_10_0_30_amd64, new: &mut views::spinlock::V6_1_0_47_rt_amd64) {
+    use views::spinlock::V5_10_0_30_amd64 as Old;
     use views::spinlock::V6_1_0_47_rt_amd64 as New;
     // nobody holds a lock of a frozen task
     new.lock.wait_lock.raw_lock.union_val.as_mut_bytes().fill(0);
@@ -717,12 +710,12 @@ pub fn vm_area_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_st
 }
 
 /// `wait_queue_head_t`, 24 bytes, now 48.
-pub fn wait_queue_head_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::wait_queue_head::V6_1_0_47_amd64, new: &mut views::wait_queue_head::V6_1_0_47_rt_amd64) {
-    use views::wait_queue_head::V6_1_0_47_amd64 as Old;
+pub fn wait_queue_head_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::wait_queue_head::V5_10_0_30_amd64, new: &mut views::wait_queue_head::V6_1_0_47_rt_amd64) {
+    use views::wait_queue_head::V5_10_0_30_amd64 as Old;
     use views::wait_queue_head::V6_1_0_47_rt_amd64 as New;
     // waiters queue with entries on their kernel stacks
     self::spinlock_t(cx, &at!(at.lock), &old.lock, &mut new.lock);
-    carry::list_head::v6_1_0_47_amd64(
+    carry::list_head::v5_10_0_30_amd64(
         cx,
         &at!(at.head),
         &old.head,
@@ -731,8 +724,8 @@ pub fn wait_queue_head_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::wait_qu
 }
 
 /// `xarray`, 16 bytes, now 48.
-pub fn xarray(cx: &mut Context<'_>, at: &At<'_>, old: &views::xarray::V6_1_0_47_amd64, new: &mut views::xarray::V6_1_0_47_rt_amd64) {
-    use views::xarray::V6_1_0_47_amd64 as Old;
+pub fn xarray(cx: &mut Context<'_>, at: &At<'_>, old: &views::xarray::V5_10_0_30_amd64, new: &mut views::xarray::V6_1_0_47_rt_amd64) {
+    use views::xarray::V5_10_0_30_amd64 as Old;
     use views::xarray::V6_1_0_47_rt_amd64 as New;
     // an index that its keeper fills anew
     self::spinlock_t(cx, &at!(at.xa_lock), &old.xa_lock, &mut new.xa_lock);

@@ -64,5 +64,6 @@ pub static CONVERTER: Converter = Converter {
     from: Node { release: "kho-luo5", ..carry::layouts::vkho_luo5::IDENTITY.from },
     to: Node { release: "kho-session2", ..carry::layouts::vkho_session2::IDENTITY.to },
     changed: rest::CHANGED,
+    gone: &["kho_block_header_ser"],
     ..carry::layouts::vkho_luo5::IDENTITY
 };

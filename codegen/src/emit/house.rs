@@ -242,6 +242,7 @@ pub mod {name} {{
         task: {task},
         changed: &[],
         carried: CARRIED,
+        gone: &[],
     }};
     pub static CONVERTER: Converter = IDENTITY;
 

@@ -133,6 +133,7 @@ impl Lines<'_> {
                 arguments,
                 offsets,
                 constants,
+                ends: _,
             } => {
                 let (function, overrides) = (format_ident!("{function}"), self.overrides);
                 let sides = if field.from.is_some() {

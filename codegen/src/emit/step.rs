@@ -58,6 +58,8 @@ impl House<'_> {
                 pair: self.pair(plan)?,
             };
             let changed = changed(self, &structs, plan)?;
+            let mut gone: Vec<&str> = self.carry.objects(structs.pair[0]).collect();
+            gone.retain(|name| !plan.types.contains_key(*name));
             let mut functions = Vec::new();
             for name in nested_first(plan) {
                 if let Some(of) = changed.get(name) {
@@ -70,6 +72,7 @@ impl House<'_> {
                 module,
                 printed,
                 written,
+                gone,
             };
             let page = Page {
                 text: plain(&text(self, plan, &changed, &on_page)),
@@ -107,6 +110,8 @@ struct OnPage<'a> {
     printed: BTreeMap<&'a str, Printed>,
     /// The pages that they are written on.
     written: BTreeMap<String, String>,
+    /// Types of objects that the layout written has not.
+    gone: Vec<&'a str>,
 }
 
 impl OnPage<'_> {
@@ -261,6 +266,10 @@ mod rest;
         text.push_str(&printed.text);
     }
     let node = |id: &str| format!("carry::layouts::v{}", version(id));
+    let gone = match on_page.gone.as_slice() {
+        [] => String::new(),
+        gone => format!("    gone: &{gone:?},\n"),
+    };
     let _ = write!(
         text,
         "
@@ -270,7 +279,7 @@ pub static CONVERTER: Converter = Converter {{
     from: Node {{ release: {:?}, ..{from}::IDENTITY.from }},
     to: Node {{ release: {:?}, ..{to}::IDENTITY.to }},
     changed: rest::CHANGED,
-    ..{from}::IDENTITY
+{gone}    ..{from}::IDENTITY
 }};
 ",
         plan.converter,

@@ -235,7 +235,7 @@ fn a_kernel_of_no_family_is_refused() {
     let error = imported(&kernel).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "no state map is for Linux 2.6.32; there are kho; linux-2.4 for 2.4; linux-6 for 6, 7"
+        "no state map is for Linux 2.6.32; there are kho; linux-2.4 for 2.4; linux-6 for 5.10, 6, 7"
     );
 }
 

@@ -29,6 +29,7 @@ pub(super) struct Places {
     pub(super) new_offsets: Vec<String>,
     pub(super) constants: Vec<String>,
     pub(super) new_constants: Vec<String>,
+    pub(super) ends: Option<String>,
 }
 
 /// Takes the keys of [`Written`] out of an entry.
@@ -50,6 +51,7 @@ macro_rules! written {
                 new_offsets: $raw.new_offsets,
                 constants: $raw.constants,
                 new_constants: $raw.new_constants,
+                ends: $raw.ends,
             },
         }
     };
@@ -153,7 +155,16 @@ impl Function {
             new_offsets,
             constants,
             new_constants,
+            ends,
         } = places;
+        if let Some(name) = ends.as_ref().filter(|name| !from.contains(name)) {
+            return Err(bad(
+                field,
+                "ends",
+                &format!("`{name}`"),
+                "a member of `from`",
+            ));
+        }
         Ok(Function {
             name,
             from,
@@ -161,6 +172,7 @@ impl Function {
             new_offsets,
             constants,
             new_constants,
+            ends,
             signature: None,
         })
     }
@@ -179,7 +191,9 @@ impl Places {
     /// That somebody asks for them where no function is called.
     pub(super) fn without_call(&self, field: &str) -> Option<OverrideProblem> {
         let asked = |(_, names): &(&str, &[String])| !names.is_empty();
-        let (key, names) = self.by_key().into_iter().find(asked)?;
+        let ends = self.ends.as_slice();
+        let mut all = self.by_key().into_iter().chain([("ends", ends)]);
+        let (key, names) = all.find(asked)?;
         let found = format!("`{}`", names.join("`, `"));
         Some(bad(field, key, &found, "a `call` beside it"))
     }

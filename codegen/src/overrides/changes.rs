@@ -179,6 +179,7 @@ struct RawDirected {
     constants: Vec<String>,
     #[serde(default, rename = "new-constants")]
     new_constants: Vec<String>,
+    ends: Option<String>,
     reason: String,
     evidence: Option<String>,
 }

@@ -59,7 +59,7 @@ pub enum FlagFate {
     /// Another member of the type says it under the new layout.
     Into(String),
     /// A function of people is told whether it was set, and says whether it is.
-    Called(Function),
+    Called(Box<Function>),
 }
 
 #[derive(Deserialize)]
@@ -220,6 +220,7 @@ fn fate(field: &str, direction: FlagDirection, raw: RawFate) -> Result<FlagFate,
         new_offsets: raw.new_offsets,
         constants: raw.constants,
         new_constants: raw.new_constants,
+        ends: None,
     };
     if raw.call.is_none()
         && let Some(problem) = places.without_call(field)
@@ -241,7 +242,8 @@ fn fate(field: &str, direction: FlagDirection, raw: RawFate) -> Result<FlagFate,
         (Disappears, None, Some(field), None, None) => Ok(FlagFate::Into(field)),
         (Appears | Disappears, None, None, Some(name), None) => Ok(FlagFate::Renamed(name)),
         (Appears | Disappears, None, None, None, Some(name)) => {
-            Function::new(field, name, raw.from, places).map(FlagFate::Called)
+            Function::new(field, name, raw.from, places)
+                .map(|function| FlagFate::Called(Box::new(function)))
         }
         _ => Err(OverrideProblem::ActionsOfFlag {
             field: field.to_owned(),

@@ -54,6 +54,7 @@ struct RawOverride {
     constants: Vec<String>,
     #[serde(default, rename = "new-constants")]
     new_constants: Vec<String>,
+    ends: Option<String>,
     reason: String,
     evidence: Option<String>,
 }

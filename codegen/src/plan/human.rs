@@ -6,7 +6,7 @@ use super::finding::Why;
 use super::numbers::{Parts, both, is_enumerator, is_value};
 use super::reset::empty_list;
 use super::zero::other_than_zero;
-use super::{Action, Argument, MemberOffset, Reason};
+use super::{Action, Argument, Bits, MemberOffset, Reason};
 use crate::ctype::{self, Field, ScalarKind, Shape, fits};
 use crate::overrides::{
     self, CONVERTERS, FOLDER, Function, Init, Origin, Override, OverrideAction, OverrideProblem,
@@ -633,6 +633,14 @@ impl<'a> Planner<'a> {
             arguments,
             offsets: self.offsets(function)?,
             constants: self.constants_given(function)?,
+            ends: match &function.ends {
+                Some(name) => {
+                    let field = old_field(name, old)?;
+                    let (offset, len) = (field.offset, field.len);
+                    Some(Bits { offset, len })
+                }
+                None => None,
+            },
         };
         let own = own.filter(|own| names.contains(&own.name));
         Ok(vec![Part {

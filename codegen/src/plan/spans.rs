@@ -1,6 +1,6 @@
 //! Where bytes that something can point at went.
 
-use super::{Action, FieldPlan, Plan, Span};
+use super::{Action, Bits, FieldPlan, Plan, Span};
 use std::collections::BTreeMap;
 
 /// Fills the span tables of all types of `plan`.
@@ -23,7 +23,12 @@ fn spans_of(plan: &Plan, name: &str, done: &mut BTreeMap<String, Vec<Span>>) -> 
     }
     let mut spans = Vec::new();
     for field in plan.types.get(name).iter().flat_map(|ty| &ty.fields) {
-        if let Some((from, to)) = places(field) {
+        if let Action::Call {
+            ends: Some(old), ..
+        } = &field.action
+        {
+            spans.extend(field.to.as_ref().map(|new| last_bytes(*old, new.bits)));
+        } else if let Some((from, to)) = places(field) {
             let sizes = (from.1, to.1);
             collect(plan, &field.action, (from.0, to.0), sizes, &mut spans, done);
         }
@@ -31,6 +36,17 @@ fn spans_of(plan: &Plan, name: &str, done: &mut BTreeMap<String, Vec<Span>>) -> 
     let spans = merge(spans);
     done.insert(name.to_owned(), spans.clone());
     spans
+}
+
+/// The last bytes of a value, which are those of another.
+fn last_bytes(old: Bits, new: Bits) -> Span {
+    let len = old.len.min(new.len);
+    let start = |bits: Bits| (bits.offset + bits.len - len) / 8;
+    Span {
+        from: start(old),
+        to: start(new),
+        len: len / 8,
+    }
 }
 
 /// First byte and number of bytes of a field, before and after; nothing can point at a bit-field.
@@ -98,7 +114,7 @@ fn merge(mut spans: Vec<Span>) -> Vec<Span> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Bits, Node, Place, Reason, TaskLabel};
+    use super::super::{Node, Place, Reason, TaskLabel};
     use super::*;
     use kconv_rules::{RuleKind, Source};
     use kernel_structs::layout::{FieldPath, Fingerprint};
@@ -136,6 +152,22 @@ mod tests {
         assert_eq!(places(&field(whole, bits)), None);
         assert_eq!(places(&field(bits, whole)), None);
         assert_eq!(places(&field(bits, bits)), None);
+    }
+
+    #[test]
+    fn what_ends_alike_moves_with_its_end() {
+        let bits = |offset: u64, len: u64| Bits {
+            offset: 8 * offset,
+            len: 8 * len,
+        };
+        assert_eq!(
+            last_bytes(bits(64, 4096), bits(64, 4160)),
+            span(64, 128, 4096)
+        );
+        assert_eq!(
+            last_bytes(bits(64, 4160), bits(64, 4096)),
+            span(128, 64, 4096)
+        );
     }
 
     #[test]

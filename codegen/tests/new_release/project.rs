@@ -12,14 +12,20 @@ use tempfile::TempDir;
 const GONE: [&str; 4] = ["6.12.115", "6.12.116", "6.12.117", "6.12.118"];
 /// Steps between releases that stay, which wait for the decision that the chapter makes: of 6.1 and of 7.x
 /// some have the change and others have not.
-const DECIDED: [&str; 6] = [
+const DECIDED: [&str; 10] = [
+    "linux-5.10.251-rt-6.1.192-rt",
+    "linux-5.10.262-6.1.192",
     "linux-6.1.190-6.1.192",
+    "linux-6.1.192-rt-5.10.251-rt",
+    "linux-6.1.192-5.10.262",
     "linux-6.1.192-6.1.190",
     "linux-6.1.192-7.2.12",
     "linux-7.2.12-6.1.192",
     "linux-7.2.12-7.3.4",
     "linux-7.3.4-7.2.12",
 ];
+/// The file with the decision that the copy does not have.
+pub(crate) const DECISIONS: &str = "converters/overrides/linux-6/user_struct.toml";
 const TABLE: &str = "kernel-structs/releases.toml";
 const LAYOUTS: &str = "kernel-structs/layouts";
 /// Folders of which a project without them is as good for `kconv-gen` and for `cargo check`.
@@ -58,11 +64,12 @@ impl Project {
                 fs::remove_file(project.path().join(LAYOUTS).join(file)).unwrap();
             }
         }
-        // The decision that the chapter makes.
-        let decisions = project
-            .path()
-            .join("converters/overrides/linux-6/user_struct.toml");
-        fs::remove_file(decisions).unwrap();
+        // The decision that the chapter makes, the last of its file.
+        project.edit(DECISIONS, |text| {
+            let (others, decision) = text.rsplit_once("\n\n[[change]]\n").unwrap();
+            assert!(decision.starts_with("field = \"user_struct.perf_mlock\"\n"));
+            others.to_owned() + "\n"
+        });
         project.remove_steps();
         project.generate();
         project

@@ -239,7 +239,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(pairs.len(), 4 * 4 + 22 * 22 + 3 * 3);
+        assert_eq!(pairs.len(), 4 * 4 + 31 * 31 + 3 * 3);
         let lengths = |converters: &[&'static Converter]| -> Vec<Option<usize>> {
             let ways = pairs
                 .iter()

@@ -12,12 +12,15 @@ macro_rules! task_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.sched_reset_on_fork_bits = [0; 1];
         $new.sched_remote_wakeup_bits = [0; 2];
-        carry::task_struct::with_padding_2!($cx, $at, $old, $new);
         carry::task_struct::always!($cx, $at, $old, $new);
-        carry::task_struct::with_se!($cx, $at, $old, $new);
+        carry::task_struct::with_dl!($cx, $at, $old, $new);
         carry::task_struct::with_trc_ipi_to_cpu!($cx, $at, $old, $new);
-        carry::task_struct::with_posix_cputimers_work!($cx, $at, $old, $new);
         carry::task_struct::with_alloc_lock!($cx, $at, $old, $new);
+        carry::task_struct::with_migration_pending!($cx, $at, $old, $new);
+        carry::task_struct::with_padding_2!($cx, $at, $old, $new);
+        carry::task_struct::with_se!($cx, $at, $old, $new);
+        carry::task_struct::with_user_cpus_ptr!($cx, $at, $old, $new);
+        carry::task_struct::with_posix_cputimers_work!($cx, $at, $old, $new);
         carry::thread_info::v6_1_0_47_amd64(
             $cx,
             &at!($at.thread_info),
@@ -31,9 +34,21 @@ macro_rules! task_struct {
         $new._pad_124 = [0; 4];
         $new.policy = $old.policy;
         $new._pad_2116 = [0; 4];
+        // membership of a kernel list is rebuilt by whoever keeps the list
+        carry::list_head::v5_10_0_30_amd64(
+            $cx,
+            &at!($at.trc_blkd_node),
+            &$old.trc_blkd_node,
+            &mut $new.trc_blkd_node,
+        );
+        // CPU with the list of the blocked readers this one is on
+        $new.trc_blkd_cpu = $cx
+            .reset(&at!($at.trc_blkd_cpu), $old.trc_blkd_cpu, 0);
         $new.exit_state = $old.exit_state;
         $new.jobctl = $old.jobctl;
         $new.atomic_flags = $old.atomic_flags;
+        $new._pad_3156 = [0; 4];
+        $new._pad_3428 = [0; 4];
         $new._pad_3708 = [0; 4];
         $new._pad_5272 = [0; 40];
     };
@@ -49,7 +64,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 44), Span::new(192, 192, 44), Span::new(240, 240, 32), Span::new(320, 320, 196), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 24), Span::new(704, 704, 224), Span::new(960, 960, 20), Span::new(984, 984, 1056), Span::new(2048, 2048, 34), Span::new(2084, 2084, 28), Span::new(2120, 2120, 36), Span::new(2160, 2160, 52), Span::new(2216, 2216, 108), Span::new(2328, 2328, 12), Span::new(2352, 2352, 344), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 172), Span::new(3432, 3432, 164), Span::new(3600, 3600, 80), Span::new(3684, 3684, 24), Span::new(3712, 3712, 24), Span::new(3740, 3740, 64), Span::new(3808, 3808, 116), Span::new(3928, 3928, 1034), Span::new(4968, 4968, 4), Span::new(4984, 4984, 124), Span::new(5112, 5112, 36), Span::new(5152, 5152, 44), Span::new(5200, 5200, 72), Span::new(5336, 5336, 120), Span::new(5460, 5460, 4), Span::new(5504, 5504, 4), Span::new(5512, 5512, 88), Span::new(5632, 5632, 4096)],
             padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18767, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(42176, 320), Bits::new(43649, 31), Bits::new(43712, 320), Bits::new(44064, 32), Bits::new(44804, 252)],
-            groups: &[&carry::task_struct::WITH_PADDING_2, &carry::task_struct::ALWAYS, &carry::task_struct::WITH_SE, &carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_POSIX_CPUTIMERS_WORK, &carry::task_struct::WITH_ALLOC_LOCK, &[
+            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_DL, &carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_ALLOC_LOCK, &carry::task_struct::WITH_MIGRATION_PENDING, &carry::task_struct::WITH_PADDING_2, &carry::task_struct::WITH_SE, &carry::task_struct::WITH_USER_CPUS_PTR, &carry::task_struct::WITH_POSIX_CPUTIMERS_WORK, &[
                 RuleKind::Recurse.of("thread_info").inside("thread_info"),
                 RuleKind::Carry.of("__state"),
                 RuleKind::Carry.of("flags"),
@@ -58,9 +73,13 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("policy"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
+                RuleKind::Reset.of("trc_blkd_cpu").by_map(carry::reasons::task_struct::TRC_BLKD_CPU),
                 RuleKind::Carry.of("exit_state"),
                 RuleKind::Carry.of("jobctl"),
                 RuleKind::Carry.of("atomic_flags"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Drop.of("user_dumpable").by_override(carry::reasons::task_struct::USER_DUMPABLE_2),

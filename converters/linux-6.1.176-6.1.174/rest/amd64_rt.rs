@@ -14,10 +14,13 @@ macro_rules! task_struct {
         $new.sched_remote_wakeup_bits = [0; 2];
         $new.mce_ripv_bits = [0; 8];
         carry::task_struct::always!($cx, $at, $old, $new);
-        carry::task_struct::with_se!($cx, $at, $old, $new);
+        carry::task_struct::with_dl!($cx, $at, $old, $new);
         carry::task_struct::with_trc_ipi_to_cpu!($cx, $at, $old, $new);
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
-        carry::task_struct::with_softirq_disable_cnt!($cx, $at, $old, $new);
+        carry::task_struct::with_migration_pending!($cx, $at, $old, $new);
+        carry::task_struct::with_se!($cx, $at, $old, $new);
+        carry::task_struct::with_user_cpus_ptr!($cx, $at, $old, $new);
+        carry::task_struct::with_perf_event_mutex!($cx, $at, $old, $new);
         $new.__state = $old.__state;
         // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
         // a mutex under PREEMPT_RT, has put that aside
@@ -32,6 +35,16 @@ macro_rules! task_struct {
         $new._pad_2108 = [0; 4];
         $new._pad_2146 = [0; 2];
         $new._pad_2180 = [0; 4];
+        // membership of a kernel list is rebuilt by whoever keeps the list
+        carry::list_head::v5_10_0_30_amd64(
+            $cx,
+            &at!($at.trc_blkd_node),
+            &$old.trc_blkd_node,
+            &mut $new.trc_blkd_node,
+        );
+        // CPU with the list of the blocked readers this one is on
+        $new.trc_blkd_cpu = $cx
+            .reset(&at!($at.trc_blkd_cpu), $old.trc_blkd_cpu, 0);
         $new._pad_2220 = [0; 4];
         $new.exit_state = $old.exit_state;
         $new._pad_2388 = [0; 4];
@@ -43,8 +56,16 @@ macro_rules! task_struct {
         $new._pad_2820 = [0; 4];
         $new._pad_3220 = [0; 4];
         $new._pad_3348 = [0; 4];
+        $new.softirq_disable_cnt = $old.softirq_disable_cnt;
         $new._pad_3396 = [0; 4];
         $new._pad_3532 = [0; 4];
+        // as seqcount_t
+        carry::seqcount_spinlock_t::v5_10_0_30_rt_amd64(
+            $cx,
+            &at!($at.mems_allowed_seq),
+            &$old.mems_allowed_seq,
+            &mut $new.mems_allowed_seq,
+        );
         // a free mutex has no owner, and nobody spins for it
         carry::mutex::v6_1_0_47_rt_amd64(
             $cx,
@@ -103,7 +124,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 28), Span::new(32, 32, 40), Span::new(76, 76, 8), Span::new(88, 88, 44), Span::new(192, 192, 12), Span::new(208, 208, 44), Span::new(256, 256, 44), Span::new(304, 304, 32), Span::new(384, 384, 196), Span::new(584, 584, 60), Span::new(648, 648, 60), Span::new(712, 712, 24), Span::new(768, 768, 224), Span::new(1024, 1024, 20), Span::new(1048, 1048, 1056), Span::new(2112, 2112, 34), Span::new(2148, 2148, 28), Span::new(2184, 2184, 36), Span::new(2224, 2224, 52), Span::new(2280, 2280, 108), Span::new(2392, 2392, 12), Span::new(2416, 2416, 344), Span::new(2768, 2768, 4), Span::new(2776, 2776, 44), Span::new(2824, 2824, 144), Span::new(2976, 2976, 28), Span::new(3008, 3008, 212), Span::new(3224, 3224, 65), Span::new(3296, 3296, 16), Span::new(3320, 3320, 24), Span::new(3352, 3352, 44), Span::new(3400, 3400, 132), Span::new(3536, 3536, 156), Span::new(3696, 3696, 88), Span::new(3792, 3792, 28), Span::new(3824, 3824, 16), Span::new(3848, 3848, 52), Span::new(3904, 3904, 12), Span::new(3920, 3920, 1034), Span::new(4960, 4960, 4), Span::new(4976, 4976, 124), Span::new(5104, 5104, 36), Span::new(5144, 5144, 44), Span::new(5192, 5192, 40), Span::new(5240, 5232, 24), Span::new(5272, 5264, 20), Span::new(5296, 5288, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
             padding: &[Bits::new(224, 32), Bits::new(672, 32), Bits::new(1056, 480), Bits::new(1632, 32), Bits::new(2016, 32), Bits::new(2400, 32), Bits::new(2688, 384), Bits::new(4644, 28), Bits::new(5152, 32), Bits::new(5664, 32), Bits::new(5888, 256), Bits::new(7936, 256), Bits::new(8352, 32), Bits::new(16864, 32), Bits::new(17168, 16), Bits::new(17440, 32), Bits::new(17760, 32), Bits::new(18208, 32), Bits::new(19104, 32), Bits::new(19236, 28), Bits::new(19279, 49), Bits::new(22112, 32), Bits::new(22176, 32), Bits::new(22560, 32), Bits::new(23776, 32), Bits::new(24032, 32), Bits::new(25760, 32), Bits::new(26312, 56), Bits::new(26528, 32), Bits::new(26784, 32), Bits::new(27168, 32), Bits::new(28256, 32), Bits::new(29536, 32), Bits::new(30304, 32), Bits::new(30560, 32), Bits::new(30752, 32), Bits::new(31200, 32), Bits::new(31328, 32), Bits::new(39632, 48), Bits::new(39712, 96), Bits::new(40800, 32), Bits::new(41120, 32), Bits::new(41504, 32), Bits::new(41888, 32), Bits::new(42336, 32), Bits::new(42624, 384), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_SE, &carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_SOFTIRQ_DISABLE_CNT, &[
+            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_DL, &carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_MIGRATION_PENDING, &carry::task_struct::WITH_SE, &carry::task_struct::WITH_USER_CPUS_PTR, &carry::task_struct::WITH_PERF_EVENT_MUTEX, &[
                 RuleKind::Carry.of("__state"),
                 RuleKind::Reset.of("saved_state").by_map(carry::reasons::task_struct::SAVED_STATE),
                 RuleKind::Carry.of("flags"),
@@ -116,6 +137,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
+                RuleKind::Reset.of("trc_blkd_cpu").by_map(carry::reasons::task_struct::TRC_BLKD_CPU),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("exit_state"),
                 RuleKind::Padding.of("(padding)"),
@@ -127,8 +150,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Carry.of("softirq_disable_cnt"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map(carry::reasons::seqcount_spinlock_t::WHOLE),
                 RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),

@@ -10,15 +10,30 @@ use kconv_runtime::prelude::*;
 
 macro_rules! mm_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        carry::mm_struct::with_get_unmapped_area!($cx, $at, $old, $new);
         carry::mm_struct::always!($cx, $at, $old, $new);
-        carry::mm_struct::with_context!($cx, $at, $old, $new);
-        carry::mm_struct::with_mmap_lock!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_mt_ma_root!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_mt_ma_lock!($cx, $at, $old, $new);
+        carry::mm_struct::with_context_2!($cx, $at, $old, $new);
+        // arch_get_unmapped_area or arch_get_unmapped_area_topdown, chosen by execve
+        $new.get_unmapped_area = $cx
+            .symbol(&at!($at.get_unmapped_area), $old.get_unmapped_area);
+        $new._pad_116 = [0; 4];
         $new.def_flags = $old.def_flags;
         $new._pad_300 = [0; 4];
+        $new.rss_stat = $old.rss_stat;
         $new.flags = $old.flags;
         // namespace whose capabilities decide over the mm, taken at execve
         $new.user_ns = $cx.resource(&at!($at.user_ns), $old.user_ns);
+        // link and function of a callback that is pending only while an object is being freed or
+        // work is queued
+        carry::callback_head::v5_10_0_30_amd64(
+            $cx,
+            &at!($at.delayed_drop),
+            &$old.delayed_drop,
+            &mut $new.delayed_drop,
+        );
+        // id under which devices share the mm
+        $new.pasid = $cx.reset_strict(&at!($at.pasid), $old.pasid, 4294967295);
         $new._pad_1140 = [0; 4];
     };
 }
@@ -30,10 +45,13 @@ macro_rules! task_struct {
         $new.sched_remote_wakeup_bits = [0; 2];
         $new.mce_ripv_bits = [0; 8];
         carry::task_struct::always!($cx, $at, $old, $new);
-        carry::task_struct::with_se!($cx, $at, $old, $new);
+        carry::task_struct::with_dl!($cx, $at, $old, $new);
         carry::task_struct::with_trc_ipi_to_cpu!($cx, $at, $old, $new);
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
-        carry::task_struct::with_softirq_disable_cnt!($cx, $at, $old, $new);
+        carry::task_struct::with_migration_pending!($cx, $at, $old, $new);
+        carry::task_struct::with_se!($cx, $at, $old, $new);
+        carry::task_struct::with_user_cpus_ptr!($cx, $at, $old, $new);
+        carry::task_struct::with_perf_event_mutex!($cx, $at, $old, $new);
         $new.__state = $old.__state;
         // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
         // a mutex under PREEMPT_RT, has put that aside
@@ -47,6 +65,16 @@ macro_rules! task_struct {
         $new._pad_2108 = [0; 4];
         $new._pad_2146 = [0; 2];
         $new._pad_2180 = [0; 4];
+        // membership of a kernel list is rebuilt by whoever keeps the list
+        carry::list_head::v5_10_0_30_amd64(
+            $cx,
+            &at!($at.trc_blkd_node),
+            &$old.trc_blkd_node,
+            &mut $new.trc_blkd_node,
+        );
+        // CPU with the list of the blocked readers this one is on
+        $new.trc_blkd_cpu = $cx
+            .reset(&at!($at.trc_blkd_cpu), $old.trc_blkd_cpu, 0);
         $new._pad_2220 = [0; 4];
         $new.exit_state = $old.exit_state;
         $new._pad_2388 = [0; 4];
@@ -58,8 +86,16 @@ macro_rules! task_struct {
         $new._pad_2820 = [0; 4];
         $new._pad_3220 = [0; 4];
         $new._pad_3348 = [0; 4];
+        $new.softirq_disable_cnt = $old.softirq_disable_cnt;
         $new._pad_3396 = [0; 4];
         $new._pad_3532 = [0; 4];
+        // as seqcount_t
+        carry::seqcount_spinlock_t::v5_10_0_30_rt_amd64(
+            $cx,
+            &at!($at.mems_allowed_seq),
+            &$old.mems_allowed_seq,
+            &mut $new.mems_allowed_seq,
+        );
         // a free mutex has no owner, and nobody spins for it
         carry::mutex::v6_1_0_47_rt_amd64(
             $cx,
@@ -119,11 +155,16 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1192,
             spans: &[Span::new(8, 8, 36), Span::new(48, 48, 68), Span::new(120, 120, 12), Span::new(144, 144, 28), Span::new(184, 184, 40), Span::new(232, 224, 76), Span::new(320, 312, 564), Span::new(896, 888, 34), Span::new(944, 936, 56), Span::new(1008, 1000, 140), Span::new(1152, 1144, 48)],
             padding: &[Bits::new(32, 32), Bits::new(352, 32), Bits::new(928, 32), Bits::new(1056, 32), Bits::new(1120, 32), Bits::new(1376, 32), Bits::new(1440, 32), Bits::new(2464, 32), Bits::new(2528, 32), Bits::new(7072, 32), Bits::new(7136, 32), Bits::new(7440, 48), Bits::new(7520, 32), Bits::new(8032, 32), Bits::new(9184, 32)],
-            groups: &[&carry::mm_struct::WITH_GET_UNMAPPED_AREA, &carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_CONTEXT, &carry::mm_struct::WITH_MMAP_LOCK, &[
+            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_MM_MT_MA_ROOT, &carry::mm_struct::WITH_MM_MT_MA_LOCK, &carry::mm_struct::WITH_CONTEXT_2, &[
+                RuleKind::Symbol.of("get_unmapped_area").by_map(carry::reasons::mm_struct::GET_UNMAPPED_AREA),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("def_flags"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Carry.of("rss_stat"),
                 RuleKind::Carry.of("flags"),
                 RuleKind::Resource.of("user_ns").by_map(carry::reasons::mm_struct::USER_NS),
+                RuleKind::Reset.of("delayed_drop").inside("callback_head").by_map(carry::reasons::callback_head::WHOLE),
+                RuleKind::Reset.of("pasid").by_map(carry::reasons::mm_struct::PASID),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Drop.of("futex_unique_id.counter").by_map(carry::reasons::mm_struct::FUTEX_UNIQUE_ID),
             ]],
@@ -139,7 +180,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 28), Span::new(32, 32, 40), Span::new(76, 76, 8), Span::new(88, 88, 44), Span::new(192, 192, 12), Span::new(208, 208, 44), Span::new(256, 256, 44), Span::new(304, 304, 32), Span::new(384, 384, 196), Span::new(584, 584, 60), Span::new(648, 648, 60), Span::new(712, 712, 24), Span::new(768, 768, 224), Span::new(1024, 1024, 20), Span::new(1048, 1048, 1056), Span::new(2112, 2112, 34), Span::new(2148, 2148, 28), Span::new(2184, 2184, 36), Span::new(2224, 2224, 52), Span::new(2280, 2280, 108), Span::new(2392, 2392, 12), Span::new(2416, 2416, 344), Span::new(2768, 2768, 4), Span::new(2776, 2776, 44), Span::new(2824, 2824, 144), Span::new(2976, 2976, 28), Span::new(3008, 3008, 212), Span::new(3224, 3224, 65), Span::new(3296, 3296, 16), Span::new(3320, 3320, 24), Span::new(3352, 3352, 44), Span::new(3400, 3400, 132), Span::new(3536, 3536, 156), Span::new(3696, 3696, 88), Span::new(3792, 3792, 28), Span::new(3824, 3824, 16), Span::new(3848, 3848, 52), Span::new(3904, 3904, 12), Span::new(3920, 3920, 1034), Span::new(4960, 4960, 4), Span::new(4976, 4976, 124), Span::new(5104, 5104, 36), Span::new(5144, 5144, 44), Span::new(5192, 5192, 44), Span::new(5240, 5240, 24), Span::new(5272, 5272, 20), Span::new(5296, 5296, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
             padding: &[Bits::new(224, 32), Bits::new(672, 32), Bits::new(1056, 480), Bits::new(1632, 32), Bits::new(2016, 32), Bits::new(2400, 32), Bits::new(2688, 384), Bits::new(4644, 28), Bits::new(5152, 32), Bits::new(5664, 32), Bits::new(5888, 256), Bits::new(7936, 256), Bits::new(8352, 32), Bits::new(16864, 32), Bits::new(17168, 16), Bits::new(17440, 32), Bits::new(17760, 32), Bits::new(18208, 32), Bits::new(19104, 32), Bits::new(19236, 28), Bits::new(19279, 49), Bits::new(22112, 32), Bits::new(22176, 32), Bits::new(22560, 32), Bits::new(23776, 32), Bits::new(24032, 32), Bits::new(25760, 32), Bits::new(26312, 56), Bits::new(26528, 32), Bits::new(26784, 32), Bits::new(27168, 32), Bits::new(28256, 32), Bits::new(29536, 32), Bits::new(30304, 32), Bits::new(30560, 32), Bits::new(30752, 32), Bits::new(31200, 32), Bits::new(31328, 32), Bits::new(39632, 48), Bits::new(39712, 96), Bits::new(40800, 32), Bits::new(41120, 32), Bits::new(41504, 32), Bits::new(41888, 32), Bits::new(42336, 32), Bits::new(42624, 384), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_SE, &carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_SOFTIRQ_DISABLE_CNT, &[
+            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_DL, &carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_MIGRATION_PENDING, &carry::task_struct::WITH_SE, &carry::task_struct::WITH_USER_CPUS_PTR, &carry::task_struct::WITH_PERF_EVENT_MUTEX, &[
                 RuleKind::Carry.of("__state"),
                 RuleKind::Reset.of("saved_state").by_map(carry::reasons::task_struct::SAVED_STATE),
                 RuleKind::Carry.of("ptrace"),
@@ -151,6 +192,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
+                RuleKind::Reset.of("trc_blkd_cpu").by_map(carry::reasons::task_struct::TRC_BLKD_CPU),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("exit_state"),
                 RuleKind::Padding.of("(padding)"),
@@ -162,8 +205,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Carry.of("softirq_disable_cnt"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map(carry::reasons::seqcount_spinlock_t::WHOLE),
                 RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
@@ -211,7 +256,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 136,
             spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 8), Span::new(108, 100, 16), Span::new(128, 120, 16)],
             padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32), Bits::new(992, 32)],
-            groups: &[&carry::user_struct::ALWAYS, &[
+            groups: &[&carry::user_struct::ALWAYS, &carry::user_struct::WITH_EPOLL_WATCHES, &[
                 RuleKind::Reset.of("ratelimit.printed").by_map(carry::reasons::user_struct::RATELIMIT),
                 RuleKind::Reset.of("ratelimit.missed").by_map(carry::reasons::user_struct::RATELIMIT),
                 RuleKind::Padding.of("(padding)"),

@@ -11,11 +11,16 @@ use kconv_runtime::prelude::*;
 macro_rules! file {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::file::always!($cx, $at, $old, $new);
+        // computed from f_flags and the file system when the file is opened
+        $new.f_iocb_flags = $cx
+            .reset(&at!($at.f_iocb_flags), $old.f_iocb_flags, 0);
         $new._pad_4 = [0; 12];
         $new._pad_52 = [0; 4];
         $new.f_count = $old.f_count;
         $new.f_mode = $old.f_mode;
         $new.f_version = $old.f_version;
+        // epoll instances that watch the file
+        $new.f_ep = $cx.reset(&at!($at.f_ep), $old.f_ep, 0);
     };
 }
 pub(super) use file;
@@ -50,6 +55,7 @@ pub(super) use fs_struct;
 macro_rules! io_context {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::io_context::always!($cx, $at, $old, $new);
+        $new._pad_14 = [0; 2];
         $new._pad_20 = [0; 4];
     };
 }
@@ -73,6 +79,9 @@ pub(super) use k_itimer;
 macro_rules! mm_context_t {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_context_t::always!($cx, $at, $old, $new);
+        // jiffies of this boot
+        $new.next_trim_cpumask = $cx
+            .reset(&at!($at.next_trim_cpumask), $old.next_trim_cpumask, 0);
         $new.flags = $old.flags;
         $new._pad_74 = [0; 6];
     };
@@ -81,8 +90,13 @@ pub(super) use mm_context_t;
 
 macro_rules! mm_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        carry::mm_struct::with_get_unmapped_area!($cx, $at, $old, $new);
         carry::mm_struct::always!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_mt_ma_root!($cx, $at, $old, $new);
+        $new.mm_mt._pad_4 = [0; 4];
+        $new.mm_mt._pad_20 = [0; 4];
+        // arch_get_unmapped_area or arch_get_unmapped_area_topdown, chosen by execve
+        $new.get_unmapped_area = $cx
+            .symbol(&at!($at.get_unmapped_area), $old.get_unmapped_area);
         $new._pad_92 = [0; 4];
         // name of the mm in futex hash keys, drawn when it is first needed
         $new.futex_unique_id.counter = $cx
@@ -92,11 +106,14 @@ macro_rules! mm_struct {
                 0,
             );
         $new.def_flags = $old.def_flags;
+        $new.rss_stat = $old.rss_stat;
         $new.flags = $old.flags;
         $new._pad_916 = [0; 4];
         // namespace whose capabilities decide over the mm, taken at execve
         $new.user_ns = $cx.resource(&at!($at.user_ns), $old.user_ns);
         $new._pad_988 = [0; 4];
+        // id under which devices share the mm
+        $new.pasid = $cx.reset_strict(&at!($at.pasid), $old.pasid, 4294967295);
         $new._pad_1044 = [0; 4];
     };
 }
@@ -106,6 +123,7 @@ macro_rules! pid {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::pid::always!($cx, $at, $old, $new);
         $new._pad_12 = [0; 4];
+        // numbers: level + 1 elements at the end, each by `upid`
     };
 }
 pub(super) use pid;
@@ -114,6 +132,7 @@ macro_rules! signal_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.is_child_subreaper_bits = [0; 1];
         carry::signal_struct::always!($cx, $at, $old, $new);
+        carry::signal_struct::with_quick_threads!($cx, $at, $old, $new);
         $new.flags = $old.flags;
         $new.set_is_child_subreaper($old.is_child_subreaper());
         $new.set_has_child_subreaper($old.has_child_subreaper());
@@ -131,7 +150,7 @@ macro_rules! signal_struct {
                 &at!($at.posix_timers),
                 $old.posix_timers.prev,
             );
-        carry::hrtimer::v6_1_0_47_amd64(
+        carry::hrtimer::v5_10_0_30_amd64(
             $cx,
             &at!($at.real_timer),
             &$old.real_timer,
@@ -154,11 +173,14 @@ macro_rules! task_struct {
         $new.sched_reset_on_fork_bits = [0; 1];
         $new.sched_remote_wakeup_bits = [0; 2];
         $new.mce_ripv_bits = [0; 8];
-        carry::task_struct::with_padding_2!($cx, $at, $old, $new);
         carry::task_struct::always!($cx, $at, $old, $new);
-        carry::task_struct::with_se!($cx, $at, $old, $new);
+        carry::task_struct::with_dl!($cx, $at, $old, $new);
         carry::task_struct::with_trc_ipi_to_cpu!($cx, $at, $old, $new);
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
+        carry::task_struct::with_migration_pending!($cx, $at, $old, $new);
+        carry::task_struct::with_padding_2!($cx, $at, $old, $new);
+        carry::task_struct::with_se!($cx, $at, $old, $new);
+        carry::task_struct::with_user_cpus_ptr!($cx, $at, $old, $new);
         $new.__state = $old.__state;
         $new.flags = $old.flags;
         $new.ptrace = $old.ptrace;
@@ -166,12 +188,23 @@ macro_rules! task_struct {
         $new._pad_124 = [0; 4];
         $new.policy = $old.policy;
         $new._pad_2116 = [0; 4];
+        // membership of a kernel list is rebuilt by whoever keeps the list
+        carry::list_head::v5_10_0_30_amd64(
+            $cx,
+            &at!($at.trc_blkd_node),
+            &$old.trc_blkd_node,
+            &mut $new.trc_blkd_node,
+        );
+        // CPU with the list of the blocked readers this one is on
+        $new.trc_blkd_cpu = $cx
+            .reset(&at!($at.trc_blkd_cpu), $old.trc_blkd_cpu, 0);
         $new.exit_state = $old.exit_state;
         $new.jobctl = $old.jobctl;
         $new.set_user_dumpable($old.user_dumpable());
         $new.atomic_flags = $old.atomic_flags;
         $new._pad_2756 = [0; 4];
         $new._pad_3156 = [0; 4];
+        $new._pad_3428 = [0; 4];
         $new._pad_3708 = [0; 4];
         $new.kstack_offset = $old.kstack_offset;
         $new._pad_5244 = [0; 4];
@@ -201,11 +234,13 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 4), Span::new(16, 16, 32), Span::new(80, 56, 16), Span::new(128, 104, 8), Span::new(184, 120, 112)],
             padding: &[Bits::new(32, 96), Bits::new(416, 32), Bits::new(800, 32), Bits::new(1120, 32), Bits::new(1184, 32), Bits::new(1440, 32)],
             groups: &[&carry::file::ALWAYS, &[
+                RuleKind::Reset.of("f_iocb_flags").by_map(carry::reasons::file::F_IOCB_FLAGS),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("f_count"),
                 RuleKind::Carry.of("f_mode"),
                 RuleKind::Carry.of("f_version"),
+                RuleKind::Reset.of("f_ep").by_map(carry::reasons::file::F_EP),
                 RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
                 RuleKind::Recurse.of("f_owner").inside("fown_struct"),
@@ -271,6 +306,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(112, 16), Bits::new(160, 32), Bits::new(416, 32), Bits::new(672, 32)],
             groups: &[&carry::io_context::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("icq_tree").inside("xarray").by_map(carry::reasons::xarray::WHOLE),
             ]],
@@ -298,30 +334,13 @@ pub(super) static CHANGED: &[TypeConverter] = &[
     },
     TypeConverter {
         rules: TypeRules {
-            name: "maple_tree",
-            from_size: 48,
-            to_size: 24,
-            spans: &[Span::new(32, 8, 12)],
-            padding: &[Bits::new(32, 32), Bits::new(352, 32)],
-            groups: &[&[
-                RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("ma_root").by_map(carry::reasons::maple_tree::MA_ROOT),
-                RuleKind::Reset.of("ma_flags").by_map(carry::reasons::maple_tree::MA_FLAGS),
-                RuleKind::Padding.of("(padding)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
             name: "mm_context_t",
             from_size: 136,
             to_size: 136,
             spans: &[Span::new(0, 0, 24), Span::new(64, 64, 10), Span::new(112, 112, 24)],
             padding: &[Bits::new(224, 32), Bits::new(288, 32), Bits::new(592, 48), Bits::new(672, 32)],
             groups: &[&carry::mm_context_t::ALWAYS, &[
+                RuleKind::Reset.of("next_trim_cpumask").by_map(carry::reasons::mm_context_t::NEXT_TRIM_CPUMASK),
                 RuleKind::Carry.of("flags"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(carry::reasons::rw_semaphore::WHOLE),
@@ -338,16 +357,21 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1096,
             spans: &[Span::new(32, 8, 12), Span::new(48, 24, 68), Span::new(120, 96, 12), Span::new(208, 152, 100), Span::new(344, 256, 536), Span::new(920, 832, 10), Span::new(968, 880, 32), Span::new(1032, 920, 40), Span::new(1072, 980, 8), Span::new(1080, 992, 8), Span::new(1104, 1000, 44), Span::new(1152, 1048, 48)],
             padding: &[Bits::new(32, 32), Bits::new(352, 32), Bits::new(928, 32), Bits::new(1056, 32), Bits::new(1120, 32), Bits::new(1376, 32), Bits::new(1440, 32), Bits::new(2464, 32), Bits::new(2528, 32), Bits::new(7072, 32), Bits::new(7136, 32), Bits::new(7440, 48), Bits::new(7520, 32), Bits::new(8032, 32), Bits::new(9184, 32)],
-            groups: &[&carry::mm_struct::WITH_GET_UNMAPPED_AREA, &carry::mm_struct::ALWAYS, &[
+            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_MM_MT_MA_ROOT, &[
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Symbol.of("get_unmapped_area").by_map(carry::reasons::mm_struct::GET_UNMAPPED_AREA),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("futex_unique_id.counter").by_map(carry::reasons::mm_struct::FUTEX_UNIQUE_ID),
                 RuleKind::Carry.of("def_flags"),
+                RuleKind::Carry.of("rss_stat"),
                 RuleKind::Carry.of("flags"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Resource.of("user_ns").by_map(carry::reasons::mm_struct::USER_NS),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("pasid").by_map(carry::reasons::mm_struct::PASID),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+                RuleKind::Reset.of("mm_mt.ma_lock").inside("spinlock_t").by_map(carry::reasons::mm_struct::MM_MT),
                 RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map(carry::reasons::rw_semaphore::WHOLE),
                 RuleKind::Reset.of("arg_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
@@ -395,6 +419,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(96, 32), Bits::new(672, 32)],
             groups: &[&carry::pid::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Array.of("numbers").inside("upid").times(0),
                 RuleKind::Reset.of("lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map(carry::reasons::wait_queue_head_t::WHOLE),
             ]],
@@ -518,7 +543,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1112,
             spans: &[Span::new(0, 0, 32), Span::new(64, 40, 88), Span::new(156, 132, 80), Span::new(240, 216, 180), Span::new(424, 400, 12), Span::new(440, 416, 20), Span::new(504, 440, 64), Span::new(576, 512, 436), Span::new(1016, 952, 60), Span::new(1080, 1016, 9), Span::new(1090, 1026, 4), Span::new(1096, 1032, 8)],
             padding: &[Bits::new(288, 32), Bits::new(1218, 30), Bits::new(1888, 32), Bits::new(3360, 32), Bits::new(3488, 32), Bits::new(3680, 32), Bits::new(3808, 32), Bits::new(4576, 32), Bits::new(8096, 32), Bits::new(8608, 32), Bits::new(8712, 8), Bits::new(8752, 16), Bits::new(8864, 32), Bits::new(9120, 32), Bits::new(9184, 32)],
-            groups: &[&carry::signal_struct::ALWAYS, &[
+            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_QUICK_THREADS, &[
                 RuleKind::Carry.of("flags"),
                 RuleKind::Carry.of("is_child_subreaper"),
                 RuleKind::Carry.of("has_child_subreaper"),
@@ -567,7 +592,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 20), Span::new(24, 20, 4), Span::new(32, 24, 4), Span::new(40, 32, 32), Span::new(76, 68, 8), Span::new(88, 80, 44), Span::new(192, 128, 12), Span::new(208, 144, 44), Span::new(256, 192, 44), Span::new(304, 240, 32), Span::new(384, 320, 196), Span::new(584, 520, 60), Span::new(648, 584, 60), Span::new(712, 648, 24), Span::new(768, 704, 224), Span::new(1024, 960, 20), Span::new(1048, 984, 1056), Span::new(2112, 2048, 34), Span::new(2148, 2084, 28), Span::new(2184, 2120, 36), Span::new(2224, 2160, 52), Span::new(2280, 2216, 108), Span::new(2392, 2328, 12), Span::new(2416, 2352, 344), Span::new(2768, 2704, 4), Span::new(2776, 2712, 44), Span::new(2824, 2760, 144), Span::new(3000, 2936, 4), Span::new(3008, 2944, 212), Span::new(3224, 3160, 65), Span::new(3296, 3232, 16), Span::new(3352, 3256, 40), Span::new(3400, 3296, 132), Span::new(3536, 3432, 156), Span::new(3704, 3588, 8), Span::new(3712, 3600, 72), Span::new(3816, 3704, 4), Span::new(3824, 3712, 16), Span::new(3872, 3760, 28), Span::new(3904, 3912, 12), Span::new(3920, 3928, 1034), Span::new(4960, 4968, 4), Span::new(4976, 4984, 124), Span::new(5104, 5112, 36), Span::new(5144, 5152, 44), Span::new(5192, 5200, 44), Span::new(5240, 5248, 24), Span::new(5272, 5280, 20), Span::new(5296, 5304, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
             padding: &[Bits::new(224, 32), Bits::new(672, 32), Bits::new(1056, 480), Bits::new(1632, 32), Bits::new(2016, 32), Bits::new(2400, 32), Bits::new(2688, 384), Bits::new(4644, 28), Bits::new(5152, 32), Bits::new(5664, 32), Bits::new(5888, 256), Bits::new(7936, 256), Bits::new(8352, 32), Bits::new(16864, 32), Bits::new(17168, 16), Bits::new(17440, 32), Bits::new(17760, 32), Bits::new(18208, 32), Bits::new(19104, 32), Bits::new(19236, 28), Bits::new(19279, 49), Bits::new(22112, 32), Bits::new(22176, 32), Bits::new(22560, 32), Bits::new(23776, 32), Bits::new(24032, 32), Bits::new(25760, 32), Bits::new(26312, 56), Bits::new(26528, 32), Bits::new(26784, 32), Bits::new(27168, 32), Bits::new(28256, 32), Bits::new(29536, 32), Bits::new(30304, 32), Bits::new(30560, 32), Bits::new(30752, 32), Bits::new(31200, 32), Bits::new(31328, 32), Bits::new(39632, 48), Bits::new(39712, 96), Bits::new(40800, 32), Bits::new(41120, 32), Bits::new(41504, 32), Bits::new(41888, 32), Bits::new(42336, 32), Bits::new(42624, 384), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::WITH_PADDING_2, &carry::task_struct::ALWAYS, &carry::task_struct::WITH_SE, &carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_MCE_VADDR, &[
+            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_DL, &carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_MIGRATION_PENDING, &carry::task_struct::WITH_PADDING_2, &carry::task_struct::WITH_SE, &carry::task_struct::WITH_USER_CPUS_PTR, &[
                 RuleKind::Carry.of("__state"),
                 RuleKind::Carry.of("flags"),
                 RuleKind::Carry.of("ptrace"),
@@ -575,10 +600,13 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("policy"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
+                RuleKind::Reset.of("trc_blkd_cpu").by_map(carry::reasons::task_struct::TRC_BLKD_CPU),
                 RuleKind::Carry.of("exit_state"),
                 RuleKind::Carry.of("jobctl"),
                 RuleKind::Carry.of("user_dumpable"),
                 RuleKind::Carry.of("atomic_flags"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),

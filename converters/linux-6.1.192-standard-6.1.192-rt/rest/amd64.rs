@@ -11,10 +11,15 @@ use kconv_runtime::prelude::*;
 macro_rules! file {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::file::always!($cx, $at, $old, $new);
+        // computed from f_flags and the file system when the file is opened
+        $new.f_iocb_flags = $cx
+            .reset(&at!($at.f_iocb_flags), $old.f_iocb_flags, 0);
         $new._pad_4 = [0; 12];
         $new.f_count = $old.f_count;
         $new.f_mode = $old.f_mode;
         $new.f_version = $old.f_version;
+        // epoll instances that watch the file
+        $new.f_ep = $cx.reset(&at!($at.f_ep), $old.f_ep, 0);
     };
 }
 pub(super) use file;
@@ -50,6 +55,7 @@ pub(super) use fs_struct;
 macro_rules! io_context {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::io_context::always!($cx, $at, $old, $new);
+        $new._pad_14 = [0; 2];
     };
 }
 pub(super) use io_context;
@@ -71,6 +77,9 @@ pub(super) use k_itimer;
 macro_rules! mm_context_t {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_context_t::always!($cx, $at, $old, $new);
+        // jiffies of this boot
+        $new.next_trim_cpumask = $cx
+            .reset(&at!($at.next_trim_cpumask), $old.next_trim_cpumask, 0);
         $new.flags = $old.flags;
         $new._pad_74 = [0; 6];
     };
@@ -79,8 +88,12 @@ pub(super) use mm_context_t;
 
 macro_rules! mm_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        carry::mm_struct::with_get_unmapped_area!($cx, $at, $old, $new);
         carry::mm_struct::always!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_mt_ma_root!($cx, $at, $old, $new);
+        $new.mm_mt._pad_44 = [0; 4];
+        // arch_get_unmapped_area or arch_get_unmapped_area_topdown, chosen by execve
+        $new.get_unmapped_area = $cx
+            .symbol(&at!($at.get_unmapped_area), $old.get_unmapped_area);
         $new._pad_116 = [0; 4];
         $new._pad_132 = [0; 4];
         // name of the mm in futex hash keys, drawn when it is first needed
@@ -92,9 +105,12 @@ macro_rules! mm_struct {
             );
         $new.def_flags = $old.def_flags;
         $new._pad_308 = [0; 4];
+        $new.rss_stat = $old.rss_stat;
         $new.flags = $old.flags;
         // namespace whose capabilities decide over the mm, taken at execve
         $new.user_ns = $cx.resource(&at!($at.user_ns), $old.user_ns);
+        // id under which devices share the mm
+        $new.pasid = $cx.reset_strict(&at!($at.pasid), $old.pasid, 4294967295);
         $new._pad_1148 = [0; 4];
     };
 }
@@ -103,6 +119,7 @@ pub(super) use mm_struct;
 macro_rules! pid {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::pid::always!($cx, $at, $old, $new);
+        // numbers: level + 1 elements at the end, each by `upid`
     };
 }
 pub(super) use pid;
@@ -111,6 +128,7 @@ macro_rules! signal_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.is_child_subreaper_bits = [0; 1];
         carry::signal_struct::always!($cx, $at, $old, $new);
+        carry::signal_struct::with_quick_threads!($cx, $at, $old, $new);
         $new.flags = $old.flags;
         $new.set_is_child_subreaper($old.is_child_subreaper());
         $new.set_has_child_subreaper($old.has_child_subreaper());
@@ -128,7 +146,7 @@ macro_rules! signal_struct {
                 &at!($at.posix_timers),
                 $old.posix_timers.prev,
             );
-        carry::hrtimer::v6_1_0_47_amd64(
+        carry::hrtimer::v5_10_0_30_amd64(
             $cx,
             &at!($at.real_timer),
             &$old.real_timer,
@@ -152,9 +170,12 @@ macro_rules! task_struct {
         $new.sched_remote_wakeup_bits = [0; 2];
         $new.mce_ripv_bits = [0; 8];
         carry::task_struct::always!($cx, $at, $old, $new);
-        carry::task_struct::with_se!($cx, $at, $old, $new);
+        carry::task_struct::with_dl!($cx, $at, $old, $new);
         carry::task_struct::with_trc_ipi_to_cpu!($cx, $at, $old, $new);
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
+        carry::task_struct::with_migration_pending!($cx, $at, $old, $new);
+        carry::task_struct::with_se!($cx, $at, $old, $new);
+        carry::task_struct::with_user_cpus_ptr!($cx, $at, $old, $new);
         $new.__state = $old.__state;
         $new.flags = $old.flags;
         $new.ptrace = $old.ptrace;
@@ -166,6 +187,16 @@ macro_rules! task_struct {
         $new._pad_2108 = [0; 4];
         $new._pad_2146 = [0; 2];
         $new._pad_2180 = [0; 4];
+        // membership of a kernel list is rebuilt by whoever keeps the list
+        carry::list_head::v5_10_0_30_amd64(
+            $cx,
+            &at!($at.trc_blkd_node),
+            &$old.trc_blkd_node,
+            &mut $new.trc_blkd_node,
+        );
+        // CPU with the list of the blocked readers this one is on
+        $new.trc_blkd_cpu = $cx
+            .reset(&at!($at.trc_blkd_cpu), $old.trc_blkd_cpu, 0);
         $new._pad_2220 = [0; 4];
         $new.exit_state = $old.exit_state;
         $new._pad_2388 = [0; 4];
@@ -214,10 +245,12 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 4), Span::new(16, 16, 32), Span::new(56, 80, 16), Span::new(104, 128, 8), Span::new(120, 184, 112)],
             padding: &[Bits::new(32, 96), Bits::new(416, 32)],
             groups: &[&carry::file::ALWAYS, &[
+                RuleKind::Reset.of("f_iocb_flags").by_map(carry::reasons::file::F_IOCB_FLAGS),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("f_count"),
                 RuleKind::Carry.of("f_mode"),
                 RuleKind::Carry.of("f_version"),
+                RuleKind::Reset.of("f_ep").by_map(carry::reasons::file::F_EP),
                 RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
                 RuleKind::Recurse.of("f_owner").inside("fown_struct"),
@@ -282,6 +315,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 14), Span::new(28, 80, 4), Span::new(32, 88, 56)],
             padding: &[Bits::new(112, 16), Bits::new(160, 32)],
             groups: &[&carry::io_context::ALWAYS, &[
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("icq_tree").inside("xarray").by_map(carry::reasons::xarray::WHOLE),
             ]],
@@ -308,29 +342,13 @@ pub(super) static CHANGED: &[TypeConverter] = &[
     },
     TypeConverter {
         rules: TypeRules {
-            name: "maple_tree",
-            from_size: 24,
-            to_size: 48,
-            spans: &[Span::new(8, 32, 12)],
-            padding: &[Bits::new(32, 32), Bits::new(160, 32)],
-            groups: &[&[
-                RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
-                RuleKind::Reset.of("ma_root").by_map(carry::reasons::maple_tree::MA_ROOT),
-                RuleKind::Reset.of("ma_flags").by_map(carry::reasons::maple_tree::MA_FLAGS),
-                RuleKind::Padding.of("(padding)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
             name: "mm_context_t",
             from_size: 136,
             to_size: 136,
             spans: &[Span::new(0, 0, 24), Span::new(64, 64, 10), Span::new(112, 112, 24)],
             padding: &[Bits::new(592, 48)],
             groups: &[&carry::mm_context_t::ALWAYS, &[
+                RuleKind::Reset.of("next_trim_cpumask").by_map(carry::reasons::mm_context_t::NEXT_TRIM_CPUMASK),
                 RuleKind::Carry.of("flags"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(carry::reasons::rw_semaphore::WHOLE),
@@ -347,16 +365,20 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1200,
             spans: &[Span::new(8, 32, 12), Span::new(24, 48, 68), Span::new(96, 120, 12), Span::new(152, 208, 100), Span::new(256, 344, 536), Span::new(832, 920, 10), Span::new(880, 968, 32), Span::new(920, 1032, 40), Span::new(980, 1072, 8), Span::new(992, 1080, 8), Span::new(1000, 1104, 44), Span::new(1048, 1152, 48)],
             padding: &[Bits::new(32, 32), Bits::new(160, 32), Bits::new(736, 32), Bits::new(6736, 48), Bits::new(7328, 32), Bits::new(7904, 32), Bits::new(8352, 32)],
-            groups: &[&carry::mm_struct::WITH_GET_UNMAPPED_AREA, &carry::mm_struct::ALWAYS, &[
+            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_MM_MT_MA_ROOT, &[
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Symbol.of("get_unmapped_area").by_map(carry::reasons::mm_struct::GET_UNMAPPED_AREA),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("futex_unique_id.counter").by_map(carry::reasons::mm_struct::FUTEX_UNIQUE_ID),
                 RuleKind::Carry.of("def_flags"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Carry.of("rss_stat"),
                 RuleKind::Carry.of("flags"),
                 RuleKind::Resource.of("user_ns").by_map(carry::reasons::mm_struct::USER_NS),
+                RuleKind::Reset.of("pasid").by_map(carry::reasons::mm_struct::PASID),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+                RuleKind::Reset.of("mm_mt.ma_lock").inside("spinlock_t").by_map(carry::reasons::mm_struct::MM_MT),
                 RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map(carry::reasons::rw_semaphore::WHOLE),
                 RuleKind::Reset.of("arg_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
@@ -403,6 +425,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 8), Span::new(16, 40, 40), Span::new(64, 112, 32)],
             padding: &[Bits::new(96, 32), Bits::new(480, 32)],
             groups: &[&carry::pid::ALWAYS, &[
+                RuleKind::Array.of("numbers").inside("upid").times(0),
                 RuleKind::Reset.of("lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map(carry::reasons::wait_queue_head_t::WHOLE),
             ]],
@@ -529,7 +552,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1176,
             spans: &[Span::new(0, 0, 32), Span::new(40, 64, 88), Span::new(132, 156, 80), Span::new(216, 240, 180), Span::new(400, 424, 12), Span::new(416, 440, 20), Span::new(440, 504, 64), Span::new(512, 576, 436), Span::new(952, 1016, 60), Span::new(1016, 1080, 9), Span::new(1026, 1090, 4), Span::new(1032, 1096, 8)],
             padding: &[Bits::new(288, 32), Bits::new(1026, 30), Bits::new(1696, 32), Bits::new(3168, 32), Bits::new(3296, 32), Bits::new(4064, 32), Bits::new(7584, 32), Bits::new(8096, 32), Bits::new(8200, 8), Bits::new(8240, 16)],
-            groups: &[&carry::signal_struct::ALWAYS, &[
+            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_QUICK_THREADS, &[
                 RuleKind::Carry.of("flags"),
                 RuleKind::Carry.of("is_child_subreaper"),
                 RuleKind::Carry.of("has_child_subreaper"),
@@ -578,7 +601,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 20), Span::new(20, 24, 4), Span::new(24, 32, 4), Span::new(32, 40, 32), Span::new(68, 76, 8), Span::new(80, 88, 44), Span::new(128, 192, 12), Span::new(144, 208, 44), Span::new(192, 256, 44), Span::new(240, 304, 32), Span::new(320, 384, 196), Span::new(520, 584, 60), Span::new(584, 648, 60), Span::new(648, 712, 24), Span::new(704, 768, 224), Span::new(960, 1024, 20), Span::new(984, 1048, 1056), Span::new(2048, 2112, 34), Span::new(2084, 2148, 28), Span::new(2120, 2184, 36), Span::new(2160, 2224, 52), Span::new(2216, 2280, 108), Span::new(2328, 2392, 12), Span::new(2352, 2416, 344), Span::new(2704, 2768, 4), Span::new(2712, 2776, 44), Span::new(2760, 2824, 144), Span::new(2936, 3000, 4), Span::new(2944, 3008, 212), Span::new(3160, 3224, 65), Span::new(3232, 3296, 16), Span::new(3256, 3352, 40), Span::new(3296, 3400, 132), Span::new(3432, 3536, 156), Span::new(3588, 3704, 8), Span::new(3600, 3712, 72), Span::new(3704, 3816, 4), Span::new(3712, 3824, 16), Span::new(3760, 3872, 28), Span::new(3912, 3904, 12), Span::new(3928, 3920, 1034), Span::new(4968, 4960, 4), Span::new(4984, 4976, 124), Span::new(5112, 5104, 36), Span::new(5152, 5144, 44), Span::new(5200, 5192, 44), Span::new(5248, 5240, 24), Span::new(5280, 5272, 20), Span::new(5304, 5296, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
             padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18767, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(41952, 32), Bits::new(42400, 32), Bits::new(42688, 320), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_SE, &carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_MCE_VADDR, &[
+            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_DL, &carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_MIGRATION_PENDING, &carry::task_struct::WITH_SE, &carry::task_struct::WITH_USER_CPUS_PTR, &[
                 RuleKind::Carry.of("__state"),
                 RuleKind::Carry.of("flags"),
                 RuleKind::Carry.of("ptrace"),
@@ -590,6 +613,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
+                RuleKind::Reset.of("trc_blkd_cpu").by_map(carry::reasons::task_struct::TRC_BLKD_CPU),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("exit_state"),
                 RuleKind::Padding.of("(padding)"),

@@ -20,6 +20,9 @@ macro_rules! file {
             &mut $new.f_lock,
         );
         $new._pad_44 = [0; 4];
+        // computed from f_flags and the file system when the file is opened
+        $new.f_iocb_flags = $cx
+            .reset(&at!($at.f_iocb_flags), $old.f_iocb_flags, 0);
         // a free mutex has no owner, and nobody spins for it
         carry::mutex::v6_1_0_47_rt_amd64(
             $cx,
@@ -29,6 +32,8 @@ macro_rules! file {
         );
         // who gets signals of the file
         $new.f_owner = $cx.follow(&at!($at.f_owner), $old.f_owner);
+        // epoll instances that watch the file
+        $new.f_ep = $cx.reset(&at!($at.f_ep), $old.f_ep, 0);
     };
 }
 pub(super) use file;
@@ -41,8 +46,10 @@ macro_rules! task_struct {
         carry::task_struct::always!($cx, $at, $old, $new);
         carry::task_struct::with_trc_ipi_to_cpu!($cx, $at, $old, $new);
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
-        carry::task_struct::with_softirq_disable_cnt!($cx, $at, $old, $new);
-        carry::task_struct::with_dl!($cx, $at, $old, $new);
+        carry::task_struct::with_migration_pending!($cx, $at, $old, $new);
+        carry::task_struct::with_user_cpus_ptr!($cx, $at, $old, $new);
+        carry::task_struct::with_perf_event_mutex!($cx, $at, $old, $new);
+        carry::task_struct::with_faults_disabled_mapping!($cx, $at, $old, $new);
         carry::task_struct::with_dl_server!($cx, $at, $old, $new);
         $new.__state = $old.__state;
         // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
@@ -60,6 +67,17 @@ macro_rules! task_struct {
         );
         $new.policy = $old.policy;
         $new._pad_2116 = [0; 4];
+        $new._pad_2148 = [0; 4];
+        // membership of a kernel list is rebuilt by whoever keeps the list
+        carry::list_head::v5_10_0_30_amd64(
+            $cx,
+            &at!($at.trc_blkd_node),
+            &$old.trc_blkd_node,
+            &mut $new.trc_blkd_node,
+        );
+        // CPU with the list of the blocked readers this one is on
+        $new.trc_blkd_cpu = $cx
+            .reset(&at!($at.trc_blkd_cpu), $old.trc_blkd_cpu, 0);
         $new.exit_state = $old.exit_state;
         $new.jobctl = $old.jobctl;
         $new.set_user_dumpable($old.user_dumpable());
@@ -74,8 +92,16 @@ macro_rules! task_struct {
         $new._pad_2796 = [0; 4];
         $new._pad_3196 = [0; 4];
         $new._pad_3324 = [0; 4];
+        $new.softirq_disable_cnt = $old.softirq_disable_cnt;
         $new._pad_3372 = [0; 4];
         $new._pad_3500 = [0; 4];
+        // as seqcount_t
+        carry::seqcount_spinlock_t::v5_10_0_30_rt_amd64(
+            $cx,
+            &at!($at.mems_allowed_seq),
+            &$old.mems_allowed_seq,
+            &mut $new.mems_allowed_seq,
+        );
         $new._pad_3676 = [0; 4];
         // a free mutex has no owner, and nobody spins for it
         carry::mutex::v6_1_0_47_rt_amd64(
@@ -118,8 +144,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("f_count"),
                 RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("f_iocb_flags").by_map(carry::reasons::file::F_IOCB_FLAGS),
                 RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
                 RuleKind::Follow.of("f_owner").by_map(carry::reasons::file::F_OWNER),
+                RuleKind::Reset.of("f_ep").by_map(carry::reasons::file::F_EP),
                 RuleKind::Flags.of("f_mode").by_override(joined!("FMODE_BACKING: ", carry::reasons::file::FMODE_BACKING, "; FMODE_NONOTIFY: ", carry::reasons::file::FMODE_NONOTIFY, "; FMODE_NONOTIFY_PERM: ", carry::reasons::file::FMODE_NONOTIFY_PERM)),
             ]],
             ..TypeRules::PLAIN
@@ -134,7 +162,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 68), Span::new(216, 216, 60), Span::new(280, 280, 32), Span::new(320, 320, 60), Span::new(384, 384, 132), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 48), Span::new(704, 704, 224), Span::new(960, 960, 28), Span::new(992, 992, 1056), Span::new(2056, 2056, 34), Span::new(2092, 2092, 24), Span::new(2120, 2120, 24), Span::new(2152, 2152, 36), Span::new(2192, 2192, 52), Span::new(2248, 2248, 108), Span::new(2368, 2368, 5), Span::new(2376, 2376, 360), Span::new(2744, 2744, 4), Span::new(2752, 2752, 44), Span::new(2800, 2800, 144), Span::new(2952, 2952, 28), Span::new(2984, 2984, 212), Span::new(3200, 3200, 65), Span::new(3272, 3272, 16), Span::new(3296, 3296, 24), Span::new(3328, 3328, 44), Span::new(3376, 3376, 124), Span::new(3504, 3504, 156), Span::new(3664, 3664, 12), Span::new(3680, 3680, 72), Span::new(3760, 3760, 40), Span::new(3808, 3808, 51), Span::new(3860, 3860, 2), Span::new(3864, 3864, 1082), Span::new(4952, 4952, 108), Span::new(5064, 5064, 108), Span::new(5176, 5176, 52), Span::new(5232, 5232, 24), Span::new(5264, 5264, 20), Span::new(5288, 5288, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 36), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
             padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(18984, 24), Bits::new(21920, 32), Bits::new(21984, 32), Bits::new(22368, 32), Bits::new(23584, 32), Bits::new(23840, 32), Bits::new(25568, 32), Bits::new(26120, 56), Bits::new(26336, 32), Bits::new(26592, 32), Bits::new(26976, 32), Bits::new(28000, 32), Bits::new(29280, 32), Bits::new(29408, 32), Bits::new(30048, 32), Bits::new(30432, 32), Bits::new(30872, 8), Bits::new(30896, 16), Bits::new(39568, 48), Bits::new(40480, 32), Bits::new(41376, 32), Bits::new(41824, 32), Bits::new(42272, 32), Bits::new(42560, 448), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_SOFTIRQ_DISABLE_CNT, &carry::task_struct::WITH_DL, &carry::task_struct::WITH_DL_SERVER, &[
+            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_MIGRATION_PENDING, &carry::task_struct::WITH_USER_CPUS_PTR, &carry::task_struct::WITH_PERF_EVENT_MUTEX, &carry::task_struct::WITH_FAULTS_DISABLED_MAPPING, &carry::task_struct::WITH_DL_SERVER, &[
                 RuleKind::Carry.of("__state"),
                 RuleKind::Reset.of("saved_state").by_map(carry::reasons::task_struct::SAVED_STATE),
                 RuleKind::Carry.of("flags"),
@@ -144,6 +172,9 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Recurse.of("stats").inside("sched_statistics"),
                 RuleKind::Carry.of("policy"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
+                RuleKind::Reset.of("trc_blkd_cpu").by_map(carry::reasons::task_struct::TRC_BLKD_CPU),
                 RuleKind::Carry.of("exit_state"),
                 RuleKind::Carry.of("jobctl"),
                 RuleKind::Carry.of("user_dumpable"),
@@ -152,8 +183,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Carry.of("softirq_disable_cnt"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map(carry::reasons::seqcount_spinlock_t::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
                 RuleKind::Padding.of("(padding)"),

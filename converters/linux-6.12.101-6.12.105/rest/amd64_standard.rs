@@ -13,12 +13,15 @@ macro_rules! file {
         carry::file::always!($cx, $at, $old, $new);
         $new.f_count = $old.f_count;
         // nobody holds a lock of a frozen task
-        carry::spinlock_t::v6_1_0_47_amd64(
+        carry::spinlock_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.f_lock),
             &$old.f_lock,
             &mut $new.f_lock,
         );
+        // computed from f_flags and the file system when the file is opened
+        $new.f_iocb_flags = $cx
+            .reset(&at!($at.f_iocb_flags), $old.f_iocb_flags, 0);
         // a free mutex has no owner, and nobody spins for it
         carry::mutex::v6_1_0_47_amd64(
             $cx,
@@ -28,6 +31,8 @@ macro_rules! file {
         );
         // who gets signals of the file
         $new.f_owner = $cx.follow(&at!($at.f_owner), $old.f_owner);
+        // epoll instances that watch the file
+        $new.f_ep = $cx.reset(&at!($at.f_ep), $old.f_ep, 0);
     };
 }
 pub(super) use file;
@@ -42,8 +47,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             groups: &[&carry::file::ALWAYS, &[
                 RuleKind::Carry.of("f_count"),
                 RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
+                RuleKind::Reset.of("f_iocb_flags").by_map(carry::reasons::file::F_IOCB_FLAGS),
                 RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
                 RuleKind::Follow.of("f_owner").by_map(carry::reasons::file::F_OWNER),
+                RuleKind::Reset.of("f_ep").by_map(carry::reasons::file::F_EP),
                 RuleKind::Flags.of("f_mode").by_override(joined!("FMODE_BACKING: ", carry::reasons::file::FMODE_BACKING, "; FMODE_NONOTIFY: ", carry::reasons::file::FMODE_NONOTIFY, "; FMODE_NONOTIFY_PERM: ", carry::reasons::file::FMODE_NONOTIFY_PERM)),
             ]],
             ..TypeRules::PLAIN

@@ -12,12 +12,14 @@ macro_rules! mm_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_struct::always!($cx, $at, $old, $new);
         carry::mm_struct::with_page_table_lock!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_mt_ma_root!($cx, $at, $old, $new);
         carry::mm_struct::with_mm_lock_seq!($cx, $at, $old, $new);
-        carry::maple_tree::v6_12_95_deb12_amd64(
+        // the tree of VMAs, which is built anew from their ordered list
+        carry::spinlock_t::v5_10_0_30_amd64(
             $cx,
-            &at!($at.mm_mt),
-            &$old.mm_mt,
-            &mut $new.mm_mt,
+            &at!($at.mm_mt.ma_lock),
+            &$old.mm_mt.ma_lock,
+            &mut $new.mm_mt.ma_lock,
         );
         // concurrency ids by CPU, made with the mm
         $new.pcpu_cid = $cx.reset(&at!($at.pcpu_cid), $old.pcpu_cid, 0);
@@ -25,7 +27,7 @@ macro_rules! mm_struct {
         $new.mm_cid_next_scan = $cx
             .reset(&at!($at.mm_cid_next_scan), $old.mm_cid_next_scan, 0);
         // count 0 is unlocked
-        carry::rw_semaphore::v6_1_0_47_amd64(
+        carry::rw_semaphore::v5_10_0_30_amd64(
             $cx,
             &at!($at.mmap_lock),
             &$old.mmap_lock,
@@ -56,10 +58,12 @@ macro_rules! task_struct {
         $new.mce_ripv_bits = [0; 8];
         carry::task_struct::always!($cx, $at, $old, $new);
         carry::task_struct::with_trc_ipi_to_cpu!($cx, $at, $old, $new);
-        carry::task_struct::with_posix_cputimers_work!($cx, $at, $old, $new);
         carry::task_struct::with_alloc_lock!($cx, $at, $old, $new);
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
-        carry::task_struct::with_dl!($cx, $at, $old, $new);
+        carry::task_struct::with_migration_pending!($cx, $at, $old, $new);
+        carry::task_struct::with_user_cpus_ptr!($cx, $at, $old, $new);
+        carry::task_struct::with_posix_cputimers_work!($cx, $at, $old, $new);
+        carry::task_struct::with_faults_disabled_mapping!($cx, $at, $old, $new);
         carry::task_struct::with_dl_server!($cx, $at, $old, $new);
         carry::thread_info::v6_1_0_47_amd64(
             $cx,
@@ -82,10 +86,22 @@ macro_rules! task_struct {
         );
         $new.policy = $old.policy;
         $new._pad_2116 = [0; 4];
+        $new._pad_2148 = [0; 4];
+        // membership of a kernel list is rebuilt by whoever keeps the list
+        carry::list_head::v5_10_0_30_amd64(
+            $cx,
+            &at!($at.trc_blkd_node),
+            &$old.trc_blkd_node,
+            &mut $new.trc_blkd_node,
+        );
+        // CPU with the list of the blocked readers this one is on
+        $new.trc_blkd_cpu = $cx
+            .reset(&at!($at.trc_blkd_cpu), $old.trc_blkd_cpu, 0);
         $new.exit_state = $old.exit_state;
         $new.jobctl = $old.jobctl;
         $new.set_user_dumpable($old.user_dumpable());
         $new.atomic_flags = $old.atomic_flags;
+        $new._pad_3156 = [0; 4];
         $new._pad_3420 = [0; 4];
         $new._pad_3763 = [0; 1];
         $new._pad_3766 = [0; 2];
@@ -102,6 +118,7 @@ pub(super) use task_struct;
 macro_rules! user_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::user_struct::always!($cx, $at, $old, $new);
+        carry::user_struct::with_epoll_watches!($cx, $at, $old, $new);
         // limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE
         $new.ratelimit.printed = $cx
             .reset(&at!($at.ratelimit.printed), $old.ratelimit.printed, 0);
@@ -119,8 +136,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1344,
             spans: &[Span::new(0, 0, 4), Span::new(68, 68, 96), Span::new(168, 168, 20), Span::new(192, 192, 36), Span::new(232, 240, 76), Span::new(312, 320, 504), Span::new(824, 832, 32), Span::new(864, 872, 32), Span::new(904, 912, 32), Span::new(944, 952, 84), Span::new(1032, 1040, 40), Span::new(1076, 1084, 52), Span::new(1136, 1144, 68), Span::new(1208, 1216, 112)],
             padding: &[Bits::new(32, 480), Bits::new(1824, 32), Bits::new(6560, 32), Bits::new(6880, 32), Bits::new(7200, 32), Bits::new(7520, 32), Bits::new(9056, 32), Bits::new(9632, 32), Bits::new(10560, 192)],
-            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_PAGE_TABLE_LOCK, &carry::mm_struct::WITH_MM_LOCK_SEQ, &[
-                RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_PAGE_TABLE_LOCK, &carry::mm_struct::WITH_MM_MT_MA_ROOT, &carry::mm_struct::WITH_MM_LOCK_SEQ, &[
+                RuleKind::Reset.of("mm_mt.ma_lock").inside("spinlock_t").by_map(carry::reasons::mm_struct::MM_MT),
                 RuleKind::Reset.of("pcpu_cid").by_map(carry::reasons::mm_struct::PCPU_CID),
                 RuleKind::Reset.of("mm_cid_next_scan").by_map(carry::reasons::mm_struct::MM_CID_NEXT_SCAN),
                 RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map(carry::reasons::rw_semaphore::WHOLE),
@@ -146,7 +163,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 68), Span::new(216, 216, 60), Span::new(280, 280, 32), Span::new(320, 320, 60), Span::new(384, 384, 132), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 48), Span::new(704, 704, 224), Span::new(960, 960, 28), Span::new(992, 992, 1056), Span::new(2056, 2056, 34), Span::new(2092, 2092, 24), Span::new(2120, 2120, 24), Span::new(2152, 2152, 36), Span::new(2192, 2192, 52), Span::new(2248, 2248, 108), Span::new(2368, 2368, 328), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 164), Span::new(3424, 3424, 240), Span::new(3668, 3668, 44), Span::new(3716, 3716, 47), Span::new(3764, 3764, 2), Span::new(3768, 3768, 1202), Span::new(4976, 4976, 108), Span::new(5088, 5088, 108), Span::new(5200, 5200, 52), Span::new(5256, 5256, 24), Span::new(5288, 5288, 20), Span::new(5312, 5312, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 36), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
             padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27360, 32), Bits::new(30104, 8), Bits::new(30128, 16), Bits::new(39760, 48), Bits::new(40672, 32), Bits::new(41568, 32), Bits::new(42016, 32), Bits::new(42464, 32), Bits::new(42752, 256), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_POSIX_CPUTIMERS_WORK, &carry::task_struct::WITH_ALLOC_LOCK, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_DL, &carry::task_struct::WITH_DL_SERVER, &[
+            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_ALLOC_LOCK, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_MIGRATION_PENDING, &carry::task_struct::WITH_USER_CPUS_PTR, &carry::task_struct::WITH_POSIX_CPUTIMERS_WORK, &carry::task_struct::WITH_FAULTS_DISABLED_MAPPING, &carry::task_struct::WITH_DL_SERVER, &[
                 RuleKind::Recurse.of("thread_info").inside("thread_info"),
                 RuleKind::Carry.of("__state"),
                 RuleKind::Reset.of("saved_state").by_map(carry::reasons::task_struct::SAVED_STATE),
@@ -156,10 +173,14 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Recurse.of("stats").inside("sched_statistics"),
                 RuleKind::Carry.of("policy"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
+                RuleKind::Reset.of("trc_blkd_cpu").by_map(carry::reasons::task_struct::TRC_BLKD_CPU),
                 RuleKind::Carry.of("exit_state"),
                 RuleKind::Carry.of("jobctl"),
                 RuleKind::Carry.of("user_dumpable"),
                 RuleKind::Carry.of("atomic_flags"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
@@ -182,7 +203,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 136,
             spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 8), Span::new(100, 108, 28)],
             padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32)],
-            groups: &[&carry::user_struct::ALWAYS, &[
+            groups: &[&carry::user_struct::ALWAYS, &carry::user_struct::WITH_EPOLL_WATCHES, &[
                 RuleKind::Reset.of("ratelimit.printed").by_map(carry::reasons::user_struct::RATELIMIT),
                 RuleKind::Reset.of("ratelimit.missed").by_map(carry::reasons::user_struct::RATELIMIT),
                 RuleKind::Init.of("perf_mlock").by_override(carry::reasons::user_struct::PERF_MLOCK),

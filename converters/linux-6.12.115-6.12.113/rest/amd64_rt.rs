@@ -11,15 +11,11 @@ use kconv_runtime::prelude::*;
 macro_rules! mm_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_struct::always!($cx, $at, $old, $new);
-        carry::mm_struct::with_mmap_lock!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_mt_ma_root!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_mt_ma_lock!($cx, $at, $old, $new);
         carry::mm_struct::with_mm_lock_seq!($cx, $at, $old, $new);
-        carry::mm_struct::with_context_2!($cx, $at, $old, $new);
-        carry::maple_tree::v6_12_95_deb12_rt_amd64(
-            $cx,
-            &at!($at.mm_mt),
-            &$old.mm_mt,
-            &mut $new.mm_mt,
-        );
+        carry::mm_struct::with_context_3!($cx, $at, $old, $new);
+        $new.mm_mt._pad_36 = [0; 4];
         // concurrency ids by CPU, made with the mm
         $new.pcpu_cid = $cx.reset(&at!($at.pcpu_cid), $old.pcpu_cid, 0);
         // jiffies of this boot
@@ -30,6 +26,14 @@ macro_rules! mm_struct {
         $new.flags = $old.flags;
         // namespace whose capabilities decide over the mm, taken at execve
         $new.user_ns = $cx.resource(&at!($at.user_ns), $old.user_ns);
+        // link and function of a callback that is pending only while an object is being freed or
+        // work is queued
+        carry::callback_head::v5_10_0_30_amd64(
+            $cx,
+            &at!($at.delayed_drop),
+            &$old.delayed_drop,
+            &mut $new.delayed_drop,
+        );
         $new._pad_1432 = [0; 40];
     };
 }
@@ -43,8 +47,10 @@ macro_rules! task_struct {
         carry::task_struct::always!($cx, $at, $old, $new);
         carry::task_struct::with_trc_ipi_to_cpu!($cx, $at, $old, $new);
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
-        carry::task_struct::with_softirq_disable_cnt!($cx, $at, $old, $new);
-        carry::task_struct::with_dl!($cx, $at, $old, $new);
+        carry::task_struct::with_migration_pending!($cx, $at, $old, $new);
+        carry::task_struct::with_user_cpus_ptr!($cx, $at, $old, $new);
+        carry::task_struct::with_perf_event_mutex!($cx, $at, $old, $new);
+        carry::task_struct::with_faults_disabled_mapping!($cx, $at, $old, $new);
         carry::task_struct::with_dl_server!($cx, $at, $old, $new);
         $new.__state = $old.__state;
         // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
@@ -61,6 +67,17 @@ macro_rules! task_struct {
         );
         $new.policy = $old.policy;
         $new._pad_2116 = [0; 4];
+        $new._pad_2148 = [0; 4];
+        // membership of a kernel list is rebuilt by whoever keeps the list
+        carry::list_head::v5_10_0_30_amd64(
+            $cx,
+            &at!($at.trc_blkd_node),
+            &$old.trc_blkd_node,
+            &mut $new.trc_blkd_node,
+        );
+        // CPU with the list of the blocked readers this one is on
+        $new.trc_blkd_cpu = $cx
+            .reset(&at!($at.trc_blkd_cpu), $old.trc_blkd_cpu, 0);
         $new.exit_state = $old.exit_state;
         $new.jobctl = $old.jobctl;
         $new.set_user_dumpable($old.user_dumpable());
@@ -75,8 +92,16 @@ macro_rules! task_struct {
         $new._pad_2796 = [0; 4];
         $new._pad_3196 = [0; 4];
         $new._pad_3324 = [0; 4];
+        $new.softirq_disable_cnt = $old.softirq_disable_cnt;
         $new._pad_3372 = [0; 4];
         $new._pad_3500 = [0; 4];
+        // as seqcount_t
+        carry::seqcount_spinlock_t::v5_10_0_30_rt_amd64(
+            $cx,
+            &at!($at.mems_allowed_seq),
+            &$old.mems_allowed_seq,
+            &mut $new.mems_allowed_seq,
+        );
         $new._pad_3676 = [0; 4];
         // a free mutex has no owner, and nobody spins for it
         carry::mutex::v6_1_0_47_rt_amd64(
@@ -115,14 +140,15 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1472,
             spans: &[Span::new(0, 0, 4), Span::new(72, 72, 28), Span::new(104, 104, 92), Span::new(208, 208, 28), Span::new(248, 248, 44), Span::new(304, 296, 76), Span::new(392, 384, 528), Span::new(928, 920, 32), Span::new(968, 960, 32), Span::new(1008, 1000, 32), Span::new(1048, 1040, 68), Span::new(1128, 1120, 40), Span::new(1176, 1168, 56), Span::new(1240, 1232, 200)],
             padding: &[Bits::new(32, 480), Bits::new(544, 32), Bits::new(800, 32), Bits::new(1568, 32), Bits::new(1632, 32), Bits::new(1888, 32), Bits::new(1952, 32), Bits::new(2336, 32), Bits::new(3040, 32), Bits::new(3104, 32), Bits::new(7392, 32), Bits::new(7712, 32), Bits::new(8032, 32), Bits::new(8352, 32), Bits::new(8928, 32), Bits::new(8992, 32), Bits::new(9376, 32), Bits::new(9888, 32), Bits::new(11520, 256)],
-            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_MMAP_LOCK, &carry::mm_struct::WITH_MM_LOCK_SEQ, &carry::mm_struct::WITH_CONTEXT_2, &[
-                RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_MM_MT_MA_ROOT, &carry::mm_struct::WITH_MM_MT_MA_LOCK, &carry::mm_struct::WITH_MM_LOCK_SEQ, &carry::mm_struct::WITH_CONTEXT_3, &[
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("pcpu_cid").by_map(carry::reasons::mm_struct::PCPU_CID),
                 RuleKind::Reset.of("mm_cid_next_scan").by_map(carry::reasons::mm_struct::MM_CID_NEXT_SCAN),
                 RuleKind::Carry.of("def_flags"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("flags"),
                 RuleKind::Resource.of("user_ns").by_map(carry::reasons::mm_struct::USER_NS),
+                RuleKind::Reset.of("delayed_drop").inside("callback_head").by_map(carry::reasons::callback_head::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Drop.of("futex_unique_id.counter").by_map(carry::reasons::mm_struct::FUTEX_UNIQUE_ID),
             ]],
@@ -138,7 +164,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 68), Span::new(216, 216, 60), Span::new(280, 280, 32), Span::new(320, 320, 60), Span::new(384, 384, 132), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 48), Span::new(704, 704, 224), Span::new(960, 960, 28), Span::new(992, 992, 1056), Span::new(2056, 2056, 34), Span::new(2092, 2092, 24), Span::new(2120, 2120, 24), Span::new(2152, 2152, 36), Span::new(2192, 2192, 52), Span::new(2248, 2248, 108), Span::new(2368, 2368, 5), Span::new(2376, 2376, 360), Span::new(2744, 2744, 4), Span::new(2752, 2752, 44), Span::new(2800, 2800, 144), Span::new(2952, 2952, 28), Span::new(2984, 2984, 212), Span::new(3200, 3200, 65), Span::new(3272, 3272, 16), Span::new(3296, 3296, 24), Span::new(3328, 3328, 44), Span::new(3376, 3376, 124), Span::new(3504, 3504, 156), Span::new(3664, 3664, 12), Span::new(3680, 3680, 72), Span::new(3760, 3760, 40), Span::new(3808, 3808, 51), Span::new(3860, 3860, 2), Span::new(3864, 3864, 1082), Span::new(4952, 4952, 108), Span::new(5064, 5064, 108), Span::new(5176, 5176, 52), Span::new(5232, 5232, 24), Span::new(5264, 5264, 20), Span::new(5288, 5288, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 36), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
             padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(18984, 24), Bits::new(21920, 32), Bits::new(21984, 32), Bits::new(22368, 32), Bits::new(23584, 32), Bits::new(23840, 32), Bits::new(25568, 32), Bits::new(26120, 56), Bits::new(26336, 32), Bits::new(26592, 32), Bits::new(26976, 32), Bits::new(28000, 32), Bits::new(29280, 32), Bits::new(29408, 32), Bits::new(30048, 32), Bits::new(30432, 32), Bits::new(30872, 8), Bits::new(30896, 16), Bits::new(39568, 48), Bits::new(40480, 32), Bits::new(41376, 32), Bits::new(41824, 32), Bits::new(42272, 32), Bits::new(42560, 448), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_SOFTIRQ_DISABLE_CNT, &carry::task_struct::WITH_DL, &carry::task_struct::WITH_DL_SERVER, &[
+            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_MIGRATION_PENDING, &carry::task_struct::WITH_USER_CPUS_PTR, &carry::task_struct::WITH_PERF_EVENT_MUTEX, &carry::task_struct::WITH_FAULTS_DISABLED_MAPPING, &carry::task_struct::WITH_DL_SERVER, &[
                 RuleKind::Carry.of("__state"),
                 RuleKind::Reset.of("saved_state").by_map(carry::reasons::task_struct::SAVED_STATE),
                 RuleKind::Carry.of("ptrace"),
@@ -147,6 +173,9 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Recurse.of("stats").inside("sched_statistics"),
                 RuleKind::Carry.of("policy"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
+                RuleKind::Reset.of("trc_blkd_cpu").by_map(carry::reasons::task_struct::TRC_BLKD_CPU),
                 RuleKind::Carry.of("exit_state"),
                 RuleKind::Carry.of("jobctl"),
                 RuleKind::Carry.of("user_dumpable"),
@@ -155,8 +184,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Carry.of("softirq_disable_cnt"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map(carry::reasons::seqcount_spinlock_t::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
                 RuleKind::Padding.of("(padding)"),
@@ -197,7 +228,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 128,
             spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 8), Span::new(108, 100, 28)],
             padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32)],
-            groups: &[&carry::user_struct::ALWAYS, &[
+            groups: &[&carry::user_struct::ALWAYS, &carry::user_struct::WITH_EPOLL_WATCHES, &[
                 RuleKind::Reset.of("ratelimit.printed").by_map(carry::reasons::user_struct::RATELIMIT),
                 RuleKind::Reset.of("ratelimit.missed").by_map(carry::reasons::user_struct::RATELIMIT),
                 RuleKind::Drop.of("perf_mlock.counter").by_override(carry::reasons::user_struct::PERF_MLOCK_2),

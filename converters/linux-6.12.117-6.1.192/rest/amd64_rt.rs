@@ -11,6 +11,9 @@ use kconv_runtime::prelude::*;
 macro_rules! file {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::file::always!($cx, $at, $old, $new);
+        // computed from f_flags and the file system when the file is opened
+        $new.f_iocb_flags = $cx
+            .reset(&at!($at.f_iocb_flags), $old.f_iocb_flags, 0);
         $new._pad_4 = [0; 12];
         // nobody holds a lock of a frozen task
         carry::spinlock_t::v6_1_0_47_rt_amd64(
@@ -27,6 +30,8 @@ macro_rules! file {
             &$old.f_pos_lock,
             &mut $new.f_pos_lock,
         );
+        // epoll instances that watch the file
+        $new.f_ep = $cx.reset(&at!($at.f_ep), $old.f_ep, 0);
     };
 }
 pub(super) use file;
@@ -61,27 +66,12 @@ macro_rules! k_itimer {
 }
 pub(super) use k_itimer;
 
-macro_rules! maple_tree {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        // nobody holds a lock of a frozen task
-        carry::spinlock_t::v6_1_0_47_rt_amd64(
-            $cx,
-            &at!($at.ma_lock),
-            &$old.ma_lock,
-            &mut $new.ma_lock,
-        );
-        // root of the tree of VMAs, which is built anew from their ordered list
-        $new.ma_root = $cx.reset(&at!($at.ma_root), $old.ma_root, 0);
-        // MM_MT_FLAGS
-        $new.ma_flags = $cx.reset(&at!($at.ma_flags), $old.ma_flags, 771);
-        $new._pad_44 = [0; 4];
-    };
-}
-pub(super) use maple_tree;
-
 macro_rules! mm_context_t {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_context_t::always!($cx, $at, $old, $new);
+        // jiffies of this boot
+        $new.next_trim_cpumask = $cx
+            .reset(&at!($at.next_trim_cpumask), $old.next_trim_cpumask, 0);
         // count 0 is unlocked
         carry::rw_semaphore::v6_1_0_47_rt_amd64(
             $cx,
@@ -103,7 +93,9 @@ pub(super) use mm_context_t;
 
 macro_rules! mm_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        carry::mm_struct::with_mmap_lock!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_mt_ma_root!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_mt_ma_lock!($cx, $at, $old, $new);
+        $new.mm_mt._pad_44 = [0; 4];
         $new.mmap_base = $old.mmap_base;
         $new.mmap_legacy_base = $old.mmap_legacy_base;
         $new.mmap_compat_base = $old.mmap_compat_base;
@@ -121,7 +113,7 @@ macro_rules! mm_struct {
         $new.map_count = $old.map_count;
         $new._pad_132 = [0; 4];
         // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.mmlist),
             &$old.mmlist,
@@ -145,7 +137,7 @@ macro_rules! mm_struct {
         $new.exec_vm = $old.exec_vm;
         $new.stack_vm = $old.stack_vm;
         // counts writers of this boot only
-        carry::seqcount_t::v6_1_0_47_amd64(
+        carry::seqcount_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.write_protect_seq),
             &$old.write_protect_seq,
@@ -184,42 +176,29 @@ macro_rules! mm_struct {
                 $old.tlb_flush_pending.counter,
                 0,
             );
-        // flushes that reclaim put off
-        $new.tlb_flush_batched.counter = $cx
-            .reset(
-                &at!($at.tlb_flush_batched.counter),
-                $old.tlb_flush_batched.counter,
-                0,
-            );
-        carry::uprobes_state::v6_1_0_47_amd64(
+        carry::uprobes_state::v5_10_0_30_amd64(
             $cx,
             &at!($at.uprobes_state),
             &$old.uprobes_state,
             &mut $new.uprobes_state,
         );
+        // link and function of a callback that is pending only while an object is being freed or
+        // work is queued
+        carry::callback_head::v5_10_0_30_amd64(
+            $cx,
+            &at!($at.delayed_drop),
+            &$old.delayed_drop,
+            &mut $new.delayed_drop,
+        );
         $new.hugetlb_usage = $old.hugetlb_usage;
         // deferred freeing of the object it is in
-        carry::work_struct::v6_1_0_47_amd64(
+        carry::work_struct::v5_10_0_30_amd64(
             $cx,
             &at!($at.async_put_work),
             &$old.async_put_work,
             &mut $new.async_put_work,
         );
         $new._pad_1148 = [0; 4];
-        $new.ksm_merging_pages = $old.ksm_merging_pages;
-        $new.ksm_rmap_items = $old.ksm_rmap_items;
-        // place on the list of mms whose pages are aged by walking their page tables, and its
-        // memory cgroup
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.lru_gen.list),
-            &$old.lru_gen.list,
-            &mut $new.lru_gen.list,
-        );
-        $new.lru_gen.bitmap = $cx
-            .reset(&at!($at.lru_gen.bitmap), $old.lru_gen.bitmap, 0);
-        $new.lru_gen.memcg = $cx
-            .reset(&at!($at.lru_gen.memcg), $old.lru_gen.memcg, 0);
     };
 }
 pub(super) use mm_struct;
@@ -241,6 +220,7 @@ macro_rules! pid {
             &$old.wait_pidfd,
             &mut $new.wait_pidfd,
         );
+        // numbers: level + 1 elements at the end, each by `upid`
     };
 }
 pub(super) use pid;
@@ -249,12 +229,13 @@ macro_rules! signal_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.is_child_subreaper_bits = [0; 1];
         carry::signal_struct::always!($cx, $at, $old, $new);
+        carry::signal_struct::with_quick_threads!($cx, $at, $old, $new);
         carry::signal_struct::with_wait_chldexit!($cx, $at, $old, $new);
         $new.flags = $old.flags;
         $new.set_is_child_subreaper($old.is_child_subreaper());
         $new.set_has_child_subreaper($old.has_child_subreaper());
         $new._pad_153 = [0; 3];
-        carry::hrtimer::v6_1_0_47_amd64(
+        carry::hrtimer::v5_10_0_30_amd64(
             $cx,
             &at!($at.real_timer),
             &$old.real_timer,
@@ -282,7 +263,8 @@ macro_rules! task_struct {
         $new.sched_remote_wakeup_bits = [0; 2];
         $new.mce_ripv_bits = [0; 8];
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
-        carry::task_struct::with_softirq_disable_cnt!($cx, $at, $old, $new);
+        carry::task_struct::with_migration_pending!($cx, $at, $old, $new);
+        carry::task_struct::with_perf_event_mutex!($cx, $at, $old, $new);
         $new.__state = $old.__state;
         // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
         // a mutex under PREEMPT_RT, has put that aside
@@ -295,7 +277,7 @@ macro_rules! task_struct {
         // a new task runs nowhere
         $new.on_cpu = $cx.reset(&at!($at.on_cpu), $old.on_cpu, 0);
         // link of a remote wake-up on its way to another CPU
-        carry::__call_single_node::v6_1_0_47_amd64(
+        carry::__call_single_node::v5_10_0_30_amd64(
             $cx,
             &at!($at.wake_entry),
             &$old.wake_entry,
@@ -319,7 +301,7 @@ macro_rules! task_struct {
         $new.normal_prio = $old.normal_prio;
         $new.rt_priority = $old.rt_priority;
         $new._pad_132 = [0; 60];
-        carry::sched_rt_entity::v6_1_0_47_amd64(
+        carry::sched_rt_entity::v5_10_0_30_amd64(
             $cx,
             &at!($at.rt),
             &$old.rt,
@@ -332,7 +314,7 @@ macro_rules! task_struct {
             .reset(&at!($at.sched_task_group), $old.sched_task_group, 0);
         $new._pad_736 = [0; 32];
         // as list_head
-        carry::hlist_head::v6_1_0_47_amd64(
+        carry::hlist_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.preempt_notifiers),
             &$old.preempt_notifiers,
@@ -348,49 +330,8 @@ macro_rules! task_struct {
         $new.user_cpus_ptr = $cx
             .follow(&at!($at.user_cpus_ptr), $old.user_cpus_ptr);
         $new.cpus_mask = $old.cpus_mask;
-        // request on the kernel stack of one who changes the affinity and waits for it
-        $new.migration_pending = $cx
-            .reset_strict(&at!($at.migration_pending), $old.migration_pending, 0);
-        // nesting of migrate_disable, zero outside kernel code
-        $new.migration_disabled = $cx
-            .reset_strict(&at!($at.migration_disabled), $old.migration_disabled, 0);
-        $new.migration_flags = $old.migration_flags;
-        // nesting of RCU readers, zero outside kernel code
-        $new.rcu_read_lock_nesting = $cx
-            .reset(&at!($at.rcu_read_lock_nesting), $old.rcu_read_lock_nesting, 0);
-        // what RCU waits for from this reader
-        $new.rcu_read_unlock_special.as_mut_bytes().fill(0);
         $new._pad_2108 = [0; 4];
-        // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.rcu_node_entry),
-            &$old.rcu_node_entry,
-            &mut $new.rcu_node_entry,
-        );
-        // part of RCU's tree that waits for this reader, null outside one
-        $new.rcu_blocked_node = $cx
-            .reset(&at!($at.rcu_blocked_node), $old.rcu_blocked_node, 0);
-        // nvcsw as a running RCU-tasks grace period saw it first
-        $new.rcu_tasks_nvcsw = $cx
-            .reset(&at!($at.rcu_tasks_nvcsw), $old.rcu_tasks_nvcsw, 0);
-        // a running RCU-tasks grace period waits for this task
-        $new.rcu_tasks_holdout = $cx
-            .reset(&at!($at.rcu_tasks_holdout), $old.rcu_tasks_holdout, 0);
-        // index of an SRCU reader that a dying task holds
-        $new.rcu_tasks_idx = $cx
-            .reset(&at!($at.rcu_tasks_idx), $old.rcu_tasks_idx, 0);
         $new._pad_2146 = [0; 2];
-        // CPU whose idle task this is, -1 for any other
-        $new.rcu_tasks_idle_cpu = $cx
-            .reset(&at!($at.rcu_tasks_idle_cpu), $old.rcu_tasks_idle_cpu, -1);
-        // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.rcu_tasks_holdout_list),
-            &$old.rcu_tasks_holdout_list,
-            &mut $new.rcu_tasks_holdout_list,
-        );
         // nesting of RCU-trace readers, zero outside kernel code
         $new.trc_reader_nesting = $cx
             .reset(&at!($at.trc_reader_nesting), $old.trc_reader_nesting, 0);
@@ -401,13 +342,13 @@ macro_rules! task_struct {
         $new.trc_reader_special.as_mut_bytes().fill(0);
         $new._pad_2180 = [0; 4];
         // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.trc_holdout_list),
             &$old.trc_holdout_list,
             &mut $new.trc_holdout_list,
         );
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.trc_blkd_node),
             &$old.trc_blkd_node,
@@ -417,7 +358,7 @@ macro_rules! task_struct {
         $new.trc_blkd_cpu = $cx
             .reset(&at!($at.trc_blkd_cpu), $old.trc_blkd_cpu, 0);
         $new._pad_2220 = [0; 4];
-        carry::sched_info::v6_1_0_47_amd64(
+        carry::sched_info::v5_10_0_30_amd64(
             $cx,
             &at!($at.sched_info),
             &$old.sched_info,
@@ -433,20 +374,20 @@ macro_rules! task_struct {
             .reset(&at!($at.pushable_tasks.prio), $old.pushable_tasks.prio, 140);
         $new.pushable_tasks._pad_4 = [0; 4];
         // place among the realtime tasks that another CPU may take
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.pushable_tasks.prio_list),
             &$old.pushable_tasks.prio_list,
             &mut $new.pushable_tasks.prio_list,
         );
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.pushable_tasks.node_list),
             &$old.pushable_tasks.node_list,
             &mut $new.pushable_tasks.node_list,
         );
         // place in a tree that its keeper builds anew
-        carry::rb_node::v6_1_0_47_amd64(
+        carry::rb_node::v5_10_0_30_amd64(
             $cx,
             &at!($at.pushable_dl_tasks),
             &$old.pushable_dl_tasks,
@@ -555,7 +496,7 @@ macro_rules! task_struct {
             &at!($at.pid_links),
             &$old.pid_links,
             &mut $new.pid_links,
-            carry::hlist_node::v6_1_0_47_amd64,
+            carry::hlist_node::v5_10_0_30_amd64,
         );
         // place among the threads of the process, headed by signal_struct.thread_head
         $new.thread_node.next = $cx
@@ -582,7 +523,7 @@ macro_rules! task_struct {
         $new.utime = $old.utime;
         $new.stime = $old.stime;
         $new.gtime = $old.gtime;
-        carry::prev_cputime::v6_1_0_47_amd64(
+        carry::prev_cputime::v5_10_0_30_amd64(
             $cx,
             &at!($at.prev_cputime),
             &$old.prev_cputime,
@@ -604,7 +545,7 @@ macro_rules! task_struct {
         $new.start_boottime = $old.start_boottime;
         $new.min_flt = $old.min_flt;
         $new.maj_flt = $old.maj_flt;
-        carry::posix_cputimers::v6_1_0_47_amd64(
+        carry::posix_cputimers::v5_10_0_30_amd64(
             $cx,
             &at!($at.posix_cputimers),
             &$old.posix_cputimers,
@@ -622,13 +563,13 @@ macro_rules! task_struct {
         $new.comm = $old.comm;
         // path lookup under way, on the kernel stack
         $new.nameidata = $cx.reset_strict(&at!($at.nameidata), $old.nameidata, 0);
-        carry::sysv_sem::v6_1_0_47_amd64(
+        carry::sysv_sem::v5_10_0_30_amd64(
             $cx,
             &at!($at.sysvsem),
             &$old.sysvsem,
             &mut $new.sysvsem,
         );
-        carry::sysv_shm::v6_1_0_47_amd64(
+        carry::sysv_shm::v5_10_0_30_amd64(
             $cx,
             &at!($at.sysvshm),
             &$old.sysvshm,
@@ -655,7 +596,7 @@ macro_rules! task_struct {
         $new.blocked = $old.blocked;
         $new.real_blocked = $old.real_blocked;
         $new.saved_sigmask = $old.saved_sigmask;
-        carry::sigpending::v6_1_0_47_amd64(
+        carry::sigpending::v5_10_0_30_amd64(
             $cx,
             &at!($at.pending),
             &$old.pending,
@@ -672,7 +613,7 @@ macro_rules! task_struct {
             .reset(&at!($at.audit_context), $old.audit_context, 0);
         $new.loginuid = $old.loginuid;
         $new.sessionid = $old.sessionid;
-        carry::seccomp::v6_1_0_47_amd64(
+        carry::seccomp::v5_10_0_30_amd64(
             $cx,
             &at!($at.seccomp),
             &$old.seccomp,
@@ -687,7 +628,7 @@ macro_rules! task_struct {
         $new.parent_exec_id = $old.parent_exec_id;
         $new.self_exec_id = $old.self_exec_id;
         // as spinlock_t
-        carry::raw_spinlock_t::v6_1_0_47_amd64(
+        carry::raw_spinlock_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.pi_lock),
             &$old.pi_lock,
@@ -695,14 +636,14 @@ macro_rules! task_struct {
         );
         $new._pad_3348 = [0; 4];
         // a null link is a task that nobody is about to wake
-        carry::wake_q_node::v6_1_0_47_amd64(
+        carry::wake_q_node::v5_10_0_30_amd64(
             $cx,
             &at!($at.wake_q),
             &$old.wake_q,
             &mut $new.wake_q,
         );
         // the tree is built anew by whoever keeps it
-        carry::rb_root_cached::v6_1_0_47_amd64(
+        carry::rb_root_cached::v5_10_0_30_amd64(
             $cx,
             &at!($at.pi_waiters),
             &$old.pi_waiters,
@@ -713,6 +654,7 @@ macro_rules! task_struct {
         // rt-mutex the task waits for, with an entry on its kernel stack
         $new.pi_blocked_on = $cx
             .reset(&at!($at.pi_blocked_on), $old.pi_blocked_on, 0);
+        $new.softirq_disable_cnt = $old.softirq_disable_cnt;
         $new._pad_3396 = [0; 4];
         // handle of a running file system transaction
         $new.journal_info = $cx
@@ -741,11 +683,18 @@ macro_rules! task_struct {
         $new.acct_vm_mem1 = $old.acct_vm_mem1;
         $new.acct_timexpd = $old.acct_timexpd;
         $new.mems_allowed = $old.mems_allowed;
+        // as seqcount_t
+        carry::seqcount_spinlock_t::v5_10_0_30_rt_amd64(
+            $cx,
+            &at!($at.mems_allowed_seq),
+            &$old.mems_allowed_seq,
+            &mut $new.mems_allowed_seq,
+        );
         $new.cpuset_mem_spread_rotor = $old.cpuset_mem_spread_rotor;
         // the cgroups the task is in
         $new.cgroups = $cx.resource(&at!($at.cgroups), $old.cgroups);
         // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.cg_list),
             &$old.cg_list,
@@ -760,7 +709,7 @@ macro_rules! task_struct {
         // head of the list of robust futexes of a 32-bit program
         $new.compat_robust_list = $old.compat_robust_list;
         // PI futexes the task holds while others wait
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.pi_state_list),
             &$old.pi_state_list,
@@ -779,7 +728,7 @@ macro_rules! task_struct {
         $new.futex_state = $old.futex_state;
         $new._pad_3820 = [0; 4];
         // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.perf_event_list),
             &$old.perf_event_list,
@@ -794,7 +743,7 @@ macro_rules! task_struct {
         $new._pad_3916 = [0; 4];
         $new.rseq_event_mask = $old.rseq_event_mask;
         // CPUs whose TLB is still to be flushed for pages that reclaim took
-        carry::tlbflush_unmap_batch::v6_1_0_47_amd64(
+        carry::tlbflush_unmap_batch::v5_10_0_30_amd64(
             $cx,
             &at!($at.tlb_ubc),
             &$old.tlb_ubc,
@@ -805,7 +754,7 @@ macro_rules! task_struct {
         $new._pad_4964 = [0; 12];
         // pipe kept for the next splice between files
         $new.splice_pipe = $cx.reset(&at!($at.splice_pipe), $old.splice_pipe, 0);
-        carry::page_frag::v6_1_0_47_amd64(
+        carry::page_frag::v5_10_0_30_amd64(
             $cx,
             &at!($at.task_frag),
             &$old.task_frag,
@@ -850,7 +799,7 @@ macro_rules! task_struct {
         // queue of the tasks whose memory the OOM reaper takes
         $new.oom_reaper_list = $cx
             .reset(&at!($at.oom_reaper_list), $old.oom_reaper_list, 0);
-        carry::timer_list::v6_1_0_47_amd64(
+        carry::timer_list::v5_10_0_30_amd64(
             $cx,
             &at!($at.oom_reaper_timer),
             &$old.oom_reaper_timer,
@@ -888,19 +837,13 @@ macro_rules! task_struct {
         );
         // link and function of a callback that is pending only while an object is being freed or
         // work is queued
-        carry::callback_head::v6_1_0_47_amd64(
+        carry::callback_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.l1d_flush_kill),
             &$old.l1d_flush_kill,
             &mut $new.l1d_flush_kill,
         );
         $new._pad_5328 = [0; 48];
-        // what RCU waits for from this reader
-        $cx.drop_kept(
-            &at!($at.rcu_read_unlock_special, old),
-            $old.rcu_read_unlock_special.as_bytes(),
-            &[0; 4],
-        );
         // what RCU-trace waits for from this reader
         $cx.drop_kept(
             &at!($at.trc_reader_special, old),
@@ -980,10 +923,12 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 80, 8), Span::new(16, 56, 24), Span::new(40, 92, 4), Span::new(48, 40, 8), Span::new(56, 280, 8), Span::new(64, 264, 8), Span::new(72, 32, 8), Span::new(80, 88, 4), Span::new(84, 0, 4), Span::new(88, 208, 8), Span::new(96, 16, 16), Span::new(120, 104, 32), Span::new(152, 256, 8), Span::new(168, 288, 8), Span::new(176, 272, 8), Span::new(184, 216, 32)],
             padding: &[Bits::new(96, 32), Bits::new(352, 32), Bits::new(928, 32)],
             groups: &[&carry::file::ALWAYS, &[
+                RuleKind::Reset.of("f_iocb_flags").by_map(carry::reasons::file::F_IOCB_FLAGS),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Carry.of("f_count"),
                 RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
+                RuleKind::Reset.of("f_ep").by_map(carry::reasons::file::F_EP),
                 RuleKind::Flags.of("f_mode").by_override(joined!("FMODE_BACKING, FMODE_CAN_ATOMIC_WRITE, FMODE_WRITE_RESTRICTED: ", carry::reasons::file::FMODE_WRITE_RESTRICTED_2, "; FMODE_BUF_RASYNC, FMODE_BUF_WASYNC, FMODE_EXCL, FMODE_NDELAY, FMODE_UNSIGNED_OFFSET, FMODE_WRITE_IOCTL: ", carry::reasons::file::FMODE_WRITE_IOCTL, "; FMODE_NONOTIFY: ", carry::reasons::file::FMODE_NONOTIFY, "; FMODE_NONOTIFY_PERM: ", carry::reasons::file::FMODE_NONOTIFY_PERM_2, "; FMODE_NOREUSE: ", carry::reasons::file::FMODE_NOREUSE_2)),
                 RuleKind::Fold.of("f_owner").by_override(carry::reasons::file::F_OWNER_2),
                 RuleKind::Init.of("f_version").by_override(carry::reasons::file::F_VERSION),
@@ -1040,10 +985,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 4), Span::new(8, 8, 88), Span::new(128, 128, 4096)],
             padding: &[Bits::new(32, 32), Bits::new(772, 252)],
-            groups: &[&[
-                RuleKind::Reset.of("last_cpu").by_map(carry::reasons::fpu::LAST_CPU),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("avx512_timestamp").by_map(carry::reasons::fpu::AVX512_TIMESTAMP),
+            groups: &[&carry::fpu::ALWAYS, &[
                 RuleKind::Follow.of("fpstate").by_map(carry::reasons::fpu::FPSTATE),
                 RuleKind::Within.of("__task_fpstate").by_map(carry::reasons::fpu::__TASK_FPSTATE),
                 RuleKind::Recurse.of("perm").inside("fpu_state_perm"),
@@ -1103,30 +1045,15 @@ pub(super) static CHANGED: &[TypeConverter] = &[
     },
     TypeConverter {
         rules: TypeRules {
-            name: "maple_tree",
-            from_size: 48,
-            to_size: 48,
-            spans: &[Span::new(8, 8, 24), Span::new(32, 40, 4), Span::new(40, 32, 8)],
-            padding: &[Bits::new(32, 32), Bits::new(288, 32)],
-            groups: &[&[
-                RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
-                RuleKind::Reset.of("ma_root").by_map(carry::reasons::maple_tree::MA_ROOT),
-                RuleKind::Reset.of("ma_flags").by_map(carry::reasons::maple_tree::MA_FLAGS),
-                RuleKind::Padding.of("(padding)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
             name: "mempolicy",
             from_size: 272,
             to_size: 272,
             spans: &[Span::new(0, 0, 140), Span::new(144, 144, 128)],
             padding: &[Bits::new(1120, 32)],
-            groups: &[&carry::mempolicy::ALWAYS, &[
+            groups: &[&carry::mempolicy::WITH_NODES, &[
+                RuleKind::Carry.of("refcnt"),
                 RuleKind::Carry.of("flags"),
+                RuleKind::Union.of("w"),
                 RuleKind::EnumByName.of("mode"),
             ]],
             ..TypeRules::PLAIN
@@ -1141,6 +1068,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 28), Span::new(40, 40, 34), Span::new(88, 88, 48)],
             padding: &[Bits::new(224, 32), Bits::new(288, 32), Bits::new(672, 32)],
             groups: &[&carry::mm_context_t::ALWAYS, &[
+                RuleKind::Reset.of("next_trim_cpumask").by_map(carry::reasons::mm_context_t::NEXT_TRIM_CPUMASK),
                 RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(carry::reasons::rw_semaphore::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("lock").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
@@ -1157,7 +1085,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1200,
             spans: &[Span::new(0, 112, 4), Span::new(72, 8, 24), Span::new(96, 40, 4), Span::new(104, 32, 8), Span::new(112, 56, 56), Span::new(184, 120, 12), Span::new(208, 144, 28), Span::new(248, 184, 40), Span::new(296, 224, 84), Span::new(392, 320, 496), Span::new(920, 816, 32), Span::new(1080, 848, 36), Span::new(1128, 896, 34), Span::new(1176, 944, 56), Span::new(1240, 1008, 136), Span::new(1384, 1152, 16), Span::new(1408, 1168, 32)],
             padding: &[Bits::new(32, 480), Bits::new(544, 32), Bits::new(800, 32), Bits::new(1568, 32), Bits::new(1632, 32), Bits::new(1888, 32), Bits::new(1952, 32), Bits::new(2336, 32), Bits::new(3040, 32), Bits::new(3104, 32), Bits::new(8928, 32), Bits::new(8992, 32), Bits::new(9376, 32), Bits::new(9888, 32), Bits::new(11520, 256)],
-            groups: &[&carry::mm_struct::WITH_MMAP_LOCK, &[
+            groups: &[&carry::mm_struct::WITH_MM_MT_MA_ROOT, &carry::mm_struct::WITH_MM_MT_MA_LOCK, &[
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("mmap_base"),
                 RuleKind::Carry.of("mmap_legacy_base"),
                 RuleKind::Carry.of("mmap_compat_base"),
@@ -1201,17 +1130,11 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Follow.of("exe_file").by_map(carry::reasons::mm_struct::EXE_FILE),
                 RuleKind::Reset.of("notifier_subscriptions").by_map(carry::reasons::mm_struct::NOTIFIER_SUBSCRIPTIONS),
                 RuleKind::Reset.of("tlb_flush_pending.counter").by_map(carry::reasons::mm_struct::TLB_FLUSH_PENDING),
-                RuleKind::Reset.of("tlb_flush_batched.counter").by_map(carry::reasons::mm_struct::TLB_FLUSH_BATCHED),
                 RuleKind::Recurse.of("uprobes_state").inside("uprobes_state"),
+                RuleKind::Reset.of("delayed_drop").inside("callback_head").by_map(carry::reasons::callback_head::WHOLE),
                 RuleKind::Carry.of("hugetlb_usage"),
                 RuleKind::Reset.of("async_put_work").inside("work_struct").by_map(carry::reasons::work_struct::WHOLE),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("ksm_merging_pages"),
-                RuleKind::Carry.of("ksm_rmap_items"),
-                RuleKind::Reset.of("lru_gen.list").inside("list_head").by_map(carry::reasons::mm_struct::LRU_GEN),
-                RuleKind::Reset.of("lru_gen.bitmap").by_map(carry::reasons::mm_struct::LRU_GEN),
-                RuleKind::Reset.of("lru_gen.memcg").by_map(carry::reasons::mm_struct::LRU_GEN),
-                RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
                 RuleKind::Call.of("get_unmapped_area").by_override(carry::reasons::mm_struct::GET_UNMAPPED_AREA_2),
                 RuleKind::Flags.of("def_flags").by_override(joined!("VM_ALLOW_ANY_UNCACHED, VM_DROPPABLE, VM_SEALED, VM_SHADOW_STACK: ", carry::reasons::vm_area_struct::VM_SHADOW_STACK_2, "; VM_UFFD_MINOR: ", carry::reasons::vm_area_struct::VM_UFFD_MINOR)),
                 RuleKind::Array.of("saved_auxv").times(48),
@@ -1254,6 +1177,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             groups: &[&carry::pid::ALWAYS, &[
                 RuleKind::Reset.of("lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map(carry::reasons::wait_queue_head_t::WHOLE),
+                RuleKind::Array.of("numbers").inside("upid").times(0),
                 RuleKind::Drop.of("stashed").by_map(carry::reasons::pid::STASHED),
                 RuleKind::Drop.of("ino").by_map(carry::reasons::pid::INO),
             ]],
@@ -1388,6 +1312,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("nr_wakeups_remote"),
                 RuleKind::Carry.of("nr_wakeups_affine"),
                 RuleKind::Carry.of("nr_wakeups_affine_attempts"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Narrow.of("exec_max"),
             ]],
             ..TypeRules::PLAIN
@@ -1401,7 +1326,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1176,
             spans: &[Span::new(0, 0, 32), Span::new(40, 40, 112), Span::new(156, 156, 12), Span::new(168, 176, 60), Span::new(232, 240, 180), Span::new(416, 424, 12), Span::new(432, 440, 8), Span::new(440, 456, 4), Span::new(448, 464, 8), Span::new(464, 480, 88), Span::new(560, 576, 436), Span::new(1000, 1016, 60), Span::new(1064, 1080, 9), Span::new(1074, 1090, 4), Span::new(1080, 1096, 8), Span::new(1096, 1112, 28), Span::new(1136, 1152, 24)],
             padding: &[Bits::new(288, 32), Bits::new(1218, 30), Bits::new(1824, 32), Bits::new(3296, 32), Bits::new(3424, 32), Bits::new(3552, 32), Bits::new(3680, 32), Bits::new(4448, 32), Bits::new(7968, 32), Bits::new(8480, 32), Bits::new(8584, 8), Bits::new(8624, 16), Bits::new(8736, 32), Bits::new(8992, 32), Bits::new(9056, 32)],
-            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_WAIT_CHLDEXIT, &[
+            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_QUICK_THREADS, &carry::signal_struct::WITH_WAIT_CHLDEXIT, &[
                 RuleKind::Carry.of("flags"),
                 RuleKind::Carry.of("is_child_subreaper"),
                 RuleKind::Carry.of("has_child_subreaper"),
@@ -1427,7 +1352,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 128,
             spans: &[Span::new(8, 8, 104), Span::new(120, 112, 16)],
             padding: &[Bits::new(32, 32), Bits::new(1120, 32)],
-            groups: &[&carry::task_delay_info::ALWAYS, &[
+            groups: &[&carry::task_delay_info::ALWAYS, &carry::task_delay_info::WITH_SWAPIN_START, &[
                 RuleKind::Drop.of("irq_delay").by_override(carry::reasons::task_delay_info::IRQ_DELAY_2),
                 RuleKind::Drop.of("irq_count").by_override(carry::reasons::task_delay_info::IRQ_DELAY_2),
             ]],
@@ -1443,7 +1368,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 20), Span::new(20, 24, 4), Span::new(24, 32, 40), Span::new(68, 76, 8), Span::new(80, 88, 44), Span::new(128, 192, 12), Span::new(144, 208, 24), Span::new(192, 232, 17), Span::new(216, 256, 16), Span::new(232, 280, 8), Span::new(240, 272, 8), Span::new(264, 288, 12), Span::new(280, 304, 32), Span::new(320, 384, 56), Span::new(384, 448, 132), Span::new(520, 584, 60), Span::new(584, 648, 60), Span::new(664, 712, 8), Span::new(680, 720, 16), Span::new(704, 768, 224), Span::new(960, 1024, 16), Span::new(984, 1040, 4), Span::new(992, 1048, 1056), Span::new(2056, 2112, 34), Span::new(2092, 2148, 20), Span::new(2136, 2168, 8), Span::new(2152, 2184, 36), Span::new(2192, 2224, 52), Span::new(2248, 2280, 72), Span::new(2328, 2372, 16), Span::new(2344, 2392, 12), Span::new(2408, 2416, 240), Span::new(2648, 2672, 88), Span::new(2744, 2768, 4), Span::new(2752, 2776, 44), Span::new(2800, 2824, 144), Span::new(2952, 2976, 28), Span::new(2984, 3008, 212), Span::new(3200, 3224, 65), Span::new(3272, 3296, 16), Span::new(3296, 3320, 24), Span::new(3328, 3352, 44), Span::new(3376, 3400, 32), Span::new(3408, 3440, 92), Span::new(3504, 3536, 156), Span::new(3664, 3696, 12), Span::new(3680, 3712, 72), Span::new(3760, 3792, 28), Span::new(3808, 3848, 50), Span::new(3860, 3898, 2), Span::new(3864, 3904, 8), Span::new(3876, 3912, 4), Span::new(3880, 3920, 8), Span::new(3920, 3928, 1026), Span::new(4952, 4976, 64), Span::new(5020, 5044, 36), Span::new(5056, 5096, 4), Span::new(5064, 5104, 8), Span::new(5088, 5120, 16), Span::new(5120, 4960, 4), Span::new(5124, 5136, 4), Span::new(5128, 5144, 44), Span::new(5176, 5192, 40), Span::new(5224, 5232, 4), Span::new(5232, 5240, 24), Span::new(5264, 5272, 20), Span::new(5288, 5296, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
             padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(18984, 24), Bits::new(21920, 32), Bits::new(21984, 32), Bits::new(22368, 32), Bits::new(23584, 32), Bits::new(23840, 32), Bits::new(25568, 32), Bits::new(26120, 56), Bits::new(26336, 32), Bits::new(26592, 32), Bits::new(26976, 32), Bits::new(28000, 32), Bits::new(29280, 32), Bits::new(29408, 32), Bits::new(30048, 32), Bits::new(30432, 32), Bits::new(30872, 8), Bits::new(30896, 16), Bits::new(39568, 48), Bits::new(40480, 32), Bits::new(41376, 32), Bits::new(41824, 32), Bits::new(42272, 32), Bits::new(42560, 448), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_SOFTIRQ_DISABLE_CNT, &[
+            groups: &[&carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_MIGRATION_PENDING, &carry::task_struct::WITH_PERF_EVENT_MUTEX, &[
                 RuleKind::Carry.of("__state"),
                 RuleKind::Reset.of("saved_state").by_map(carry::reasons::task_struct::SAVED_STATE),
                 RuleKind::Reset.of("stack").by_map(carry::reasons::task_struct::STACK),
@@ -1474,20 +1399,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Within.of("cpus_ptr").by_map(carry::reasons::task_struct::CPUS_PTR),
                 RuleKind::Follow.of("user_cpus_ptr").by_map(carry::reasons::task_struct::USER_CPUS_PTR),
                 RuleKind::Carry.of("cpus_mask"),
-                RuleKind::Reset.of("migration_pending").by_map(carry::reasons::task_struct::MIGRATION_PENDING),
-                RuleKind::Reset.of("migration_disabled").by_map(carry::reasons::task_struct::MIGRATION_DISABLED),
-                RuleKind::Carry.of("migration_flags"),
-                RuleKind::Reset.of("rcu_read_lock_nesting").by_map(carry::reasons::task_struct::RCU_READ_LOCK_NESTING),
-                RuleKind::Reset.of("rcu_read_unlock_special").by_map(carry::reasons::task_struct::RCU_READ_UNLOCK_SPECIAL),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("rcu_node_entry").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
-                RuleKind::Reset.of("rcu_blocked_node").by_map(carry::reasons::task_struct::RCU_BLOCKED_NODE),
-                RuleKind::Reset.of("rcu_tasks_nvcsw").by_map(carry::reasons::task_struct::RCU_TASKS_NVCSW),
-                RuleKind::Reset.of("rcu_tasks_holdout").by_map(carry::reasons::task_struct::RCU_TASKS_HOLDOUT),
-                RuleKind::Reset.of("rcu_tasks_idx").by_map(carry::reasons::task_struct::RCU_TASKS_IDX),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("rcu_tasks_idle_cpu").by_map(carry::reasons::task_struct::RCU_TASKS_IDLE_CPU),
-                RuleKind::Reset.of("rcu_tasks_holdout_list").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
                 RuleKind::Reset.of("trc_reader_nesting").by_map(carry::reasons::task_struct::TRC_READER_NESTING),
                 RuleKind::Reset.of("trc_ipi_to_cpu").by_map(carry::reasons::task_struct::TRC_IPI_TO_CPU),
                 RuleKind::Reset.of("trc_reader_special").by_map(carry::reasons::task_struct::TRC_READER_SPECIAL),
@@ -1607,6 +1520,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("pi_waiters").inside("rb_root_cached").by_map(carry::reasons::rb_root_cached::WHOLE),
                 RuleKind::Reset.of("pi_top_task").by_map(carry::reasons::task_struct::PI_TOP_TASK),
                 RuleKind::Reset.of("pi_blocked_on").by_map(carry::reasons::task_struct::PI_BLOCKED_ON),
+                RuleKind::Carry.of("softirq_disable_cnt"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("journal_info").by_map(carry::reasons::task_struct::JOURNAL_INFO),
                 RuleKind::Reset.of("bio_list").by_map(carry::reasons::task_struct::BIO_LIST),
@@ -1623,6 +1537,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("acct_vm_mem1"),
                 RuleKind::Carry.of("acct_timexpd"),
                 RuleKind::Carry.of("mems_allowed"),
+                RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map(carry::reasons::seqcount_spinlock_t::WHOLE),
                 RuleKind::Carry.of("cpuset_mem_spread_rotor"),
                 RuleKind::Resource.of("cgroups").by_map(carry::reasons::task_struct::CGROUPS),
                 RuleKind::Reset.of("cg_list").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
@@ -1684,7 +1599,6 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("rethooks").inside("llist_head").by_map(carry::reasons::llist_head::WHOLE),
                 RuleKind::Reset.of("l1d_flush_kill").inside("callback_head").by_map(carry::reasons::callback_head::WHOLE),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("rcu_read_unlock_special").by_map(carry::reasons::task_struct::RCU_READ_UNLOCK_SPECIAL),
                 RuleKind::Drop.of("trc_reader_special").by_map(carry::reasons::task_struct::TRC_READER_SPECIAL),
                 RuleKind::Recurse.of("thread_info").inside("thread_info"),
                 RuleKind::Flags.of("flags").by_override(joined!("PF_BLOCK_TS: ", carry::reasons::task_struct::PF_BLOCK_TS_2, "; PF_KCOMPACTD, PF_USER_WORKER: ", carry::reasons::task_struct::PF_USER_WORKER_2)),
@@ -1769,6 +1683,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(1153, 31), Bits::new(1472, 64), Bits::new(1568, 32), Bits::new(2308, 252)],
             groups: &[&carry::thread_struct::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Carry.of("pkru"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Recurse.of("fpu").inside("fpu"),
                 RuleKind::Drop.of("features").by_map(carry::reasons::thread_struct::FEATURES),
                 RuleKind::Drop.of("features_locked").by_override(carry::reasons::thread_struct::FEATURES_LOCKED_2),
@@ -1786,7 +1702,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 144,
             spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 16), Span::new(108, 108, 16), Span::new(124, 136, 4), Span::new(128, 128, 8)],
             padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32)],
-            groups: &[&carry::user_struct::ALWAYS, &[
+            groups: &[&carry::user_struct::ALWAYS, &carry::user_struct::WITH_EPOLL_WATCHES, &[
                 RuleKind::Carry.of("perf_mlock"),
                 RuleKind::Reset.of("ratelimit.printed").by_map(carry::reasons::user_struct::RATELIMIT),
                 RuleKind::Reset.of("ratelimit.missed").by_map(carry::reasons::user_struct::RATELIMIT),

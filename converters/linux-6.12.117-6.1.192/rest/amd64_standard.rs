@@ -53,9 +53,12 @@ pub(super) use cred;
 macro_rules! file {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::file::always!($cx, $at, $old, $new);
+        // computed from f_flags and the file system when the file is opened
+        $new.f_iocb_flags = $cx
+            .reset(&at!($at.f_iocb_flags), $old.f_iocb_flags, 0);
         $new._pad_4 = [0; 12];
         // nobody holds a lock of a frozen task
-        carry::spinlock_t::v6_1_0_47_amd64(
+        carry::spinlock_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.f_lock),
             &$old.f_lock,
@@ -70,6 +73,8 @@ macro_rules! file {
             &$old.f_pos_lock,
             &mut $new.f_pos_lock,
         );
+        // epoll instances that watch the file
+        $new.f_ep = $cx.reset(&at!($at.f_ep), $old.f_ep, 0);
     };
 }
 pub(super) use file;
@@ -78,7 +83,7 @@ macro_rules! fown_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::fown_struct::always!($cx, $at, $old, $new);
         // as spinlock_t
-        carry::rwlock_t::v6_1_0_47_amd64(
+        carry::rwlock_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.lock),
             &$old.lock,
@@ -107,12 +112,7 @@ pub(super) use fpstate;
 
 macro_rules! fpu {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        // CPU whose registers may still hold the state
-        $new.last_cpu = $cx.reset(&at!($at.last_cpu), $old.last_cpu, 4294967295);
-        $new._pad_4 = [0; 4];
-        // jiffies of this boot
-        $new.avx512_timestamp = $cx
-            .reset(&at!($at.avx512_timestamp), $old.avx512_timestamp, 0);
+        carry::fpu::always!($cx, $at, $old, $new);
         // the register state: __fpstate, or a larger one once the program may use AMX tiles
         $new.fpstate = $cx.follow(&at!($at.fpstate), $old.fpstate);
         // the task's own state while a guest's is loaded, null otherwise
@@ -127,7 +127,7 @@ macro_rules! k_itimer {
         carry::k_itimer::always!($cx, $at, $old, $new);
         carry::k_itimer::with_it_active!($cx, $at, $old, $new);
         // nobody holds a lock of a frozen task
-        carry::spinlock_t::v6_1_0_47_amd64(
+        carry::spinlock_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.it_lock),
             &$old.it_lock,
@@ -139,29 +139,12 @@ macro_rules! k_itimer {
 }
 pub(super) use k_itimer;
 
-macro_rules! maple_tree {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        // nobody holds a lock of a frozen task
-        carry::spinlock_t::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.ma_lock),
-            &$old.ma_lock,
-            &mut $new.ma_lock,
-        );
-        $new._pad_4 = [0; 4];
-        // root of the tree of VMAs, which is built anew from their ordered list
-        $new.ma_root = $cx.reset(&at!($at.ma_root), $old.ma_root, 0);
-        // MM_MT_FLAGS
-        $new.ma_flags = $cx.reset(&at!($at.ma_flags), $old.ma_flags, 771);
-        $new._pad_20 = [0; 4];
-    };
-}
-pub(super) use maple_tree;
-
 macro_rules! mempolicy {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        carry::mempolicy::always!($cx, $at, $old, $new);
+        carry::mempolicy::with_nodes!($cx, $at, $old, $new);
+        $new.refcnt = $old.refcnt;
         $new.flags = $old.flags;
+        $new.w = $old.w;
     };
 }
 pub(super) use mempolicy;
@@ -169,8 +152,11 @@ pub(super) use mempolicy;
 macro_rules! mm_context_t {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_context_t::always!($cx, $at, $old, $new);
+        // jiffies of this boot
+        $new.next_trim_cpumask = $cx
+            .reset(&at!($at.next_trim_cpumask), $old.next_trim_cpumask, 0);
         // count 0 is unlocked
-        carry::rw_semaphore::v6_1_0_47_amd64(
+        carry::rw_semaphore::v5_10_0_30_amd64(
             $cx,
             &at!($at.ldt_usr_sem),
             &$old.ldt_usr_sem,
@@ -191,6 +177,16 @@ pub(super) use mm_context_t;
 macro_rules! mm_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_struct::with_page_table_lock!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_mt_ma_root!($cx, $at, $old, $new);
+        // the tree of VMAs, which is built anew from their ordered list
+        carry::spinlock_t::v5_10_0_30_amd64(
+            $cx,
+            &at!($at.mm_mt.ma_lock),
+            &$old.mm_mt.ma_lock,
+            &mut $new.mm_mt.ma_lock,
+        );
+        $new.mm_mt._pad_4 = [0; 4];
+        $new.mm_mt._pad_20 = [0; 4];
         $new.mmap_base = $old.mmap_base;
         $new.mmap_legacy_base = $old.mmap_legacy_base;
         $new.mmap_compat_base = $old.mmap_compat_base;
@@ -207,14 +203,14 @@ macro_rules! mm_struct {
             .reset(&at!($at.pgtables_bytes.counter), $old.pgtables_bytes.counter, 0);
         $new.map_count = $old.map_count;
         // count 0 is unlocked
-        carry::rw_semaphore::v6_1_0_47_amd64(
+        carry::rw_semaphore::v5_10_0_30_amd64(
             $cx,
             &at!($at.mmap_lock),
             &$old.mmap_lock,
             &mut $new.mmap_lock,
         );
         // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.mmlist),
             &$old.mmlist,
@@ -238,7 +234,7 @@ macro_rules! mm_struct {
         $new.exec_vm = $old.exec_vm;
         $new.stack_vm = $old.stack_vm;
         // counts writers of this boot only
-        carry::seqcount_t::v6_1_0_47_amd64(
+        carry::seqcount_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.write_protect_seq),
             &$old.write_protect_seq,
@@ -277,15 +273,8 @@ macro_rules! mm_struct {
                 $old.tlb_flush_pending.counter,
                 0,
             );
-        // flushes that reclaim put off
-        $new.tlb_flush_batched.counter = $cx
-            .reset(
-                &at!($at.tlb_flush_batched.counter),
-                $old.tlb_flush_batched.counter,
-                0,
-            );
         $new._pad_988 = [0; 4];
-        carry::uprobes_state::v6_1_0_47_amd64(
+        carry::uprobes_state::v5_10_0_30_amd64(
             $cx,
             &at!($at.uprobes_state),
             &$old.uprobes_state,
@@ -293,27 +282,13 @@ macro_rules! mm_struct {
         );
         $new.hugetlb_usage = $old.hugetlb_usage;
         // deferred freeing of the object it is in
-        carry::work_struct::v6_1_0_47_amd64(
+        carry::work_struct::v5_10_0_30_amd64(
             $cx,
             &at!($at.async_put_work),
             &$old.async_put_work,
             &mut $new.async_put_work,
         );
         $new._pad_1044 = [0; 4];
-        $new.ksm_merging_pages = $old.ksm_merging_pages;
-        $new.ksm_rmap_items = $old.ksm_rmap_items;
-        // place on the list of mms whose pages are aged by walking their page tables, and its
-        // memory cgroup
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.lru_gen.list),
-            &$old.lru_gen.list,
-            &mut $new.lru_gen.list,
-        );
-        $new.lru_gen.bitmap = $cx
-            .reset(&at!($at.lru_gen.bitmap), $old.lru_gen.bitmap, 0);
-        $new.lru_gen.memcg = $cx
-            .reset(&at!($at.lru_gen.memcg), $old.lru_gen.memcg, 0);
     };
 }
 pub(super) use mm_struct;
@@ -329,6 +304,7 @@ macro_rules! pid {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::pid::always!($cx, $at, $old, $new);
         carry::pid::with_lock!($cx, $at, $old, $new);
+        // numbers: level + 1 elements at the end, each by `upid`
     };
 }
 pub(super) use pid;
@@ -352,13 +328,13 @@ macro_rules! sched_dl_entity {
         $new.dl_throttled_bits = [0; 1];
         carry::sched_dl_entity::always!($cx, $at, $old, $new);
         $new._pad_85 = [0; 3];
-        carry::hrtimer::v6_1_0_47_amd64(
+        carry::hrtimer::v5_10_0_30_amd64(
             $cx,
             &at!($at.dl_timer),
             &$old.dl_timer,
             &mut $new.dl_timer,
         );
-        carry::hrtimer::v6_1_0_47_amd64(
+        carry::hrtimer::v5_10_0_30_amd64(
             $cx,
             &at!($at.inactive_timer),
             &$old.inactive_timer,
@@ -408,6 +384,7 @@ macro_rules! sched_statistics {
         $new.nr_wakeups_remote = $old.nr_wakeups_remote;
         $new.nr_wakeups_affine = $old.nr_wakeups_affine;
         $new.nr_wakeups_affine_attempts = $old.nr_wakeups_affine_attempts;
+        $new._pad_224 = [0; 32];
     };
 }
 pub(super) use sched_statistics;
@@ -416,9 +393,9 @@ macro_rules! signal_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.is_child_subreaper_bits = [0; 1];
         carry::signal_struct::always!($cx, $at, $old, $new);
-        carry::signal_struct::with_stats_lock!($cx, $at, $old, $new);
+        carry::signal_struct::with_quick_threads!($cx, $at, $old, $new);
         // waiters queue with entries on their kernel stacks
-        carry::wait_queue_head_t::v6_1_0_47_amd64(
+        carry::wait_queue_head_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.wait_chldexit),
             &$old.wait_chldexit,
@@ -428,7 +405,7 @@ macro_rules! signal_struct {
         $new.set_is_child_subreaper($old.is_child_subreaper());
         $new.set_has_child_subreaper($old.has_child_subreaper());
         $new._pad_129 = [0; 3];
-        carry::hrtimer::v6_1_0_47_amd64(
+        carry::hrtimer::v5_10_0_30_amd64(
             $cx,
             &at!($at.real_timer),
             &$old.real_timer,
@@ -439,9 +416,30 @@ macro_rules! signal_struct {
         // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
         // its parent's
         $new.autogroup = $cx.reset(&at!($at.autogroup), $old.autogroup, 0);
+        // a seqcount and its spinlock, see there
+        carry::seqlock_t::v5_10_0_30_amd64(
+            $cx,
+            &at!($at.stats_lock),
+            &$old.stats_lock,
+            &mut $new.stats_lock,
+        );
         $new._pad_1012 = [0; 4];
         $new._pad_1025 = [0; 1];
         $new._pad_1030 = [0; 2];
+        // a free mutex has no owner, and nobody spins for it
+        carry::mutex::v6_1_0_47_amd64(
+            $cx,
+            &at!($at.cred_guard_mutex),
+            &$old.cred_guard_mutex,
+            &mut $new.cred_guard_mutex,
+        );
+        // count 0 is unlocked
+        carry::rw_semaphore::v5_10_0_30_amd64(
+            $cx,
+            &at!($at.exec_update_lock),
+            &$old.exec_update_lock,
+            &mut $new.exec_update_lock,
+        );
     };
 }
 pub(super) use signal_struct;
@@ -449,6 +447,7 @@ pub(super) use signal_struct;
 macro_rules! task_delay_info {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::task_delay_info::always!($cx, $at, $old, $new);
+        carry::task_delay_info::with_swapin_start!($cx, $at, $old, $new);
     };
 }
 pub(super) use task_delay_info;
@@ -458,10 +457,11 @@ macro_rules! task_struct {
         $new.sched_reset_on_fork_bits = [0; 1];
         $new.sched_remote_wakeup_bits = [0; 2];
         $new.mce_ripv_bits = [0; 8];
-        carry::task_struct::with_padding_2!($cx, $at, $old, $new);
-        carry::task_struct::with_posix_cputimers_work!($cx, $at, $old, $new);
         carry::task_struct::with_alloc_lock!($cx, $at, $old, $new);
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
+        carry::task_struct::with_migration_pending!($cx, $at, $old, $new);
+        carry::task_struct::with_padding_2!($cx, $at, $old, $new);
+        carry::task_struct::with_posix_cputimers_work!($cx, $at, $old, $new);
         carry::thread_info::v6_1_0_47_amd64(
             $cx,
             &at!($at.thread_info),
@@ -477,7 +477,7 @@ macro_rules! task_struct {
         // a new task runs nowhere
         $new.on_cpu = $cx.reset(&at!($at.on_cpu), $old.on_cpu, 0);
         // link of a remote wake-up on its way to another CPU
-        carry::__call_single_node::v6_1_0_47_amd64(
+        carry::__call_single_node::v5_10_0_30_amd64(
             $cx,
             &at!($at.wake_entry),
             &$old.wake_entry,
@@ -501,7 +501,7 @@ macro_rules! task_struct {
         $new.normal_prio = $old.normal_prio;
         $new.rt_priority = $old.rt_priority;
         $new._pad_124 = [0; 4];
-        carry::sched_rt_entity::v6_1_0_47_amd64(
+        carry::sched_rt_entity::v5_10_0_30_amd64(
             $cx,
             &at!($at.rt),
             &$old.rt,
@@ -513,7 +513,7 @@ macro_rules! task_struct {
         $new.sched_task_group = $cx
             .reset(&at!($at.sched_task_group), $old.sched_task_group, 0);
         // as list_head
-        carry::hlist_head::v6_1_0_47_amd64(
+        carry::hlist_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.preempt_notifiers),
             &$old.preempt_notifiers,
@@ -528,47 +528,6 @@ macro_rules! task_struct {
         $new.user_cpus_ptr = $cx
             .follow(&at!($at.user_cpus_ptr), $old.user_cpus_ptr);
         $new.cpus_mask = $old.cpus_mask;
-        // request on the kernel stack of one who changes the affinity and waits for it
-        $new.migration_pending = $cx
-            .reset_strict(&at!($at.migration_pending), $old.migration_pending, 0);
-        // nesting of migrate_disable, zero outside kernel code
-        $new.migration_disabled = $cx
-            .reset_strict(&at!($at.migration_disabled), $old.migration_disabled, 0);
-        $new.migration_flags = $old.migration_flags;
-        // nesting of RCU readers, zero outside kernel code
-        $new.rcu_read_lock_nesting = $cx
-            .reset(&at!($at.rcu_read_lock_nesting), $old.rcu_read_lock_nesting, 0);
-        // what RCU waits for from this reader
-        $new.rcu_read_unlock_special.as_mut_bytes().fill(0);
-        // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.rcu_node_entry),
-            &$old.rcu_node_entry,
-            &mut $new.rcu_node_entry,
-        );
-        // part of RCU's tree that waits for this reader, null outside one
-        $new.rcu_blocked_node = $cx
-            .reset(&at!($at.rcu_blocked_node), $old.rcu_blocked_node, 0);
-        // nvcsw as a running RCU-tasks grace period saw it first
-        $new.rcu_tasks_nvcsw = $cx
-            .reset(&at!($at.rcu_tasks_nvcsw), $old.rcu_tasks_nvcsw, 0);
-        // a running RCU-tasks grace period waits for this task
-        $new.rcu_tasks_holdout = $cx
-            .reset(&at!($at.rcu_tasks_holdout), $old.rcu_tasks_holdout, 0);
-        // index of an SRCU reader that a dying task holds
-        $new.rcu_tasks_idx = $cx
-            .reset(&at!($at.rcu_tasks_idx), $old.rcu_tasks_idx, 0);
-        // CPU whose idle task this is, -1 for any other
-        $new.rcu_tasks_idle_cpu = $cx
-            .reset(&at!($at.rcu_tasks_idle_cpu), $old.rcu_tasks_idle_cpu, -1);
-        // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.rcu_tasks_holdout_list),
-            &$old.rcu_tasks_holdout_list,
-            &mut $new.rcu_tasks_holdout_list,
-        );
         // nesting of RCU-trace readers, zero outside kernel code
         $new.trc_reader_nesting = $cx
             .reset(&at!($at.trc_reader_nesting), $old.trc_reader_nesting, 0);
@@ -579,13 +538,13 @@ macro_rules! task_struct {
         $new.trc_reader_special.as_mut_bytes().fill(0);
         $new._pad_2116 = [0; 4];
         // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.trc_holdout_list),
             &$old.trc_holdout_list,
             &mut $new.trc_holdout_list,
         );
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.trc_blkd_node),
             &$old.trc_blkd_node,
@@ -594,7 +553,7 @@ macro_rules! task_struct {
         // CPU with the list of the blocked readers this one is on
         $new.trc_blkd_cpu = $cx
             .reset(&at!($at.trc_blkd_cpu), $old.trc_blkd_cpu, 0);
-        carry::sched_info::v6_1_0_47_amd64(
+        carry::sched_info::v5_10_0_30_amd64(
             $cx,
             &at!($at.sched_info),
             &$old.sched_info,
@@ -610,20 +569,20 @@ macro_rules! task_struct {
             .reset(&at!($at.pushable_tasks.prio), $old.pushable_tasks.prio, 140);
         $new.pushable_tasks._pad_4 = [0; 4];
         // place among the realtime tasks that another CPU may take
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.pushable_tasks.prio_list),
             &$old.pushable_tasks.prio_list,
             &mut $new.pushable_tasks.prio_list,
         );
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.pushable_tasks.node_list),
             &$old.pushable_tasks.node_list,
             &mut $new.pushable_tasks.node_list,
         );
         // place in a tree that its keeper builds anew
-        carry::rb_node::v6_1_0_47_amd64(
+        carry::rb_node::v5_10_0_30_amd64(
             $cx,
             &at!($at.pushable_dl_tasks),
             &$old.pushable_dl_tasks,
@@ -729,7 +688,7 @@ macro_rules! task_struct {
             &at!($at.pid_links),
             &$old.pid_links,
             &mut $new.pid_links,
-            carry::hlist_node::v6_1_0_47_amd64,
+            carry::hlist_node::v5_10_0_30_amd64,
         );
         // place among the threads of the process, headed by signal_struct.thread_head
         $new.thread_node.next = $cx
@@ -756,7 +715,7 @@ macro_rules! task_struct {
         $new.utime = $old.utime;
         $new.stime = $old.stime;
         $new.gtime = $old.gtime;
-        carry::prev_cputime::v6_1_0_47_amd64(
+        carry::prev_cputime::v5_10_0_30_amd64(
             $cx,
             &at!($at.prev_cputime),
             &$old.prev_cputime,
@@ -777,7 +736,7 @@ macro_rules! task_struct {
         $new.start_boottime = $old.start_boottime;
         $new.min_flt = $old.min_flt;
         $new.maj_flt = $old.maj_flt;
-        carry::posix_cputimers::v6_1_0_47_amd64(
+        carry::posix_cputimers::v5_10_0_30_amd64(
             $cx,
             &at!($at.posix_cputimers),
             &$old.posix_cputimers,
@@ -795,13 +754,13 @@ macro_rules! task_struct {
         $new.comm = $old.comm;
         // path lookup under way, on the kernel stack
         $new.nameidata = $cx.reset_strict(&at!($at.nameidata), $old.nameidata, 0);
-        carry::sysv_sem::v6_1_0_47_amd64(
+        carry::sysv_sem::v5_10_0_30_amd64(
             $cx,
             &at!($at.sysvsem),
             &$old.sysvsem,
             &mut $new.sysvsem,
         );
-        carry::sysv_shm::v6_1_0_47_amd64(
+        carry::sysv_shm::v5_10_0_30_amd64(
             $cx,
             &at!($at.sysvshm),
             &$old.sysvshm,
@@ -828,7 +787,7 @@ macro_rules! task_struct {
         $new.blocked = $old.blocked;
         $new.real_blocked = $old.real_blocked;
         $new.saved_sigmask = $old.saved_sigmask;
-        carry::sigpending::v6_1_0_47_amd64(
+        carry::sigpending::v5_10_0_30_amd64(
             $cx,
             &at!($at.pending),
             &$old.pending,
@@ -837,6 +796,7 @@ macro_rules! task_struct {
         $new.sas_ss_sp = $old.sas_ss_sp;
         $new.sas_ss_size = $old.sas_ss_size;
         $new.sas_ss_flags = $old.sas_ss_flags;
+        $new._pad_3156 = [0; 4];
         // null, or work_exited of a task that ended
         $new.task_works = $cx.symbol(&at!($at.task_works), $old.task_works);
         // what the auditor noted of the system call under way
@@ -844,7 +804,7 @@ macro_rules! task_struct {
             .reset(&at!($at.audit_context), $old.audit_context, 0);
         $new.loginuid = $old.loginuid;
         $new.sessionid = $old.sessionid;
-        carry::seccomp::v6_1_0_47_amd64(
+        carry::seccomp::v5_10_0_30_amd64(
             $cx,
             &at!($at.seccomp),
             &$old.seccomp,
@@ -859,21 +819,21 @@ macro_rules! task_struct {
         $new.parent_exec_id = $old.parent_exec_id;
         $new.self_exec_id = $old.self_exec_id;
         // as spinlock_t
-        carry::raw_spinlock_t::v6_1_0_47_amd64(
+        carry::raw_spinlock_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.pi_lock),
             &$old.pi_lock,
             &mut $new.pi_lock,
         );
         // a null link is a task that nobody is about to wake
-        carry::wake_q_node::v6_1_0_47_amd64(
+        carry::wake_q_node::v5_10_0_30_amd64(
             $cx,
             &at!($at.wake_q),
             &$old.wake_q,
             &mut $new.wake_q,
         );
         // the tree is built anew by whoever keeps it
-        carry::rb_root_cached::v6_1_0_47_amd64(
+        carry::rb_root_cached::v5_10_0_30_amd64(
             $cx,
             &at!($at.pi_waiters),
             &$old.pi_waiters,
@@ -906,6 +866,7 @@ macro_rules! task_struct {
         $new.ioac = $old.ioac;
         // how pressure accounting counts the task now
         $new.psi_flags = $cx.reset(&at!($at.psi_flags), $old.psi_flags, 0);
+        $new._pad_3428 = [0; 4];
         $new.acct_rss_mem1 = $old.acct_rss_mem1;
         $new.acct_vm_mem1 = $old.acct_vm_mem1;
         $new.acct_timexpd = $old.acct_timexpd;
@@ -914,7 +875,7 @@ macro_rules! task_struct {
         // the cgroups the task is in
         $new.cgroups = $cx.resource(&at!($at.cgroups), $old.cgroups);
         // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.cg_list),
             &$old.cg_list,
@@ -929,7 +890,7 @@ macro_rules! task_struct {
         // head of the list of robust futexes of a 32-bit program
         $new.compat_robust_list = $old.compat_robust_list;
         // PI futexes the task holds while others wait
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.pi_state_list),
             &$old.pi_state_list,
@@ -941,7 +902,7 @@ macro_rules! task_struct {
         $new.futex_state = $old.futex_state;
         $new._pad_3708 = [0; 4];
         // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.perf_event_list),
             &$old.perf_event_list,
@@ -954,7 +915,7 @@ macro_rules! task_struct {
         $new.rseq_sig = $old.rseq_sig;
         $new.rseq_event_mask = $old.rseq_event_mask;
         // CPUs whose TLB is still to be flushed for pages that reclaim took
-        carry::tlbflush_unmap_batch::v6_1_0_47_amd64(
+        carry::tlbflush_unmap_batch::v5_10_0_30_amd64(
             $cx,
             &at!($at.tlb_ubc),
             &$old.tlb_ubc,
@@ -964,7 +925,7 @@ macro_rules! task_struct {
         $new.rcu_users = $old.rcu_users;
         // pipe kept for the next splice between files
         $new.splice_pipe = $cx.reset(&at!($at.splice_pipe), $old.splice_pipe, 0);
-        carry::page_frag::v6_1_0_47_amd64(
+        carry::page_frag::v5_10_0_30_amd64(
             $cx,
             &at!($at.task_frag),
             &$old.task_frag,
@@ -1007,7 +968,7 @@ macro_rules! task_struct {
         // queue of the tasks whose memory the OOM reaper takes
         $new.oom_reaper_list = $cx
             .reset(&at!($at.oom_reaper_list), $old.oom_reaper_list, 0);
-        carry::timer_list::v6_1_0_47_amd64(
+        carry::timer_list::v5_10_0_30_amd64(
             $cx,
             &at!($at.oom_reaper_timer),
             &$old.oom_reaper_timer,
@@ -1045,19 +1006,13 @@ macro_rules! task_struct {
         );
         // link and function of a callback that is pending only while an object is being freed or
         // work is queued
-        carry::callback_head::v6_1_0_47_amd64(
+        carry::callback_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.l1d_flush_kill),
             &$old.l1d_flush_kill,
             &mut $new.l1d_flush_kill,
         );
         $new._pad_5336 = [0; 40];
-        // what RCU waits for from this reader
-        $cx.drop_kept(
-            &at!($at.rcu_read_unlock_special, old),
-            $old.rcu_read_unlock_special.as_bytes(),
-            &[0; 4],
-        );
         // what RCU-trace waits for from this reader
         $cx.drop_kept(
             &at!($at.trc_reader_special, old),
@@ -1072,6 +1027,8 @@ macro_rules! thread_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.iopl_warn_bits = [0; 1];
         carry::thread_struct::always!($cx, $at, $old, $new);
+        $new._pad_145 = [0; 3];
+        $new.pkru = $old.pkru;
         $new._pad_152 = [0; 40];
     };
 }
@@ -1080,6 +1037,7 @@ pub(super) use thread_struct;
 macro_rules! user_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::user_struct::always!($cx, $at, $old, $new);
+        carry::user_struct::with_epoll_watches!($cx, $at, $old, $new);
         $new.perf_mlock = $old.perf_mlock;
         // limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE
         $new.ratelimit.printed = $cx
@@ -1148,11 +1106,13 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             parts: &[Part { field: "f_owner", ty: "fown_struct", from: 128, to: 112, kind: PartKind::Folded, behind: None, alone: false }],
             spans: &[Span::new(0, 56, 8), Span::new(12, 68, 4), Span::new(16, 40, 8), Span::new(24, 216, 8), Span::new(32, 200, 8), Span::new(40, 32, 8), Span::new(48, 64, 4), Span::new(52, 0, 4), Span::new(56, 144, 8), Span::new(64, 16, 16), Span::new(80, 72, 8), Span::new(92, 84, 28), Span::new(120, 192, 8), Span::new(136, 224, 8), Span::new(144, 208, 8), Span::new(152, 152, 32)],
             groups: &[&carry::file::ALWAYS, &[
+                RuleKind::Reset.of("f_iocb_flags").by_map(carry::reasons::file::F_IOCB_FLAGS),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("f_count"),
                 RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
+                RuleKind::Reset.of("f_ep").by_map(carry::reasons::file::F_EP),
                 RuleKind::Flags.of("f_mode").by_override(joined!("FMODE_BACKING, FMODE_CAN_ATOMIC_WRITE, FMODE_WRITE_RESTRICTED: ", carry::reasons::file::FMODE_WRITE_RESTRICTED_2, "; FMODE_BUF_RASYNC, FMODE_BUF_WASYNC, FMODE_EXCL, FMODE_NDELAY, FMODE_UNSIGNED_OFFSET, FMODE_WRITE_IOCTL: ", carry::reasons::file::FMODE_WRITE_IOCTL, "; FMODE_NONOTIFY: ", carry::reasons::file::FMODE_NONOTIFY, "; FMODE_NONOTIFY_PERM: ", carry::reasons::file::FMODE_NONOTIFY_PERM_2, "; FMODE_NOREUSE: ", carry::reasons::file::FMODE_NOREUSE_2)),
                 RuleKind::Fold.of("f_owner").by_override(carry::reasons::file::F_OWNER_2),
                 RuleKind::Init.of("f_version").by_override(carry::reasons::file::F_VERSION),
@@ -1208,10 +1168,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 4), Span::new(8, 8, 88), Span::new(128, 128, 4096)],
             padding: &[Bits::new(32, 32), Bits::new(772, 252)],
-            groups: &[&[
-                RuleKind::Reset.of("last_cpu").by_map(carry::reasons::fpu::LAST_CPU),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("avx512_timestamp").by_map(carry::reasons::fpu::AVX512_TIMESTAMP),
+            groups: &[&carry::fpu::ALWAYS, &[
                 RuleKind::Follow.of("fpstate").by_map(carry::reasons::fpu::FPSTATE),
                 RuleKind::Within.of("__task_fpstate").by_map(carry::reasons::fpu::__TASK_FPSTATE),
                 RuleKind::Recurse.of("perm").inside("fpu_state_perm"),
@@ -1272,30 +1229,15 @@ pub(super) static CHANGED: &[TypeConverter] = &[
     },
     TypeConverter {
         rules: TypeRules {
-            name: "maple_tree",
-            from_size: 16,
-            to_size: 24,
-            spans: &[Span::new(4, 16, 4), Span::new(8, 8, 8)],
-            groups: &[&[
-                RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("ma_root").by_map(carry::reasons::maple_tree::MA_ROOT),
-                RuleKind::Reset.of("ma_flags").by_map(carry::reasons::maple_tree::MA_FLAGS),
-                RuleKind::Padding.of("(padding)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
             name: "mempolicy",
             from_size: 272,
             to_size: 272,
             spans: &[Span::new(0, 0, 140), Span::new(144, 144, 128)],
             padding: &[Bits::new(1120, 32)],
-            groups: &[&carry::mempolicy::ALWAYS, &[
+            groups: &[&carry::mempolicy::WITH_NODES, &[
+                RuleKind::Carry.of("refcnt"),
                 RuleKind::Carry.of("flags"),
+                RuleKind::Union.of("w"),
                 RuleKind::EnumByName.of("mode"),
             ]],
             ..TypeRules::PLAIN
@@ -1309,6 +1251,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 136,
             spans: &[Span::new(0, 0, 44), Span::new(48, 48, 26), Span::new(80, 80, 8), Span::new(92, 92, 44)],
             groups: &[&carry::mm_context_t::ALWAYS, &[
+                RuleKind::Reset.of("next_trim_cpumask").by_map(carry::reasons::mm_context_t::NEXT_TRIM_CPUMASK),
                 RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(carry::reasons::rw_semaphore::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("lock").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
@@ -1325,7 +1268,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1096,
             spans: &[Span::new(0, 88, 4), Span::new(68, 16, 4), Span::new(72, 8, 8), Span::new(80, 32, 56), Span::new(152, 96, 12), Span::new(168, 112, 20), Span::new(192, 136, 32), Span::new(232, 168, 84), Span::new(320, 256, 472), Span::new(824, 728, 32), Span::new(984, 760, 52), Span::new(1040, 816, 26), Span::new(1072, 848, 8), Span::new(1084, 860, 52), Span::new(1144, 920, 68), Span::new(1216, 992, 48), Span::new(1272, 1048, 16), Span::new(1296, 1064, 32)],
             padding: &[Bits::new(32, 480), Bits::new(1824, 32), Bits::new(9120, 32), Bits::new(9696, 32), Bits::new(10624, 128)],
-            groups: &[&carry::mm_struct::WITH_PAGE_TABLE_LOCK, &[
+            groups: &[&carry::mm_struct::WITH_PAGE_TABLE_LOCK, &carry::mm_struct::WITH_MM_MT_MA_ROOT, &[
+                RuleKind::Reset.of("mm_mt.ma_lock").inside("spinlock_t").by_map(carry::reasons::mm_struct::MM_MT),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("mmap_base"),
                 RuleKind::Carry.of("mmap_legacy_base"),
                 RuleKind::Carry.of("mmap_compat_base"),
@@ -1369,18 +1315,11 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Follow.of("exe_file").by_map(carry::reasons::mm_struct::EXE_FILE),
                 RuleKind::Reset.of("notifier_subscriptions").by_map(carry::reasons::mm_struct::NOTIFIER_SUBSCRIPTIONS),
                 RuleKind::Reset.of("tlb_flush_pending.counter").by_map(carry::reasons::mm_struct::TLB_FLUSH_PENDING),
-                RuleKind::Reset.of("tlb_flush_batched.counter").by_map(carry::reasons::mm_struct::TLB_FLUSH_BATCHED),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Recurse.of("uprobes_state").inside("uprobes_state"),
                 RuleKind::Carry.of("hugetlb_usage"),
                 RuleKind::Reset.of("async_put_work").inside("work_struct").by_map(carry::reasons::work_struct::WHOLE),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("ksm_merging_pages"),
-                RuleKind::Carry.of("ksm_rmap_items"),
-                RuleKind::Reset.of("lru_gen.list").inside("list_head").by_map(carry::reasons::mm_struct::LRU_GEN),
-                RuleKind::Reset.of("lru_gen.bitmap").by_map(carry::reasons::mm_struct::LRU_GEN),
-                RuleKind::Reset.of("lru_gen.memcg").by_map(carry::reasons::mm_struct::LRU_GEN),
-                RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
                 RuleKind::Call.of("get_unmapped_area").by_override(carry::reasons::mm_struct::GET_UNMAPPED_AREA_2),
                 RuleKind::Flags.of("def_flags").by_override(joined!("VM_ALLOW_ANY_UNCACHED, VM_DROPPABLE, VM_SEALED, VM_SHADOW_STACK: ", carry::reasons::vm_area_struct::VM_SHADOW_STACK_2, "; VM_UFFD_MINOR: ", carry::reasons::vm_area_struct::VM_UFFD_MINOR)),
                 RuleKind::Array.of("saved_auxv").times(48),
@@ -1421,6 +1360,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 8), Span::new(32, 16, 40), Span::new(80, 64, 32)],
             padding: &[Bits::new(96, 32), Bits::new(608, 32)],
             groups: &[&carry::pid::ALWAYS, &carry::pid::WITH_LOCK, &[
+                RuleKind::Array.of("numbers").inside("upid").times(0),
                 RuleKind::Drop.of("stashed").by_map(carry::reasons::pid::STASHED),
                 RuleKind::Drop.of("ino").by_map(carry::reasons::pid::INO),
             ]],
@@ -1555,6 +1495,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("nr_wakeups_remote"),
                 RuleKind::Carry.of("nr_wakeups_affine"),
                 RuleKind::Carry.of("nr_wakeups_affine_attempts"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Narrow.of("exec_max"),
             ]],
             ..TypeRules::PLAIN
@@ -1568,7 +1509,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1112,
             spans: &[Span::new(0, 0, 32), Span::new(40, 40, 88), Span::new(132, 132, 12), Span::new(144, 152, 60), Span::new(208, 216, 180), Span::new(392, 400, 12), Span::new(408, 416, 20), Span::new(432, 440, 64), Span::new(504, 512, 436), Span::new(944, 952, 60), Span::new(1008, 1016, 9), Span::new(1018, 1026, 4), Span::new(1024, 1032, 16), Span::new(1044, 1052, 40), Span::new(1088, 1096, 16)],
             padding: &[Bits::new(288, 32), Bits::new(1026, 30), Bits::new(1632, 32), Bits::new(3104, 32), Bits::new(3232, 32), Bits::new(4000, 32), Bits::new(7520, 32), Bits::new(8032, 32), Bits::new(8136, 8), Bits::new(8176, 16)],
-            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_STATS_LOCK, &[
+            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_QUICK_THREADS, &[
                 RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map(carry::reasons::wait_queue_head_t::WHOLE),
                 RuleKind::Carry.of("flags"),
                 RuleKind::Carry.of("is_child_subreaper"),
@@ -1578,9 +1519,12 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("autogroup").by_map(carry::reasons::signal_struct::AUTOGROUP),
+                RuleKind::Reset.of("stats_lock").inside("seqlock_t").by_map(carry::reasons::seqlock_t::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("cred_guard_mutex").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
+                RuleKind::Reset.of("exec_update_lock").inside("rw_semaphore").by_map(carry::reasons::rw_semaphore::WHOLE),
                 RuleKind::Call.of("posix_timers").by_override(carry::reasons::signal_struct::POSIX_TIMERS_2),
             ]],
             ..TypeRules::PLAIN
@@ -1594,7 +1538,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 128,
             spans: &[Span::new(8, 8, 104), Span::new(120, 112, 16)],
             padding: &[Bits::new(32, 32), Bits::new(1120, 32)],
-            groups: &[&carry::task_delay_info::ALWAYS, &[
+            groups: &[&carry::task_delay_info::ALWAYS, &carry::task_delay_info::WITH_SWAPIN_START, &[
                 RuleKind::Drop.of("irq_delay").by_override(carry::reasons::task_delay_info::IRQ_DELAY_2),
                 RuleKind::Drop.of("irq_count").by_override(carry::reasons::task_delay_info::IRQ_DELAY_2),
             ]],
@@ -1610,7 +1554,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 24), Span::new(192, 168, 17), Span::new(216, 192, 16), Span::new(232, 216, 8), Span::new(240, 208, 8), Span::new(264, 224, 12), Span::new(280, 240, 32), Span::new(320, 320, 56), Span::new(384, 384, 132), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(664, 648, 8), Span::new(680, 656, 16), Span::new(704, 704, 224), Span::new(960, 960, 16), Span::new(984, 976, 4), Span::new(992, 984, 1056), Span::new(2056, 2048, 34), Span::new(2092, 2084, 20), Span::new(2136, 2104, 8), Span::new(2152, 2120, 36), Span::new(2192, 2160, 52), Span::new(2248, 2216, 72), Span::new(2328, 2308, 16), Span::new(2344, 2328, 12), Span::new(2368, 2352, 240), Span::new(2608, 2608, 88), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 72), Span::new(3328, 3336, 92), Span::new(3424, 3432, 160), Span::new(3584, 3600, 80), Span::new(3668, 3684, 24), Span::new(3704, 3728, 8), Span::new(3716, 3740, 46), Span::new(3764, 3786, 2), Span::new(3768, 3788, 16), Span::new(3784, 3808, 112), Span::new(3900, 3920, 4), Span::new(3904, 3928, 8), Span::new(3944, 3936, 1026), Span::new(4976, 4984, 64), Span::new(5044, 5052, 36), Span::new(5080, 5104, 4), Span::new(5088, 5112, 8), Span::new(5112, 5128, 16), Span::new(5144, 4968, 4), Span::new(5148, 5144, 4), Span::new(5152, 5152, 44), Span::new(5200, 5200, 40), Span::new(5248, 5240, 4), Span::new(5256, 5248, 24), Span::new(5288, 5280, 20), Span::new(5312, 5304, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
             padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27360, 32), Bits::new(30104, 8), Bits::new(30128, 16), Bits::new(39760, 48), Bits::new(40672, 32), Bits::new(41568, 32), Bits::new(42016, 32), Bits::new(42464, 32), Bits::new(42752, 256), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::WITH_PADDING_2, &carry::task_struct::WITH_POSIX_CPUTIMERS_WORK, &carry::task_struct::WITH_ALLOC_LOCK, &carry::task_struct::WITH_MCE_VADDR, &[
+            groups: &[&carry::task_struct::WITH_ALLOC_LOCK, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_MIGRATION_PENDING, &carry::task_struct::WITH_PADDING_2, &carry::task_struct::WITH_POSIX_CPUTIMERS_WORK, &[
                 RuleKind::Recurse.of("thread_info").inside("thread_info"),
                 RuleKind::Carry.of("__state"),
                 RuleKind::Reset.of("stack").by_map(carry::reasons::task_struct::STACK),
@@ -1639,18 +1583,6 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Within.of("cpus_ptr").by_map(carry::reasons::task_struct::CPUS_PTR),
                 RuleKind::Follow.of("user_cpus_ptr").by_map(carry::reasons::task_struct::USER_CPUS_PTR),
                 RuleKind::Carry.of("cpus_mask"),
-                RuleKind::Reset.of("migration_pending").by_map(carry::reasons::task_struct::MIGRATION_PENDING),
-                RuleKind::Reset.of("migration_disabled").by_map(carry::reasons::task_struct::MIGRATION_DISABLED),
-                RuleKind::Carry.of("migration_flags"),
-                RuleKind::Reset.of("rcu_read_lock_nesting").by_map(carry::reasons::task_struct::RCU_READ_LOCK_NESTING),
-                RuleKind::Reset.of("rcu_read_unlock_special").by_map(carry::reasons::task_struct::RCU_READ_UNLOCK_SPECIAL),
-                RuleKind::Reset.of("rcu_node_entry").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
-                RuleKind::Reset.of("rcu_blocked_node").by_map(carry::reasons::task_struct::RCU_BLOCKED_NODE),
-                RuleKind::Reset.of("rcu_tasks_nvcsw").by_map(carry::reasons::task_struct::RCU_TASKS_NVCSW),
-                RuleKind::Reset.of("rcu_tasks_holdout").by_map(carry::reasons::task_struct::RCU_TASKS_HOLDOUT),
-                RuleKind::Reset.of("rcu_tasks_idx").by_map(carry::reasons::task_struct::RCU_TASKS_IDX),
-                RuleKind::Reset.of("rcu_tasks_idle_cpu").by_map(carry::reasons::task_struct::RCU_TASKS_IDLE_CPU),
-                RuleKind::Reset.of("rcu_tasks_holdout_list").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
                 RuleKind::Reset.of("trc_reader_nesting").by_map(carry::reasons::task_struct::TRC_READER_NESTING),
                 RuleKind::Reset.of("trc_ipi_to_cpu").by_map(carry::reasons::task_struct::TRC_IPI_TO_CPU),
                 RuleKind::Reset.of("trc_reader_special").by_map(carry::reasons::task_struct::TRC_READER_SPECIAL),
@@ -1750,6 +1682,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("sas_ss_sp"),
                 RuleKind::Carry.of("sas_ss_size"),
                 RuleKind::Carry.of("sas_ss_flags"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Symbol.of("task_works").by_map(carry::reasons::task_struct::TASK_WORKS),
                 RuleKind::Reset.of("audit_context").by_map(carry::reasons::task_struct::AUDIT_CONTEXT),
                 RuleKind::Carry.of("loginuid"),
@@ -1773,6 +1706,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("last_siginfo").by_map(carry::reasons::task_struct::LAST_SIGINFO),
                 RuleKind::Carry.of("ioac"),
                 RuleKind::Reset.of("psi_flags").by_map(carry::reasons::task_struct::PSI_FLAGS),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("acct_rss_mem1"),
                 RuleKind::Carry.of("acct_vm_mem1"),
                 RuleKind::Carry.of("acct_timexpd"),
@@ -1832,7 +1766,6 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("rethooks").inside("llist_head").by_map(carry::reasons::llist_head::WHOLE),
                 RuleKind::Reset.of("l1d_flush_kill").inside("callback_head").by_map(carry::reasons::callback_head::WHOLE),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("rcu_read_unlock_special").by_map(carry::reasons::task_struct::RCU_READ_UNLOCK_SPECIAL),
                 RuleKind::Drop.of("trc_reader_special").by_map(carry::reasons::task_struct::TRC_READER_SPECIAL),
                 RuleKind::Flags.of("flags").by_override(joined!("PF_BLOCK_TS: ", carry::reasons::task_struct::PF_BLOCK_TS_2, "; PF_KCOMPACTD, PF_USER_WORKER: ", carry::reasons::task_struct::PF_USER_WORKER_2)),
                 RuleKind::Recurse.of("se").inside("sched_entity"),
@@ -1894,6 +1827,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(1153, 31), Bits::new(1472, 64), Bits::new(1568, 32), Bits::new(2308, 252)],
             groups: &[&carry::thread_struct::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Carry.of("pkru"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Recurse.of("fpu").inside("fpu"),
                 RuleKind::Drop.of("features").by_map(carry::reasons::thread_struct::FEATURES),
                 RuleKind::Drop.of("features_locked").by_override(carry::reasons::thread_struct::FEATURES_LOCKED_2),
@@ -1911,7 +1846,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 144,
             spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 16), Span::new(108, 108, 16), Span::new(124, 136, 4), Span::new(128, 128, 8)],
             padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32)],
-            groups: &[&carry::user_struct::ALWAYS, &[
+            groups: &[&carry::user_struct::ALWAYS, &carry::user_struct::WITH_EPOLL_WATCHES, &[
                 RuleKind::Carry.of("perf_mlock"),
                 RuleKind::Reset.of("ratelimit.printed").by_map(carry::reasons::user_struct::RATELIMIT),
                 RuleKind::Reset.of("ratelimit.missed").by_map(carry::reasons::user_struct::RATELIMIT),

@@ -13,6 +13,8 @@ macro_rules! cred {
         carry::cred::always!($cx, $at, $old, $new);
         $new._pad_44 = [0; 4];
         $new._pad_89 = [0; 7];
+        // account of the user in the namespace, found by both
+        $new.ucounts = $cx.reset(&at!($at.ucounts), $old.ucounts, 0);
         $new._pad_172 = [0; 12];
     };
 }
@@ -21,7 +23,7 @@ pub(super) use cred;
 macro_rules! file {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         // nobody holds a lock of a frozen task
-        carry::spinlock_t::v6_1_0_47_amd64(
+        carry::spinlock_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.f_lock),
             &$old.f_lock,
@@ -44,7 +46,7 @@ macro_rules! file {
         $new.f_cred = $cx.follow(&at!($at.f_cred), $old.f_cred);
         // who gets signals of the file
         $new.f_owner = $cx.follow(&at!($at.f_owner), $old.f_owner);
-        carry::path::v6_1_0_47_amd64(
+        carry::path::v5_10_0_30_amd64(
             $cx,
             &at!($at.f_path),
             &$old.f_path,
@@ -91,12 +93,7 @@ pub(super) use fpstate;
 
 macro_rules! fpu {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        // CPU whose registers may still hold the state
-        $new.last_cpu = $cx.reset(&at!($at.last_cpu), $old.last_cpu, 4294967295);
-        $new._pad_4 = [0; 4];
-        // jiffies of this boot
-        $new.avx512_timestamp = $cx
-            .reset(&at!($at.avx512_timestamp), $old.avx512_timestamp, 0);
+        carry::fpu::always!($cx, $at, $old, $new);
         // the register state: __fpstate, or a larger one once the program may use AMX tiles
         $new.fpstate = $cx.follow(&at!($at.fpstate), $old.fpstate);
         // the task's own state while a guest's is loaded, null otherwise
@@ -129,7 +126,7 @@ pub(super) use hrtimer;
 macro_rules! k_itimer {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         // as list_head
-        carry::hlist_node::v6_1_0_47_amd64(
+        carry::hlist_node::v5_10_0_30_amd64(
             $cx,
             &at!($at.t_hash),
             &$old.t_hash,
@@ -146,7 +143,7 @@ macro_rules! k_itimer {
         // operations of the clock: clock_realtime, clock_monotonic, alarm_clock
         $new.kclock = $cx.symbol(&at!($at.kclock), $old.kclock);
         // nobody holds a lock of a frozen task
-        carry::spinlock_t::v6_1_0_47_amd64(
+        carry::spinlock_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.it_lock),
             &$old.it_lock,
@@ -161,7 +158,7 @@ macro_rules! k_itimer {
         $new._pad_220 = [0; 4];
         // link and function of a callback that is pending only while an object is being freed or
         // work is queued
-        carry::callback_head::v6_1_0_47_amd64(
+        carry::callback_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.rcu),
             &$old.rcu,
@@ -174,9 +171,11 @@ pub(super) use k_itimer;
 
 macro_rules! mempolicy {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        carry::mempolicy::always!($cx, $at, $old, $new);
+        carry::mempolicy::with_nodes!($cx, $at, $old, $new);
+        $new.refcnt = $old.refcnt;
         $new.mode = $old.mode;
         $new.flags = $old.flags;
+        $new.w = $old.w;
     };
 }
 pub(super) use mempolicy;
@@ -184,6 +183,9 @@ pub(super) use mempolicy;
 macro_rules! mm_context_t {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_context_t::always!($cx, $at, $old, $new);
+        // jiffies of this boot
+        $new.next_trim_cpumask = $cx
+            .reset(&at!($at.next_trim_cpumask), $old.next_trim_cpumask, 0);
         $new._pad_123 = [0; 5];
     };
 }
@@ -192,13 +194,15 @@ pub(super) use mm_context_t;
 macro_rules! mm_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_struct::with_page_table_lock!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_mt_ma_root!($cx, $at, $old, $new);
         carry::mm_struct::with_mm_lock_seq!($cx, $at, $old, $new);
         $new.mm_count = $old.mm_count;
-        carry::maple_tree::v6_12_95_deb12_amd64(
+        // the tree of VMAs, which is built anew from their ordered list
+        carry::spinlock_t::v5_10_0_30_amd64(
             $cx,
-            &at!($at.mm_mt),
-            &$old.mm_mt,
-            &mut $new.mm_mt,
+            &at!($at.mm_mt.ma_lock),
+            &$old.mm_mt.ma_lock,
+            &mut $new.mm_mt.ma_lock,
         );
         $new.mmap_base = $old.mmap_base;
         $new.mmap_legacy_base = $old.mmap_legacy_base;
@@ -217,7 +221,7 @@ macro_rules! mm_struct {
             .reset(&at!($at.pgtables_bytes.counter), $old.pgtables_bytes.counter, 0);
         $new.map_count = $old.map_count;
         // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.mmlist),
             &$old.mmlist,
@@ -235,7 +239,7 @@ macro_rules! mm_struct {
         $new.exec_vm = $old.exec_vm;
         $new.stack_vm = $old.stack_vm;
         // counts writers of this boot only
-        carry::seqcount_t::v6_1_0_47_amd64(
+        carry::seqcount_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.write_protect_seq),
             &$old.write_protect_seq,
@@ -272,15 +276,8 @@ macro_rules! mm_struct {
                 $old.tlb_flush_pending.counter,
                 0,
             );
-        // flushes that reclaim put off
-        $new.tlb_flush_batched.counter = $cx
-            .reset(
-                &at!($at.tlb_flush_batched.counter),
-                $old.tlb_flush_batched.counter,
-                0,
-            );
         $new._pad_1572 = [0; 4];
-        carry::uprobes_state::v6_1_0_47_amd64(
+        carry::uprobes_state::v5_10_0_30_amd64(
             $cx,
             &at!($at.uprobes_state),
             &$old.uprobes_state,
@@ -288,26 +285,12 @@ macro_rules! mm_struct {
         );
         $new.hugetlb_usage = $old.hugetlb_usage;
         // deferred freeing of the object it is in
-        carry::work_struct::v6_1_0_47_amd64(
+        carry::work_struct::v5_10_0_30_amd64(
             $cx,
             &at!($at.async_put_work),
             &$old.async_put_work,
             &mut $new.async_put_work,
         );
-        $new.ksm_merging_pages = $old.ksm_merging_pages;
-        $new.ksm_rmap_items = $old.ksm_rmap_items;
-        // place on the list of mms whose pages are aged by walking their page tables, and its
-        // memory cgroup
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.lru_gen.list),
-            &$old.lru_gen.list,
-            &mut $new.lru_gen.list,
-        );
-        $new.lru_gen.bitmap = $cx
-            .reset(&at!($at.lru_gen.bitmap), $old.lru_gen.bitmap, 0);
-        $new.lru_gen.memcg = $cx
-            .reset(&at!($at.lru_gen.memcg), $old.lru_gen.memcg, 0);
         $new._pad_1692 = [0; 36];
     };
 }
@@ -315,7 +298,17 @@ pub(super) use mm_struct;
 
 macro_rules! mutex {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        carry::mutex::with_owner_counter!($cx, $at, $old, $new);
+        // a free mutex has no owner, and nobody spins for it
+        $new.owner.counter = $cx
+            .reset(&at!($at.owner.counter), $old.owner.counter, 0);
+        carry::raw_spinlock_t::v5_10_0_30_amd64(
+            $cx,
+            &at!($at.wait_lock),
+            &$old.wait_lock,
+            &mut $new.wait_lock,
+        );
+        $new.osq.tail.counter = $cx
+            .reset(&at!($at.osq.tail.counter), $old.osq.tail.counter, 0);
     };
 }
 pub(super) use mutex;
@@ -328,6 +321,7 @@ macro_rules! pid {
         $new.ino = $cx.reset(&at!($at.ino), $old.ino, 0);
         // dentry of the pidfs inode, found again when a pidfd is opened
         $new.stashed = $cx.reset(&at!($at.stashed), $old.stashed, 0);
+        // numbers: level + 1 elements at the end, each by `upid`
     };
 }
 pub(super) use pid;
@@ -369,12 +363,12 @@ pub(super) use sched_info;
 macro_rules! signal_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.is_child_subreaper_bits = [0; 1];
+        carry::signal_struct::with_quick_threads!($cx, $at, $old, $new);
         carry::signal_struct::with_padding_2!($cx, $at, $old, $new);
         // how many references the old kernel held, kept for readers of the image
         $new.sigcnt = $old.sigcnt;
         $new.live = $old.live;
         $new.nr_threads = $old.nr_threads;
-        $new.quick_threads = $old.quick_threads;
         // list of the threads, linked by task_struct.thread_node
         $new.thread_head.next = $cx
             .link(
@@ -389,7 +383,7 @@ macro_rules! signal_struct {
                 $old.thread_head.prev,
             );
         // waiters queue with entries on their kernel stacks
-        carry::wait_queue_head_t::v6_1_0_47_amd64(
+        carry::wait_queue_head_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.wait_chldexit),
             &$old.wait_chldexit,
@@ -397,14 +391,14 @@ macro_rules! signal_struct {
         );
         // thread that got the last signal sent to the process, where the search for the next begins
         $new.curr_target = $cx.within(&at!($at.curr_target), $old.curr_target);
-        carry::sigpending::v6_1_0_47_amd64(
+        carry::sigpending::v5_10_0_30_amd64(
             $cx,
             &at!($at.shared_pending),
             &$old.shared_pending,
             &mut $new.shared_pending,
         );
         // as list_head
-        carry::hlist_head::v6_1_0_47_amd64(
+        carry::hlist_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.multiprocess),
             &$old.multiprocess,
@@ -412,14 +406,8 @@ macro_rules! signal_struct {
         );
         $new.group_exit_code = $old.group_exit_code;
         $new.notify_count = $old.notify_count;
-        // thread that executes a new program and waits for the others to end
-        $new.group_exec_task = $cx
-            .reset_strict(&at!($at.group_exec_task), $old.group_exec_task, 0);
         $new.group_stop_count = $old.group_stop_count;
         $new.flags = $old.flags;
-        // core dump under way, on the kernel stack
-        $new.core_state = $cx
-            .reset_strict(&at!($at.core_state), $old.core_state, 0);
         $new.set_is_child_subreaper($old.is_child_subreaper());
         $new.set_has_child_subreaper($old.has_child_subreaper());
         $new._pad_129 = [0; 3];
@@ -429,7 +417,7 @@ macro_rules! signal_struct {
         $new.it_real_incr = $old.it_real_incr;
         $new.it = $old.it;
         $new.cputimer = $old.cputimer;
-        carry::posix_cputimers::v6_1_0_47_amd64(
+        carry::posix_cputimers::v5_10_0_30_amd64(
             $cx,
             &at!($at.posix_cputimers),
             &$old.posix_cputimers,
@@ -442,9 +430,6 @@ macro_rules! signal_struct {
             &mut $new.pids,
             |cx, at, old, new| *new = cx.follow(at, *old),
         );
-        // why this process keeps the tick alive
-        $new.tick_dep_mask.counter = $cx
-            .reset(&at!($at.tick_dep_mask.counter), $old.tick_dep_mask.counter, 0);
         $new._pad_412 = [0; 4];
         // process group that had the terminal when the leader gave it up
         $new.tty_old_pgrp = $cx.follow(&at!($at.tty_old_pgrp), $old.tty_old_pgrp);
@@ -460,7 +445,7 @@ macro_rules! signal_struct {
         $new.cstime = $old.cstime;
         $new.gtime = $old.gtime;
         $new.cgtime = $old.cgtime;
-        carry::prev_cputime::v6_1_0_47_amd64(
+        carry::prev_cputime::v5_10_0_30_amd64(
             $cx,
             &at!($at.prev_cputime),
             &$old.prev_cputime,
@@ -483,7 +468,7 @@ macro_rules! signal_struct {
         $new.ioac = $old.ioac;
         $new.sum_sched_runtime = $old.sum_sched_runtime;
         $new.rlim = $old.rlim;
-        carry::pacct_struct::v6_1_0_47_amd64(
+        carry::pacct_struct::v5_10_0_30_amd64(
             $cx,
             &at!($at.pacct),
             &$old.pacct,
@@ -508,6 +493,7 @@ pub(super) use signal_struct;
 macro_rules! task_delay_info {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::task_delay_info::always!($cx, $at, $old, $new);
+        carry::task_delay_info::with_swapin_start!($cx, $at, $old, $new);
         $new.irq_delay = $old.irq_delay;
         $new.irq_count = $old.irq_count;
         $new._pad_252 = [0; 4];
@@ -522,6 +508,7 @@ macro_rules! task_struct {
         $new.mce_ripv_bits = [0; 8];
         carry::task_struct::with_alloc_lock!($cx, $at, $old, $new);
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
+        carry::task_struct::with_migration_pending!($cx, $at, $old, $new);
         carry::task_struct::with_dl_server!($cx, $at, $old, $new);
         $new.__state = $old.__state;
         // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
@@ -537,7 +524,7 @@ macro_rules! task_struct {
         // a new task is on no run queue
         $new.on_rq = $cx.reset(&at!($at.on_rq), $old.on_rq, 0);
         // link of a remote wake-up on its way to another CPU
-        carry::__call_single_node::v6_1_0_47_amd64(
+        carry::__call_single_node::v5_10_0_30_amd64(
             $cx,
             &at!($at.wake_entry),
             &$old.wake_entry,
@@ -559,7 +546,7 @@ macro_rules! task_struct {
         $new.normal_prio = $old.normal_prio;
         $new.rt_priority = $old.rt_priority;
         $new._pad_120 = [0; 8];
-        carry::sched_rt_entity::v6_1_0_47_amd64(
+        carry::sched_rt_entity::v5_10_0_30_amd64(
             $cx,
             &at!($at.rt),
             &$old.rt,
@@ -580,7 +567,7 @@ macro_rules! task_struct {
             &mut $new.stats,
         );
         // as list_head
-        carry::hlist_head::v6_1_0_47_amd64(
+        carry::hlist_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.preempt_notifiers),
             &$old.preempt_notifiers,
@@ -596,49 +583,8 @@ macro_rules! task_struct {
         $new.user_cpus_ptr = $cx
             .follow(&at!($at.user_cpus_ptr), $old.user_cpus_ptr);
         $new.cpus_mask = $old.cpus_mask;
-        // request on the kernel stack of one who changes the affinity and waits for it
-        $new.migration_pending = $cx
-            .reset_strict(&at!($at.migration_pending), $old.migration_pending, 0);
-        // nesting of migrate_disable, zero outside kernel code
-        $new.migration_disabled = $cx
-            .reset_strict(&at!($at.migration_disabled), $old.migration_disabled, 0);
-        $new.migration_flags = $old.migration_flags;
-        // nesting of RCU readers, zero outside kernel code
-        $new.rcu_read_lock_nesting = $cx
-            .reset(&at!($at.rcu_read_lock_nesting), $old.rcu_read_lock_nesting, 0);
-        // what RCU waits for from this reader
-        $new.rcu_read_unlock_special.as_mut_bytes().fill(0);
         $new._pad_2436 = [0; 4];
-        // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.rcu_node_entry),
-            &$old.rcu_node_entry,
-            &mut $new.rcu_node_entry,
-        );
-        // part of RCU's tree that waits for this reader, null outside one
-        $new.rcu_blocked_node = $cx
-            .reset(&at!($at.rcu_blocked_node), $old.rcu_blocked_node, 0);
-        // nvcsw as a running RCU-tasks grace period saw it first
-        $new.rcu_tasks_nvcsw = $cx
-            .reset(&at!($at.rcu_tasks_nvcsw), $old.rcu_tasks_nvcsw, 0);
-        // a running RCU-tasks grace period waits for this task
-        $new.rcu_tasks_holdout = $cx
-            .reset(&at!($at.rcu_tasks_holdout), $old.rcu_tasks_holdout, 0);
-        // index of an SRCU reader that a dying task holds
-        $new.rcu_tasks_idx = $cx
-            .reset(&at!($at.rcu_tasks_idx), $old.rcu_tasks_idx, 0);
         $new._pad_2474 = [0; 2];
-        // CPU whose idle task this is, -1 for any other
-        $new.rcu_tasks_idle_cpu = $cx
-            .reset(&at!($at.rcu_tasks_idle_cpu), $old.rcu_tasks_idle_cpu, -1);
-        // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.rcu_tasks_holdout_list),
-            &$old.rcu_tasks_holdout_list,
-            &mut $new.rcu_tasks_holdout_list,
-        );
         $new._pad_2500 = [0; 4];
         // nesting of RCU-trace readers, zero outside kernel code
         $new.trc_reader_nesting = $cx
@@ -654,20 +600,20 @@ macro_rules! task_struct {
             .reset(&at!($at.pushable_tasks.prio), $old.pushable_tasks.prio, 140);
         $new.pushable_tasks._pad_4 = [0; 4];
         // place among the realtime tasks that another CPU may take
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.pushable_tasks.prio_list),
             &$old.pushable_tasks.prio_list,
             &mut $new.pushable_tasks.prio_list,
         );
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.pushable_tasks.node_list),
             &$old.pushable_tasks.node_list,
             &mut $new.pushable_tasks.node_list,
         );
         // place in a tree that its keeper builds anew
-        carry::rb_node::v6_1_0_47_amd64(
+        carry::rb_node::v5_10_0_30_amd64(
             $cx,
             &at!($at.pushable_dl_tasks),
             &$old.pushable_dl_tasks,
@@ -774,7 +720,7 @@ macro_rules! task_struct {
             &at!($at.pid_links),
             &$old.pid_links,
             &mut $new.pid_links,
-            carry::hlist_node::v6_1_0_47_amd64,
+            carry::hlist_node::v5_10_0_30_amd64,
         );
         // place among the threads of the process, headed by signal_struct.thread_head
         $new.thread_node.next = $cx
@@ -801,7 +747,7 @@ macro_rules! task_struct {
         $new.utime = $old.utime;
         $new.stime = $old.stime;
         $new.gtime = $old.gtime;
-        carry::prev_cputime::v6_1_0_47_amd64(
+        carry::prev_cputime::v5_10_0_30_amd64(
             $cx,
             &at!($at.prev_cputime),
             &$old.prev_cputime,
@@ -823,7 +769,7 @@ macro_rules! task_struct {
         $new.start_boottime = $old.start_boottime;
         $new.min_flt = $old.min_flt;
         $new.maj_flt = $old.maj_flt;
-        carry::posix_cputimers::v6_1_0_47_amd64(
+        carry::posix_cputimers::v5_10_0_30_amd64(
             $cx,
             &at!($at.posix_cputimers),
             &$old.posix_cputimers,
@@ -841,13 +787,13 @@ macro_rules! task_struct {
         $new.comm = $old.comm;
         // path lookup under way, on the kernel stack
         $new.nameidata = $cx.reset_strict(&at!($at.nameidata), $old.nameidata, 0);
-        carry::sysv_sem::v6_1_0_47_amd64(
+        carry::sysv_sem::v5_10_0_30_amd64(
             $cx,
             &at!($at.sysvsem),
             &$old.sysvsem,
             &mut $new.sysvsem,
         );
-        carry::sysv_shm::v6_1_0_47_amd64(
+        carry::sysv_shm::v5_10_0_30_amd64(
             $cx,
             &at!($at.sysvshm),
             &$old.sysvshm,
@@ -874,7 +820,7 @@ macro_rules! task_struct {
         $new.blocked = $old.blocked;
         $new.real_blocked = $old.real_blocked;
         $new.saved_sigmask = $old.saved_sigmask;
-        carry::sigpending::v6_1_0_47_amd64(
+        carry::sigpending::v5_10_0_30_amd64(
             $cx,
             &at!($at.pending),
             &$old.pending,
@@ -891,7 +837,7 @@ macro_rules! task_struct {
             .reset(&at!($at.audit_context), $old.audit_context, 0);
         $new.loginuid = $old.loginuid;
         $new.sessionid = $old.sessionid;
-        carry::seccomp::v6_1_0_47_amd64(
+        carry::seccomp::v5_10_0_30_amd64(
             $cx,
             &at!($at.seccomp),
             &$old.seccomp,
@@ -906,21 +852,21 @@ macro_rules! task_struct {
         $new.parent_exec_id = $old.parent_exec_id;
         $new.self_exec_id = $old.self_exec_id;
         // as spinlock_t
-        carry::raw_spinlock_t::v6_1_0_47_amd64(
+        carry::raw_spinlock_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.pi_lock),
             &$old.pi_lock,
             &mut $new.pi_lock,
         );
         // a null link is a task that nobody is about to wake
-        carry::wake_q_node::v6_1_0_47_amd64(
+        carry::wake_q_node::v5_10_0_30_amd64(
             $cx,
             &at!($at.wake_q),
             &$old.wake_q,
             &mut $new.wake_q,
         );
         // the tree is built anew by whoever keeps it
-        carry::rb_root_cached::v6_1_0_47_amd64(
+        carry::rb_root_cached::v5_10_0_30_amd64(
             $cx,
             &at!($at.pi_waiters),
             &$old.pi_waiters,
@@ -964,7 +910,7 @@ macro_rules! task_struct {
         // the cgroups the task is in
         $new.cgroups = $cx.resource(&at!($at.cgroups), $old.cgroups);
         // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.cg_list),
             &$old.cg_list,
@@ -977,7 +923,7 @@ macro_rules! task_struct {
         $new.futex._pad_68 = [0; 4];
         $new._pad_4108 = [0; 4];
         // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.perf_event_list),
             &$old.perf_event_list,
@@ -991,7 +937,7 @@ macro_rules! task_struct {
         $new._pad_4182 = [0; 2];
         // pipe kept for the next splice between files
         $new.splice_pipe = $cx.reset(&at!($at.splice_pipe), $old.splice_pipe, 0);
-        carry::page_frag::v6_1_0_47_amd64(
+        carry::page_frag::v5_10_0_30_amd64(
             $cx,
             &at!($at.task_frag),
             &$old.task_frag,
@@ -1038,7 +984,7 @@ macro_rules! task_struct {
         // queue of the tasks whose memory the OOM reaper takes
         $new.oom_reaper_list = $cx
             .reset(&at!($at.oom_reaper_list), $old.oom_reaper_list, 0);
-        carry::timer_list::v6_1_0_47_amd64(
+        carry::timer_list::v5_10_0_30_amd64(
             $cx,
             &at!($at.oom_reaper_timer),
             &$old.oom_reaper_timer,
@@ -1074,19 +1020,13 @@ macro_rules! task_struct {
         );
         // link and function of a callback that is pending only while an object is being freed or
         // work is queued
-        carry::callback_head::v6_1_0_47_amd64(
+        carry::callback_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.l1d_flush_kill),
             &$old.l1d_flush_kill,
             &mut $new.l1d_flush_kill,
         );
         $new._pad_6040 = [0; 40];
-        // what RCU waits for from this reader
-        $cx.drop_kept(
-            &at!($at.rcu_read_unlock_special, old),
-            $old.rcu_read_unlock_special.as_bytes(),
-            &[0; 4],
-        );
     };
 }
 pub(super) use task_struct;
@@ -1096,6 +1036,8 @@ macro_rules! thread_struct {
         $new.iopl_warn_bits = [0; 1];
         carry::thread_struct::always!($cx, $at, $old, $new);
         carry::thread_struct::with_features!($cx, $at, $old, $new);
+        $new._pad_145 = [0; 3];
+        $new.pkru = $old.pkru;
     };
 }
 pub(super) use thread_struct;
@@ -1112,6 +1054,7 @@ pub(super) use tlbflush_unmap_batch;
 macro_rules! user_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::user_struct::always!($cx, $at, $old, $new);
+        carry::user_struct::with_epoll_watches!($cx, $at, $old, $new);
     };
 }
 pub(super) use user_struct;
@@ -1142,6 +1085,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             groups: &[&carry::cred::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("ucounts").by_map(carry::reasons::cred::UCOUNTS),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Flags.of("securebits").by_override(carry::reasons::cred::SECURE_EXEC_RESTRICT_FILE),
             ]],
@@ -1251,10 +1195,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 4), Span::new(8, 8, 88), Span::new(128, 128, 4096)],
             padding: &[Bits::new(32, 32), Bits::new(772, 252)],
-            groups: &[&[
-                RuleKind::Reset.of("last_cpu").by_map(carry::reasons::fpu::LAST_CPU),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("avx512_timestamp").by_map(carry::reasons::fpu::AVX512_TIMESTAMP),
+            groups: &[&carry::fpu::ALWAYS, &[
                 RuleKind::Follow.of("fpstate").by_map(carry::reasons::fpu::FPSTATE),
                 RuleKind::Within.of("__task_fpstate").by_map(carry::reasons::fpu::__TASK_FPSTATE),
                 RuleKind::Recurse.of("perm").inside("fpu_state_perm"),
@@ -1372,9 +1313,11 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 288,
             spans: &[Span::new(0, 0, 140), Span::new(144, 144, 128)],
             padding: &[Bits::new(1120, 32)],
-            groups: &[&carry::mempolicy::ALWAYS, &[
+            groups: &[&carry::mempolicy::WITH_NODES, &[
+                RuleKind::Carry.of("refcnt"),
                 RuleKind::Carry.of("mode"),
                 RuleKind::Carry.of("flags"),
+                RuleKind::Union.of("w"),
                 RuleKind::Reset.of("rcu.next").by_map(carry::reasons::callback_head::WHOLE),
                 RuleKind::Reset.of("rcu.func").by_map(carry::reasons::callback_head::WHOLE),
             ]],
@@ -1389,6 +1332,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 128,
             spans: &[Span::new(0, 0, 44), Span::new(64, 56, 24), Span::new(92, 84, 4), Span::new(112, 96, 24)],
             groups: &[&carry::mm_context_t::ALWAYS, &[
+                RuleKind::Reset.of("next_trim_cpumask").by_map(carry::reasons::mm_context_t::NEXT_TRIM_CPUMASK),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(carry::reasons::rw_semaphore::WHOLE),
                 RuleKind::Flags.of("flags").by_override(carry::reasons::mm_context_t::MM_CONTEXT_NOTRACK),
@@ -1407,9 +1351,9 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1728,
             spans: &[Span::new(0, 0, 4), Span::new(68, 68, 68), Span::new(152, 392, 12), Span::new(168, 408, 20), Span::new(208, 440, 16), Span::new(224, 464, 4), Span::new(240, 584, 76), Span::new(320, 664, 504), Span::new(832, 1208, 32), Span::new(872, 1248, 32), Span::new(912, 1288, 32), Span::new(952, 1328, 84), Span::new(1056, 1424, 24), Span::new(1084, 1452, 4), Span::new(1104, 1464, 24), Span::new(1128, 1496, 8), Span::new(1144, 1512, 16), Span::new(1168, 1528, 44), Span::new(1216, 1576, 112)],
             padding: &[Bits::new(32, 480), Bits::new(1824, 32), Bits::new(6624, 32), Bits::new(6944, 32), Bits::new(7264, 32), Bits::new(7584, 32), Bits::new(9120, 32), Bits::new(9696, 32), Bits::new(10624, 128)],
-            groups: &[&carry::mm_struct::WITH_PAGE_TABLE_LOCK, &carry::mm_struct::WITH_MM_LOCK_SEQ, &[
+            groups: &[&carry::mm_struct::WITH_PAGE_TABLE_LOCK, &carry::mm_struct::WITH_MM_MT_MA_ROOT, &carry::mm_struct::WITH_MM_LOCK_SEQ, &[
                 RuleKind::Carry.of("mm_count"),
-                RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+                RuleKind::Reset.of("mm_mt.ma_lock").inside("spinlock_t").by_map(carry::reasons::mm_struct::MM_MT),
                 RuleKind::Carry.of("mmap_base"),
                 RuleKind::Carry.of("mmap_legacy_base"),
                 RuleKind::Carry.of("mmap_compat_base"),
@@ -1452,16 +1396,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Follow.of("exe_file").by_map(carry::reasons::mm_struct::EXE_FILE),
                 RuleKind::Reset.of("notifier_subscriptions").by_map(carry::reasons::mm_struct::NOTIFIER_SUBSCRIPTIONS),
                 RuleKind::Reset.of("tlb_flush_pending.counter").by_map(carry::reasons::mm_struct::TLB_FLUSH_PENDING),
-                RuleKind::Reset.of("tlb_flush_batched.counter").by_map(carry::reasons::mm_struct::TLB_FLUSH_BATCHED),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Recurse.of("uprobes_state").inside("uprobes_state"),
                 RuleKind::Carry.of("hugetlb_usage"),
                 RuleKind::Reset.of("async_put_work").inside("work_struct").by_map(carry::reasons::work_struct::WHOLE),
-                RuleKind::Carry.of("ksm_merging_pages"),
-                RuleKind::Carry.of("ksm_rmap_items"),
-                RuleKind::Reset.of("lru_gen.list").inside("list_head").by_map(carry::reasons::mm_struct::LRU_GEN),
-                RuleKind::Reset.of("lru_gen.bitmap").by_map(carry::reasons::mm_struct::LRU_GEN),
-                RuleKind::Reset.of("lru_gen.memcg").by_map(carry::reasons::mm_struct::LRU_GEN),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("mm_cid.pcpu").by_map(carry::reasons::mm_mm_cid::WHOLE),
                 RuleKind::Reset.of("mm_cid.mode").by_map(carry::reasons::mm_mm_cid::WHOLE),
@@ -1521,7 +1459,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             from_size: 32,
             to_size: 24,
             spans: &[Span::new(0, 0, 8), Span::new(12, 12, 4)],
-            groups: &[&carry::mutex::WITH_OWNER_COUNTER, &[
+            groups: &[&[
+                RuleKind::Reset.of("owner.counter").by_map(carry::reasons::mutex::WHOLE),
+                RuleKind::Reset.of("wait_lock").inside("raw_spinlock_t").by_map(carry::reasons::mutex::WHOLE),
+                RuleKind::Reset.of("osq.tail.counter").by_map(carry::reasons::mutex::WHOLE),
                 RuleKind::Reset.of("first_waiter").by_map(carry::reasons::mutex::WHOLE),
                 RuleKind::Drop.of("wait_list.next").by_map(carry::reasons::mutex::WHOLE),
                 RuleKind::Drop.of("wait_list.prev").by_map(carry::reasons::mutex::WHOLE),
@@ -1541,6 +1482,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             groups: &[&carry::pid::ALWAYS, &carry::pid::WITH_LOCK, &[
                 RuleKind::Reset.of("ino").by_map(carry::reasons::pid::INO),
                 RuleKind::Reset.of("stashed").by_map(carry::reasons::pid::STASHED),
+                RuleKind::Array.of("numbers").inside("upid").times(0),
                 RuleKind::Reset.of("pidfs_hash.next").by_map(carry::reasons::rhash_head::WHOLE),
                 RuleKind::Init.of("attr").by_map(carry::reasons::pid::ATTR),
             ]],
@@ -1652,11 +1594,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1144,
             spans: &[Span::new(0, 0, 32), Span::new(40, 40, 88), Span::new(132, 132, 12), Span::new(144, 152, 32), Span::new(176, 216, 16), Span::new(192, 200, 8), Span::new(201, 209, 3), Span::new(208, 232, 180), Span::new(392, 416, 12), Span::new(408, 432, 20), Span::new(432, 456, 64), Span::new(504, 528, 436), Span::new(944, 968, 60), Span::new(1008, 1032, 8), Span::new(1016, 1072, 1), Span::new(1018, 1074, 4), Span::new(1024, 1080, 16), Span::new(1044, 1100, 4), Span::new(1064, 1112, 20)],
             padding: &[Bits::new(288, 32), Bits::new(1026, 30), Bits::new(1632, 32), Bits::new(3104, 32), Bits::new(3232, 32), Bits::new(4000, 32), Bits::new(7520, 32), Bits::new(8032, 32), Bits::new(8136, 8), Bits::new(8176, 16)],
-            groups: &[&carry::signal_struct::WITH_PADDING_2, &[
+            groups: &[&carry::signal_struct::WITH_QUICK_THREADS, &carry::signal_struct::WITH_PADDING_2, &[
                 RuleKind::Carry.of("sigcnt").by_map(carry::reasons::refcount_t::WHOLE),
                 RuleKind::Carry.of("live"),
                 RuleKind::Carry.of("nr_threads"),
-                RuleKind::Carry.of("quick_threads"),
                 RuleKind::Within.of("thread_head.next").by_map(carry::reasons::signal_struct::THREAD_HEAD),
                 RuleKind::Within.of("thread_head.prev").by_map(carry::reasons::signal_struct::THREAD_HEAD),
                 RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map(carry::reasons::wait_queue_head_t::WHOLE),
@@ -1665,10 +1606,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("multiprocess").inside("hlist_head").by_map(carry::reasons::hlist_head::WHOLE),
                 RuleKind::Carry.of("group_exit_code"),
                 RuleKind::Carry.of("notify_count"),
-                RuleKind::Reset.of("group_exec_task").by_map(carry::reasons::signal_struct::GROUP_EXEC_TASK),
                 RuleKind::Carry.of("group_stop_count"),
                 RuleKind::Carry.of("flags"),
-                RuleKind::Reset.of("core_state").by_map(carry::reasons::signal_struct::CORE_STATE),
                 RuleKind::Carry.of("is_child_subreaper"),
                 RuleKind::Carry.of("has_child_subreaper"),
                 RuleKind::Padding.of("(padding)"),
@@ -1678,7 +1617,6 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("cputimer"),
                 RuleKind::Recurse.of("posix_cputimers").inside("posix_cputimers"),
                 RuleKind::Follow.of("pids").times(4).by_map(carry::reasons::signal_struct::PIDS),
-                RuleKind::Reset.of("tick_dep_mask.counter").by_map(carry::reasons::signal_struct::TICK_DEP_MASK),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Follow.of("tty_old_pgrp").by_map(carry::reasons::signal_struct::TTY_OLD_PGRP),
                 RuleKind::Carry.of("leader"),
@@ -1743,7 +1681,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 368,
             spans: &[Span::new(8, 8, 8), Span::new(16, 32, 16), Span::new(32, 64, 24), Span::new(56, 104, 16), Span::new(72, 136, 16), Span::new(88, 168, 16), Span::new(104, 200, 8), Span::new(112, 224, 28)],
             padding: &[Bits::new(32, 32), Bits::new(1120, 32)],
-            groups: &[&carry::task_delay_info::ALWAYS, &[
+            groups: &[&carry::task_delay_info::ALWAYS, &carry::task_delay_info::WITH_SWAPIN_START, &[
                 RuleKind::Carry.of("irq_delay"),
                 RuleKind::Carry.of("irq_count"),
                 RuleKind::Padding.of("(padding)"),
@@ -1782,7 +1720,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             parts: &[Part { field: "thread.fpu", ty: "fpu", from: 5568, to: 6080, kind: PartKind::Made, behind: Some(Bits::new(18432, 64)), alone: false }],
             spans: &[Span::new(0, 0, 53), Span::new(56, 56, 8), Span::new(68, 68, 8), Span::new(80, 80, 24), Span::new(104, 53, 1), Span::new(108, 104, 16), Span::new(128, 128, 12), Span::new(144, 144, 48), Span::new(192, 200, 20), Span::new(216, 224, 40), Span::new(256, 272, 20), Span::new(280, 296, 32), Span::new(320, 384, 60), Span::new(384, 448, 132), Span::new(520, 584, 32), Span::new(552, 648, 16), Span::new(568, 632, 8), Span::new(577, 641, 3), Span::new(584, 664, 32), Span::new(616, 728, 16), Span::new(632, 712, 8), Span::new(641, 721, 3), Span::new(648, 744, 32), Span::new(680, 1000, 16), Span::new(704, 1088, 224), Span::new(960, 1344, 28), Span::new(992, 1376, 1056), Span::new(2056, 2440, 34), Span::new(2092, 2476, 24), Span::new(2120, 2504, 20), Span::new(2192, 2536, 16), Span::new(2208, 2568, 16), Span::new(2224, 2600, 20), Span::new(2248, 2624, 72), Span::new(2328, 2704, 28), Span::new(2368, 2744, 328), Span::new(2704, 3080, 4), Span::new(2712, 3088, 44), Span::new(2760, 3136, 152), Span::new(2916, 3292, 4), Span::new(2936, 3304, 4), Span::new(2944, 3312, 120), Span::new(3064, 3440, 92), Span::new(3160, 3536, 65), Span::new(3232, 3608, 16), Span::new(3256, 3632, 40), Span::new(3296, 3712, 124), Span::new(3424, 3840, 208), Span::new(3688, 4096, 4), Span::new(3692, 4104, 4), Span::new(3696, 4112, 16), Span::new(3716, 4132, 4), Span::new(3736, 4144, 16), Span::new(3752, 4168, 11), Span::new(3764, 4180, 2), Span::new(3768, 4184, 120), Span::new(3888, 4336, 8), Span::new(3944, 4400, 1024), Span::new(4968, 5432, 2), Span::new(4976, 5440, 24), Span::new(5000, 5472, 64), Span::new(5064, 5544, 20), Span::new(5088, 5568, 108), Span::new(5200, 5680, 48), Span::new(5256, 5728, 24), Span::new(5288, 5760, 20), Span::new(5312, 5784, 32), Span::new(5400, 5880, 120), Span::new(5524, 6004, 36)],
             padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27360, 32), Bits::new(30104, 8), Bits::new(30128, 16), Bits::new(39760, 48), Bits::new(40672, 32), Bits::new(41568, 32), Bits::new(42016, 32), Bits::new(42464, 32), Bits::new(42752, 256), Bits::new(44161, 31), Bits::new(44480, 64)],
-            groups: &[&carry::task_struct::WITH_ALLOC_LOCK, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_DL_SERVER, &[
+            groups: &[&carry::task_struct::WITH_ALLOC_LOCK, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_MIGRATION_PENDING, &carry::task_struct::WITH_DL_SERVER, &[
                 RuleKind::Carry.of("__state"),
                 RuleKind::Reset.of("saved_state").by_map(carry::reasons::task_struct::SAVED_STATE),
                 RuleKind::Reset.of("stack").by_map(carry::reasons::task_struct::STACK),
@@ -1816,20 +1754,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Within.of("cpus_ptr").by_map(carry::reasons::task_struct::CPUS_PTR),
                 RuleKind::Follow.of("user_cpus_ptr").by_map(carry::reasons::task_struct::USER_CPUS_PTR),
                 RuleKind::Carry.of("cpus_mask"),
-                RuleKind::Reset.of("migration_pending").by_map(carry::reasons::task_struct::MIGRATION_PENDING),
-                RuleKind::Reset.of("migration_disabled").by_map(carry::reasons::task_struct::MIGRATION_DISABLED),
-                RuleKind::Carry.of("migration_flags"),
-                RuleKind::Reset.of("rcu_read_lock_nesting").by_map(carry::reasons::task_struct::RCU_READ_LOCK_NESTING),
-                RuleKind::Reset.of("rcu_read_unlock_special").by_map(carry::reasons::task_struct::RCU_READ_UNLOCK_SPECIAL),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("rcu_node_entry").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
-                RuleKind::Reset.of("rcu_blocked_node").by_map(carry::reasons::task_struct::RCU_BLOCKED_NODE),
-                RuleKind::Reset.of("rcu_tasks_nvcsw").by_map(carry::reasons::task_struct::RCU_TASKS_NVCSW),
-                RuleKind::Reset.of("rcu_tasks_holdout").by_map(carry::reasons::task_struct::RCU_TASKS_HOLDOUT),
-                RuleKind::Reset.of("rcu_tasks_idx").by_map(carry::reasons::task_struct::RCU_TASKS_IDX),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("rcu_tasks_idle_cpu").by_map(carry::reasons::task_struct::RCU_TASKS_IDLE_CPU),
-                RuleKind::Reset.of("rcu_tasks_holdout_list").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("trc_reader_nesting").by_map(carry::reasons::task_struct::TRC_READER_NESTING),
                 RuleKind::Padding.of("(padding)"),
@@ -2007,7 +1933,6 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("rethooks").inside("llist_head").by_map(carry::reasons::llist_head::WHOLE),
                 RuleKind::Reset.of("l1d_flush_kill").inside("callback_head").by_map(carry::reasons::callback_head::WHOLE),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("rcu_read_unlock_special").by_map(carry::reasons::task_struct::RCU_READ_UNLOCK_SPECIAL),
                 RuleKind::Recurse.of("thread_info").inside("thread_info"),
                 RuleKind::Flags.of("flags").by_override(carry::reasons::task_struct::PF_NO_NOTIFY_SIGNAL_2),
                 RuleKind::Init.of("is_blocked").by_map(carry::reasons::task_struct::IS_BLOCKED),
@@ -2140,7 +2065,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 24,
             spans: &[Span::new(0, 0, 24)],
             groups: &[&[
-                RuleKind::Flags.of("flags").by_override(joined!("TIF_ADDR32, TIF_BLOCKSTEP, TIF_MEMDIE, TIF_NEED_FPU_LOAD, TIF_NEED_RESCHED, TIF_NOCPUID, TIF_NOTIFY_RESUME, TIF_NOTIFY_SIGNAL, TIF_NOTSC, TIF_PATCH_PENDING, TIF_POLLING_NRFLAG, TIF_SIGPENDING, TIF_SPEC_IB, TIF_SPEC_L1D_FLUSH, TIF_UPROBE, TIF_USER_RETURN_NOTIFY: ", carry::reasons::thread_info::TIF_NOTIFY_RESUME, "; TIF_HRTIMER_REARM, TIF_RSEQ: ", carry::reasons::thread_info::TIF_RSEQ, "; TIF_LAZY_MMU_UPDATES: ", carry::reasons::thread_info::TIF_LAZY_MMU_UPDATES, "; TIF_NEED_RESCHED_LAZY: ", carry::reasons::thread_info::TIF_NEED_RESCHED_LAZY, "; TIF_SINGLESTEP, TIF_SSBD: ", carry::reasons::thread_info::TIF_SINGLESTEP)),
+                RuleKind::Flags.of("flags").by_override(joined!("TIF_ADDR32, TIF_BLOCKSTEP, TIF_MEMDIE, TIF_NEED_FPU_LOAD, TIF_NEED_RESCHED, TIF_NOCPUID, TIF_NOTIFY_RESUME, TIF_NOTSC, TIF_PATCH_PENDING, TIF_POLLING_NRFLAG, TIF_SIGPENDING, TIF_SPEC_IB, TIF_SPEC_L1D_FLUSH, TIF_UPROBE, TIF_USER_RETURN_NOTIFY: ", carry::reasons::thread_info::TIF_NOTIFY_RESUME, "; TIF_HRTIMER_REARM, TIF_RSEQ: ", carry::reasons::thread_info::TIF_RSEQ, "; TIF_LAZY_MMU_UPDATES: ", carry::reasons::thread_info::TIF_LAZY_MMU_UPDATES, "; TIF_NEED_RESCHED_LAZY: ", carry::reasons::thread_info::TIF_NEED_RESCHED_LAZY, "; TIF_NOTIFY_SIGNAL: ", carry::reasons::thread_info::TIF_NOTIFY_SIGNAL, "; TIF_SINGLESTEP, TIF_SSBD: ", carry::reasons::thread_info::TIF_SINGLESTEP)),
                 RuleKind::Flags.of("syscall_work").by_override(carry::reasons::thread_info::SYSCALL_WORK_SYSCALL_RSEQ_SLICE),
                 RuleKind::Carry.of("status"),
                 RuleKind::Reset.of("cpu").by_map(carry::reasons::thread_info::CPU),
@@ -2157,6 +2082,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(24, 24, 120), Span::new(148, 148, 36)],
             padding: &[Bits::new(1153, 31), Bits::new(1472, 64)],
             groups: &[&carry::thread_struct::ALWAYS, &carry::thread_struct::WITH_FEATURES, &[
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Carry.of("pkru"),
                 RuleKind::Make.of("fpu").by_map(carry::reasons::fpu::WHOLE),
             ]],
             ..TypeRules::PLAIN
@@ -2186,7 +2113,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 128,
             spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 8), Span::new(108, 100, 8), Span::new(124, 116, 12)],
             padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32)],
-            groups: &[&carry::user_struct::ALWAYS, &[
+            groups: &[&carry::user_struct::ALWAYS, &carry::user_struct::WITH_EPOLL_WATCHES, &[
                 RuleKind::Reset.of("ratelimit.rs_n_left.counter").by_map(carry::reasons::user_struct::RATELIMIT),
                 RuleKind::Reset.of("ratelimit.missed.counter").by_map(carry::reasons::user_struct::RATELIMIT),
                 RuleKind::Drop.of("perf_mlock.counter").by_override(carry::reasons::user_struct::PERF_MLOCK_2),

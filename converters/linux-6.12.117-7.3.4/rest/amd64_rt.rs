@@ -35,7 +35,7 @@ macro_rules! file {
         $new.f_cred = $cx.follow(&at!($at.f_cred), $old.f_cred);
         // who gets signals of the file
         $new.f_owner = $cx.follow(&at!($at.f_owner), $old.f_owner);
-        carry::path::v6_1_0_47_amd64(
+        carry::path::v5_10_0_30_amd64(
             $cx,
             &at!($at.f_path),
             &$old.f_path,
@@ -84,7 +84,7 @@ pub(super) use fs_struct;
 macro_rules! k_itimer {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         // as list_head
-        carry::hlist_node::v6_1_0_47_amd64(
+        carry::hlist_node::v5_10_0_30_amd64(
             $cx,
             &at!($at.t_hash),
             &$old.t_hash,
@@ -116,7 +116,7 @@ macro_rules! k_itimer {
         $new._pad_244 = [0; 4];
         // link and function of a callback that is pending only while an object is being freed or
         // work is queued
-        carry::callback_head::v6_1_0_47_amd64(
+        carry::callback_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.rcu),
             &$old.rcu,
@@ -130,6 +130,9 @@ pub(super) use k_itimer;
 macro_rules! mm_context_t {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_context_t::always!($cx, $at, $old, $new);
+        // jiffies of this boot
+        $new.next_trim_cpumask = $cx
+            .reset(&at!($at.next_trim_cpumask), $old.next_trim_cpumask, 0);
         // count 0 is unlocked
         carry::rw_semaphore::v6_1_0_47_rt_amd64(
             $cx,
@@ -151,15 +154,11 @@ pub(super) use mm_context_t;
 
 macro_rules! mm_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        carry::mm_struct::with_mmap_lock!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_mt_ma_root!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_mt_ma_lock!($cx, $at, $old, $new);
         carry::mm_struct::with_mm_lock_seq!($cx, $at, $old, $new);
         $new.mm_count = $old.mm_count;
-        carry::maple_tree::v6_12_95_deb12_rt_amd64(
-            $cx,
-            &at!($at.mm_mt),
-            &$old.mm_mt,
-            &mut $new.mm_mt,
-        );
+        $new.mm_mt._pad_36 = [0; 4];
         $new.mmap_base = $old.mmap_base;
         $new.mmap_legacy_base = $old.mmap_legacy_base;
         $new.mmap_compat_base = $old.mmap_compat_base;
@@ -179,7 +178,7 @@ macro_rules! mm_struct {
         $new.map_count = $old.map_count;
         $new._pad_404 = [0; 4];
         // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.mmlist),
             &$old.mmlist,
@@ -198,7 +197,7 @@ macro_rules! mm_struct {
         $new.exec_vm = $old.exec_vm;
         $new.stack_vm = $old.stack_vm;
         // counts writers of this boot only
-        carry::seqcount_t::v6_1_0_47_amd64(
+        carry::seqcount_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.write_protect_seq),
             &$old.write_protect_seq,
@@ -235,41 +234,28 @@ macro_rules! mm_struct {
                 $old.tlb_flush_pending.counter,
                 0,
             );
-        // flushes that reclaim put off
-        $new.tlb_flush_batched.counter = $cx
-            .reset(
-                &at!($at.tlb_flush_batched.counter),
-                $old.tlb_flush_batched.counter,
-                0,
-            );
-        carry::uprobes_state::v6_1_0_47_amd64(
+        carry::uprobes_state::v5_10_0_30_amd64(
             $cx,
             &at!($at.uprobes_state),
             &$old.uprobes_state,
             &mut $new.uprobes_state,
         );
+        // link and function of a callback that is pending only while an object is being freed or
+        // work is queued
+        carry::callback_head::v5_10_0_30_amd64(
+            $cx,
+            &at!($at.delayed_drop),
+            &$old.delayed_drop,
+            &mut $new.delayed_drop,
+        );
         $new.hugetlb_usage = $old.hugetlb_usage;
         // deferred freeing of the object it is in
-        carry::work_struct::v6_1_0_47_amd64(
+        carry::work_struct::v5_10_0_30_amd64(
             $cx,
             &at!($at.async_put_work),
             &$old.async_put_work,
             &mut $new.async_put_work,
         );
-        $new.ksm_merging_pages = $old.ksm_merging_pages;
-        $new.ksm_rmap_items = $old.ksm_rmap_items;
-        // place on the list of mms whose pages are aged by walking their page tables, and its
-        // memory cgroup
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.lru_gen.list),
-            &$old.lru_gen.list,
-            &mut $new.lru_gen.list,
-        );
-        $new.lru_gen.bitmap = $cx
-            .reset(&at!($at.lru_gen.bitmap), $old.lru_gen.bitmap, 0);
-        $new.lru_gen.memcg = $cx
-            .reset(&at!($at.lru_gen.memcg), $old.lru_gen.memcg, 0);
         $new._pad_1808 = [0; 48];
     };
 }
@@ -304,6 +290,7 @@ macro_rules! pid {
             &$old.wait_pidfd,
             &mut $new.wait_pidfd,
         );
+        // numbers: level + 1 elements at the end, each by `upid`
     };
 }
 pub(super) use pid;
@@ -311,12 +298,12 @@ pub(super) use pid;
 macro_rules! signal_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.autoreap_bits = [0; 1];
+        carry::signal_struct::with_quick_threads!($cx, $at, $old, $new);
         carry::signal_struct::with_wait_chldexit!($cx, $at, $old, $new);
         // how many references the old kernel held, kept for readers of the image
         $new.sigcnt = $old.sigcnt;
         $new.live = $old.live;
         $new.nr_threads = $old.nr_threads;
-        $new.quick_threads = $old.quick_threads;
         // list of the threads, linked by task_struct.thread_node
         $new.thread_head.next = $cx
             .link(
@@ -332,14 +319,14 @@ macro_rules! signal_struct {
             );
         // thread that got the last signal sent to the process, where the search for the next begins
         $new.curr_target = $cx.within(&at!($at.curr_target), $old.curr_target);
-        carry::sigpending::v6_1_0_47_amd64(
+        carry::sigpending::v5_10_0_30_amd64(
             $cx,
             &at!($at.shared_pending),
             &$old.shared_pending,
             &mut $new.shared_pending,
         );
         // as list_head
-        carry::hlist_head::v6_1_0_47_amd64(
+        carry::hlist_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.multiprocess),
             &$old.multiprocess,
@@ -347,14 +334,8 @@ macro_rules! signal_struct {
         );
         $new.group_exit_code = $old.group_exit_code;
         $new.notify_count = $old.notify_count;
-        // thread that executes a new program and waits for the others to end
-        $new.group_exec_task = $cx
-            .reset_strict(&at!($at.group_exec_task), $old.group_exec_task, 0);
         $new.group_stop_count = $old.group_stop_count;
         $new.flags = $old.flags;
-        // core dump under way, on the kernel stack
-        $new.core_state = $cx
-            .reset_strict(&at!($at.core_state), $old.core_state, 0);
         $new._pad_155 = [0; 1];
         // timers of timer_create, linked by k_itimer.list
         $new.posix_timers.first = $cx
@@ -362,7 +343,7 @@ macro_rules! signal_struct {
         $new.it_real_incr = $old.it_real_incr;
         $new.it = $old.it;
         $new.cputimer = $old.cputimer;
-        carry::posix_cputimers::v6_1_0_47_amd64(
+        carry::posix_cputimers::v5_10_0_30_amd64(
             $cx,
             &at!($at.posix_cputimers),
             &$old.posix_cputimers,
@@ -375,9 +356,6 @@ macro_rules! signal_struct {
             &mut $new.pids,
             |cx, at, old, new| *new = cx.follow(at, *old),
         );
-        // why this process keeps the tick alive
-        $new.tick_dep_mask.counter = $cx
-            .reset(&at!($at.tick_dep_mask.counter), $old.tick_dep_mask.counter, 0);
         $new._pad_436 = [0; 4];
         // process group that had the terminal when the leader gave it up
         $new.tty_old_pgrp = $cx.follow(&at!($at.tty_old_pgrp), $old.tty_old_pgrp);
@@ -391,7 +369,7 @@ macro_rules! signal_struct {
         $new.cstime = $old.cstime;
         $new.gtime = $old.gtime;
         $new.cgtime = $old.cgtime;
-        carry::prev_cputime::v6_1_0_47_amd64(
+        carry::prev_cputime::v5_10_0_30_amd64(
             $cx,
             &at!($at.prev_cputime),
             &$old.prev_cputime,
@@ -414,7 +392,7 @@ macro_rules! signal_struct {
         $new.ioac = $old.ioac;
         $new.sum_sched_runtime = $old.sum_sched_runtime;
         $new.rlim = $old.rlim;
-        carry::pacct_struct::v6_1_0_47_amd64(
+        carry::pacct_struct::v5_10_0_30_amd64(
             $cx,
             &at!($at.pacct),
             &$old.pacct,
@@ -446,7 +424,8 @@ macro_rules! task_struct {
         $new.sched_remote_wakeup_bits = [0; 2];
         $new.mce_ripv_bits = [0; 8];
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
-        carry::task_struct::with_softirq_disable_cnt!($cx, $at, $old, $new);
+        carry::task_struct::with_migration_pending!($cx, $at, $old, $new);
+        carry::task_struct::with_perf_event_mutex!($cx, $at, $old, $new);
         carry::task_struct::with_dl_server!($cx, $at, $old, $new);
         $new.__state = $old.__state;
         // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
@@ -463,7 +442,7 @@ macro_rules! task_struct {
         // a new task is on no run queue
         $new.on_rq = $cx.reset(&at!($at.on_rq), $old.on_rq, 0);
         // link of a remote wake-up on its way to another CPU
-        carry::__call_single_node::v6_1_0_47_amd64(
+        carry::__call_single_node::v5_10_0_30_amd64(
             $cx,
             &at!($at.wake_entry),
             &$old.wake_entry,
@@ -485,7 +464,7 @@ macro_rules! task_struct {
         $new.normal_prio = $old.normal_prio;
         $new.rt_priority = $old.rt_priority;
         $new._pad_120 = [0; 8];
-        carry::sched_rt_entity::v6_1_0_47_amd64(
+        carry::sched_rt_entity::v5_10_0_30_amd64(
             $cx,
             &at!($at.rt),
             &$old.rt,
@@ -500,7 +479,7 @@ macro_rules! task_struct {
         $new._pad_1097 = [0; 3];
         $new._pad_1116 = [0; 36];
         // as list_head
-        carry::hlist_head::v6_1_0_47_amd64(
+        carry::hlist_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.preempt_notifiers),
             &$old.preempt_notifiers,
@@ -516,49 +495,8 @@ macro_rules! task_struct {
         $new.user_cpus_ptr = $cx
             .follow(&at!($at.user_cpus_ptr), $old.user_cpus_ptr);
         $new.cpus_mask = $old.cpus_mask;
-        // request on the kernel stack of one who changes the affinity and waits for it
-        $new.migration_pending = $cx
-            .reset_strict(&at!($at.migration_pending), $old.migration_pending, 0);
-        // nesting of migrate_disable, zero outside kernel code
-        $new.migration_disabled = $cx
-            .reset_strict(&at!($at.migration_disabled), $old.migration_disabled, 0);
-        $new.migration_flags = $old.migration_flags;
-        // nesting of RCU readers, zero outside kernel code
-        $new.rcu_read_lock_nesting = $cx
-            .reset(&at!($at.rcu_read_lock_nesting), $old.rcu_read_lock_nesting, 0);
-        // what RCU waits for from this reader
-        $new.rcu_read_unlock_special.as_mut_bytes().fill(0);
         $new._pad_2500 = [0; 4];
-        // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.rcu_node_entry),
-            &$old.rcu_node_entry,
-            &mut $new.rcu_node_entry,
-        );
-        // part of RCU's tree that waits for this reader, null outside one
-        $new.rcu_blocked_node = $cx
-            .reset(&at!($at.rcu_blocked_node), $old.rcu_blocked_node, 0);
-        // nvcsw as a running RCU-tasks grace period saw it first
-        $new.rcu_tasks_nvcsw = $cx
-            .reset(&at!($at.rcu_tasks_nvcsw), $old.rcu_tasks_nvcsw, 0);
-        // a running RCU-tasks grace period waits for this task
-        $new.rcu_tasks_holdout = $cx
-            .reset(&at!($at.rcu_tasks_holdout), $old.rcu_tasks_holdout, 0);
-        // index of an SRCU reader that a dying task holds
-        $new.rcu_tasks_idx = $cx
-            .reset(&at!($at.rcu_tasks_idx), $old.rcu_tasks_idx, 0);
         $new._pad_2538 = [0; 2];
-        // CPU whose idle task this is, -1 for any other
-        $new.rcu_tasks_idle_cpu = $cx
-            .reset(&at!($at.rcu_tasks_idle_cpu), $old.rcu_tasks_idle_cpu, -1);
-        // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.rcu_tasks_holdout_list),
-            &$old.rcu_tasks_holdout_list,
-            &mut $new.rcu_tasks_holdout_list,
-        );
         $new._pad_2564 = [0; 4];
         // nesting of RCU-trace readers, zero outside kernel code
         $new.trc_reader_nesting = $cx
@@ -574,20 +512,20 @@ macro_rules! task_struct {
             .reset(&at!($at.pushable_tasks.prio), $old.pushable_tasks.prio, 140);
         $new.pushable_tasks._pad_4 = [0; 4];
         // place among the realtime tasks that another CPU may take
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.pushable_tasks.prio_list),
             &$old.pushable_tasks.prio_list,
             &mut $new.pushable_tasks.prio_list,
         );
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.pushable_tasks.node_list),
             &$old.pushable_tasks.node_list,
             &mut $new.pushable_tasks.node_list,
         );
         // place in a tree that its keeper builds anew
-        carry::rb_node::v6_1_0_47_amd64(
+        carry::rb_node::v5_10_0_30_amd64(
             $cx,
             &at!($at.pushable_dl_tasks),
             &$old.pushable_dl_tasks,
@@ -693,7 +631,7 @@ macro_rules! task_struct {
             &at!($at.pid_links),
             &$old.pid_links,
             &mut $new.pid_links,
-            carry::hlist_node::v6_1_0_47_amd64,
+            carry::hlist_node::v5_10_0_30_amd64,
         );
         // place among the threads of the process, headed by signal_struct.thread_head
         $new.thread_node.next = $cx
@@ -720,7 +658,7 @@ macro_rules! task_struct {
         $new.utime = $old.utime;
         $new.stime = $old.stime;
         $new.gtime = $old.gtime;
-        carry::prev_cputime::v6_1_0_47_amd64(
+        carry::prev_cputime::v5_10_0_30_amd64(
             $cx,
             &at!($at.prev_cputime),
             &$old.prev_cputime,
@@ -742,7 +680,7 @@ macro_rules! task_struct {
         $new.start_boottime = $old.start_boottime;
         $new.min_flt = $old.min_flt;
         $new.maj_flt = $old.maj_flt;
-        carry::posix_cputimers::v6_1_0_47_amd64(
+        carry::posix_cputimers::v5_10_0_30_amd64(
             $cx,
             &at!($at.posix_cputimers),
             &$old.posix_cputimers,
@@ -760,13 +698,13 @@ macro_rules! task_struct {
         $new.comm = $old.comm;
         // path lookup under way, on the kernel stack
         $new.nameidata = $cx.reset_strict(&at!($at.nameidata), $old.nameidata, 0);
-        carry::sysv_sem::v6_1_0_47_amd64(
+        carry::sysv_sem::v5_10_0_30_amd64(
             $cx,
             &at!($at.sysvsem),
             &$old.sysvsem,
             &mut $new.sysvsem,
         );
-        carry::sysv_shm::v6_1_0_47_amd64(
+        carry::sysv_shm::v5_10_0_30_amd64(
             $cx,
             &at!($at.sysvshm),
             &$old.sysvshm,
@@ -793,7 +731,7 @@ macro_rules! task_struct {
         $new.blocked = $old.blocked;
         $new.real_blocked = $old.real_blocked;
         $new.saved_sigmask = $old.saved_sigmask;
-        carry::sigpending::v6_1_0_47_amd64(
+        carry::sigpending::v5_10_0_30_amd64(
             $cx,
             &at!($at.pending),
             &$old.pending,
@@ -810,7 +748,7 @@ macro_rules! task_struct {
             .reset(&at!($at.audit_context), $old.audit_context, 0);
         $new.loginuid = $old.loginuid;
         $new.sessionid = $old.sessionid;
-        carry::seccomp::v6_1_0_47_amd64(
+        carry::seccomp::v5_10_0_30_amd64(
             $cx,
             &at!($at.seccomp),
             &$old.seccomp,
@@ -825,7 +763,7 @@ macro_rules! task_struct {
         $new.parent_exec_id = $old.parent_exec_id;
         $new.self_exec_id = $old.self_exec_id;
         // as spinlock_t
-        carry::raw_spinlock_t::v6_1_0_47_amd64(
+        carry::raw_spinlock_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.pi_lock),
             &$old.pi_lock,
@@ -833,14 +771,14 @@ macro_rules! task_struct {
         );
         $new._pad_3788 = [0; 4];
         // a null link is a task that nobody is about to wake
-        carry::wake_q_node::v6_1_0_47_amd64(
+        carry::wake_q_node::v5_10_0_30_amd64(
             $cx,
             &at!($at.wake_q),
             &$old.wake_q,
             &mut $new.wake_q,
         );
         // the tree is built anew by whoever keeps it
-        carry::rb_root_cached::v6_1_0_47_amd64(
+        carry::rb_root_cached::v5_10_0_30_amd64(
             $cx,
             &at!($at.pi_waiters),
             &$old.pi_waiters,
@@ -852,6 +790,7 @@ macro_rules! task_struct {
         $new.pi_blocked_on = $cx
             .reset(&at!($at.pi_blocked_on), $old.pi_blocked_on, 0);
         $new._pad_3844 = [0; 4];
+        $new.softirq_disable_cnt = $old.softirq_disable_cnt;
         // handle of a running file system transaction
         $new.journal_info = $cx
             .reset_strict(&at!($at.journal_info), $old.journal_info, 0);
@@ -879,12 +818,19 @@ macro_rules! task_struct {
         $new.acct_vm_mem1 = $old.acct_vm_mem1;
         $new.acct_timexpd = $old.acct_timexpd;
         $new.mems_allowed = $old.mems_allowed;
+        // as seqcount_t
+        carry::seqcount_spinlock_t::v5_10_0_30_rt_amd64(
+            $cx,
+            &at!($at.mems_allowed_seq),
+            &$old.mems_allowed_seq,
+            &mut $new.mems_allowed_seq,
+        );
         $new.cpuset_mem_spread_rotor = $old.cpuset_mem_spread_rotor;
         $new._pad_4164 = [0; 4];
         // the cgroups the task is in
         $new.cgroups = $cx.resource(&at!($at.cgroups), $old.cgroups);
         // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.cg_list),
             &$old.cg_list,
@@ -898,7 +844,7 @@ macro_rules! task_struct {
         $new.futex._pad_76 = [0; 4];
         $new._pad_4292 = [0; 4];
         // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.perf_event_list),
             &$old.perf_event_list,
@@ -912,7 +858,7 @@ macro_rules! task_struct {
         $new._pad_4382 = [0; 2];
         // pipe kept for the next splice between files
         $new.splice_pipe = $cx.reset(&at!($at.splice_pipe), $old.splice_pipe, 0);
-        carry::page_frag::v6_1_0_47_amd64(
+        carry::page_frag::v5_10_0_30_amd64(
             $cx,
             &at!($at.task_frag),
             &$old.task_frag,
@@ -959,7 +905,7 @@ macro_rules! task_struct {
         // queue of the tasks whose memory the OOM reaper takes
         $new.oom_reaper_list = $cx
             .reset(&at!($at.oom_reaper_list), $old.oom_reaper_list, 0);
-        carry::timer_list::v6_1_0_47_amd64(
+        carry::timer_list::v5_10_0_30_amd64(
             $cx,
             &at!($at.oom_reaper_timer),
             &$old.oom_reaper_timer,
@@ -995,19 +941,13 @@ macro_rules! task_struct {
         );
         // link and function of a callback that is pending only while an object is being freed or
         // work is queued
-        carry::callback_head::v6_1_0_47_amd64(
+        carry::callback_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.l1d_flush_kill),
             &$old.l1d_flush_kill,
             &mut $new.l1d_flush_kill,
         );
         $new._pad_6120 = [0; 24];
-        // what RCU waits for from this reader
-        $cx.drop_kept(
-            &at!($at.rcu_read_unlock_special, old),
-            $old.rcu_read_unlock_special.as_bytes(),
-            &[0; 4],
-        );
     };
 }
 pub(super) use task_struct;
@@ -1035,6 +975,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             groups: &[&carry::cred::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("ucounts").by_map(carry::reasons::cred::UCOUNTS),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Flags.of("securebits").by_override(carry::reasons::cred::SECURE_EXEC_RESTRICT_FILE),
             ]],
@@ -1146,10 +1087,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 4), Span::new(8, 8, 88), Span::new(128, 128, 4096)],
             padding: &[Bits::new(32, 32), Bits::new(772, 252)],
-            groups: &[&[
-                RuleKind::Reset.of("last_cpu").by_map(carry::reasons::fpu::LAST_CPU),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("avx512_timestamp").by_map(carry::reasons::fpu::AVX512_TIMESTAMP),
+            groups: &[&carry::fpu::ALWAYS, &[
                 RuleKind::Follow.of("fpstate").by_map(carry::reasons::fpu::FPSTATE),
                 RuleKind::Within.of("__task_fpstate").by_map(carry::reasons::fpu::__TASK_FPSTATE),
                 RuleKind::Recurse.of("perm").inside("fpu_state_perm"),
@@ -1277,9 +1215,11 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 288,
             spans: &[Span::new(0, 0, 140), Span::new(144, 144, 128)],
             padding: &[Bits::new(1120, 32)],
-            groups: &[&carry::mempolicy::ALWAYS, &[
+            groups: &[&carry::mempolicy::WITH_NODES, &[
+                RuleKind::Carry.of("refcnt"),
                 RuleKind::Carry.of("mode"),
                 RuleKind::Carry.of("flags"),
+                RuleKind::Union.of("w"),
                 RuleKind::Reset.of("rcu.next").by_map(carry::reasons::callback_head::WHOLE),
                 RuleKind::Reset.of("rcu.func").by_map(carry::reasons::callback_head::WHOLE),
             ]],
@@ -1295,6 +1235,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 28), Span::new(40, 40, 40), Span::new(88, 88, 48)],
             padding: &[Bits::new(224, 32), Bits::new(288, 32), Bits::new(672, 32)],
             groups: &[&carry::mm_context_t::ALWAYS, &[
+                RuleKind::Reset.of("next_trim_cpumask").by_map(carry::reasons::mm_context_t::NEXT_TRIM_CPUMASK),
                 RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(carry::reasons::rw_semaphore::WHOLE),
                 RuleKind::Reset.of("lock").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
                 RuleKind::Padding.of("(padding)"),
@@ -1313,9 +1254,9 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1856,
             spans: &[Span::new(0, 0, 4), Span::new(72, 72, 28), Span::new(104, 104, 64), Span::new(184, 392, 12), Span::new(208, 416, 28), Span::new(248, 456, 40), Span::new(288, 504, 4), Span::new(304, 640, 76), Span::new(392, 728, 528), Span::new(928, 1296, 32), Span::new(968, 1336, 32), Span::new(1008, 1376, 32), Span::new(1048, 1416, 68), Span::new(1128, 1496, 40), Span::new(1176, 1544, 48), Span::new(1224, 1600, 8), Span::new(1240, 1616, 40), Span::new(1288, 1656, 152)],
             padding: &[Bits::new(32, 480), Bits::new(544, 32), Bits::new(800, 32), Bits::new(1568, 32), Bits::new(1632, 32), Bits::new(1888, 32), Bits::new(1952, 32), Bits::new(2336, 32), Bits::new(3040, 32), Bits::new(3104, 32), Bits::new(7392, 32), Bits::new(7712, 32), Bits::new(8032, 32), Bits::new(8352, 32), Bits::new(8928, 32), Bits::new(8992, 32), Bits::new(9376, 32), Bits::new(9888, 32), Bits::new(11520, 256)],
-            groups: &[&carry::mm_struct::WITH_MMAP_LOCK, &carry::mm_struct::WITH_MM_LOCK_SEQ, &[
+            groups: &[&carry::mm_struct::WITH_MM_MT_MA_ROOT, &carry::mm_struct::WITH_MM_MT_MA_LOCK, &carry::mm_struct::WITH_MM_LOCK_SEQ, &[
                 RuleKind::Carry.of("mm_count"),
-                RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("mmap_base"),
                 RuleKind::Carry.of("mmap_legacy_base"),
                 RuleKind::Carry.of("mmap_compat_base"),
@@ -1361,15 +1302,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Follow.of("exe_file").by_map(carry::reasons::mm_struct::EXE_FILE),
                 RuleKind::Reset.of("notifier_subscriptions").by_map(carry::reasons::mm_struct::NOTIFIER_SUBSCRIPTIONS),
                 RuleKind::Reset.of("tlb_flush_pending.counter").by_map(carry::reasons::mm_struct::TLB_FLUSH_PENDING),
-                RuleKind::Reset.of("tlb_flush_batched.counter").by_map(carry::reasons::mm_struct::TLB_FLUSH_BATCHED),
                 RuleKind::Recurse.of("uprobes_state").inside("uprobes_state"),
+                RuleKind::Reset.of("delayed_drop").inside("callback_head").by_map(carry::reasons::callback_head::WHOLE),
                 RuleKind::Carry.of("hugetlb_usage"),
                 RuleKind::Reset.of("async_put_work").inside("work_struct").by_map(carry::reasons::work_struct::WHOLE),
-                RuleKind::Carry.of("ksm_merging_pages"),
-                RuleKind::Carry.of("ksm_rmap_items"),
-                RuleKind::Reset.of("lru_gen.list").inside("list_head").by_map(carry::reasons::mm_struct::LRU_GEN),
-                RuleKind::Reset.of("lru_gen.bitmap").by_map(carry::reasons::mm_struct::LRU_GEN),
-                RuleKind::Reset.of("lru_gen.memcg").by_map(carry::reasons::mm_struct::LRU_GEN),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("mm_cid.pcpu").by_map(carry::reasons::mm_mm_cid::WHOLE),
                 RuleKind::Reset.of("mm_cid.mode").by_map(carry::reasons::mm_mm_cid::WHOLE),
@@ -1450,6 +1386,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("ino").by_map(carry::reasons::pid::INO),
                 RuleKind::Reset.of("stashed").by_map(carry::reasons::pid::STASHED),
                 RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map(carry::reasons::wait_queue_head_t::WHOLE),
+                RuleKind::Array.of("numbers").inside("upid").times(0),
                 RuleKind::Reset.of("pidfs_hash.next").by_map(carry::reasons::rhash_head::WHOLE),
                 RuleKind::Init.of("attr").by_map(carry::reasons::pid::ATTR),
             ]],
@@ -1533,6 +1470,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 112), Span::new(120, 112, 88)],
             padding: &[Bits::new(1792, 256)],
             groups: &[&carry::sched_statistics::ALWAYS, &[
+                RuleKind::Carry.of("sum_block_runtime"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Drop.of("nr_migrations_cold").by_override(carry::reasons::sched_statistics::NR_MIGRATIONS_COLD),
                 RuleKind::Drop.of("nr_wakeups_passive").by_override(carry::reasons::sched_statistics::NR_MIGRATIONS_COLD),
@@ -1549,11 +1487,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1224,
             spans: &[Span::new(0, 0, 32), Span::new(40, 40, 112), Span::new(156, 156, 12), Span::new(168, 176, 32), Span::new(200, 240, 16), Span::new(216, 224, 8), Span::new(225, 233, 3), Span::new(232, 256, 180), Span::new(416, 440, 12), Span::new(432, 456, 12), Span::new(448, 472, 8), Span::new(464, 488, 88), Span::new(560, 584, 436), Span::new(1000, 1024, 60), Span::new(1064, 1088, 8), Span::new(1072, 1136, 1), Span::new(1074, 1138, 4), Span::new(1080, 1144, 8), Span::new(1096, 1160, 28), Span::new(1136, 1200, 24)],
             padding: &[Bits::new(288, 32), Bits::new(1218, 30), Bits::new(1824, 32), Bits::new(3296, 32), Bits::new(3424, 32), Bits::new(3552, 32), Bits::new(3680, 32), Bits::new(4448, 32), Bits::new(7968, 32), Bits::new(8480, 32), Bits::new(8584, 8), Bits::new(8624, 16), Bits::new(8736, 32), Bits::new(8992, 32), Bits::new(9056, 32)],
-            groups: &[&carry::signal_struct::WITH_WAIT_CHLDEXIT, &[
+            groups: &[&carry::signal_struct::WITH_QUICK_THREADS, &carry::signal_struct::WITH_WAIT_CHLDEXIT, &[
                 RuleKind::Carry.of("sigcnt").by_map(carry::reasons::refcount_t::WHOLE),
                 RuleKind::Carry.of("live"),
                 RuleKind::Carry.of("nr_threads"),
-                RuleKind::Carry.of("quick_threads"),
                 RuleKind::Within.of("thread_head.next").by_map(carry::reasons::signal_struct::THREAD_HEAD),
                 RuleKind::Within.of("thread_head.prev").by_map(carry::reasons::signal_struct::THREAD_HEAD),
                 RuleKind::Within.of("curr_target").by_map(carry::reasons::signal_struct::CURR_TARGET),
@@ -1561,10 +1498,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("multiprocess").inside("hlist_head").by_map(carry::reasons::hlist_head::WHOLE),
                 RuleKind::Carry.of("group_exit_code"),
                 RuleKind::Carry.of("notify_count"),
-                RuleKind::Reset.of("group_exec_task").by_map(carry::reasons::signal_struct::GROUP_EXEC_TASK),
                 RuleKind::Carry.of("group_stop_count"),
                 RuleKind::Carry.of("flags"),
-                RuleKind::Reset.of("core_state").by_map(carry::reasons::signal_struct::CORE_STATE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Within.of("posix_timers.first").by_map(carry::reasons::signal_struct::POSIX_TIMERS),
                 RuleKind::Carry.of("it_real_incr"),
@@ -1572,7 +1507,6 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("cputimer"),
                 RuleKind::Recurse.of("posix_cputimers").inside("posix_cputimers"),
                 RuleKind::Follow.of("pids").times(4).by_map(carry::reasons::signal_struct::PIDS),
-                RuleKind::Reset.of("tick_dep_mask.counter").by_map(carry::reasons::signal_struct::TICK_DEP_MASK),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Follow.of("tty_old_pgrp").by_map(carry::reasons::signal_struct::TTY_OLD_PGRP),
                 RuleKind::Carry.of("leader"),
@@ -1641,7 +1575,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 368,
             spans: &[Span::new(8, 8, 8), Span::new(16, 32, 16), Span::new(32, 64, 24), Span::new(56, 104, 16), Span::new(72, 136, 16), Span::new(88, 168, 16), Span::new(104, 200, 8), Span::new(112, 224, 28)],
             padding: &[Bits::new(32, 32), Bits::new(1120, 32)],
-            groups: &[&carry::task_delay_info::ALWAYS, &[
+            groups: &[&carry::task_delay_info::ALWAYS, &carry::task_delay_info::WITH_SWAPIN_START, &[
                 RuleKind::Carry.of("irq_delay"),
                 RuleKind::Carry.of("irq_count"),
                 RuleKind::Padding.of("(padding)"),
@@ -1680,7 +1614,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             parts: &[Part { field: "thread.fpu", ty: "fpu", from: 5568, to: 6144, kind: PartKind::Made, behind: Some(Bits::new(18432, 64)), alone: false }],
             spans: &[Span::new(0, 0, 53), Span::new(56, 56, 8), Span::new(68, 68, 8), Span::new(80, 80, 24), Span::new(104, 53, 1), Span::new(108, 104, 16), Span::new(128, 128, 12), Span::new(144, 160, 48), Span::new(192, 216, 20), Span::new(216, 240, 40), Span::new(256, 288, 20), Span::new(280, 312, 32), Span::new(320, 384, 60), Span::new(384, 448, 132), Span::new(520, 584, 32), Span::new(552, 648, 16), Span::new(568, 632, 8), Span::new(577, 641, 3), Span::new(584, 664, 32), Span::new(616, 728, 16), Span::new(632, 712, 8), Span::new(641, 721, 3), Span::new(648, 744, 32), Span::new(680, 1048, 16), Span::new(704, 1152, 112), Span::new(824, 1264, 88), Span::new(960, 1408, 28), Span::new(992, 1440, 1056), Span::new(2056, 2504, 34), Span::new(2092, 2540, 24), Span::new(2120, 2568, 20), Span::new(2192, 2600, 16), Span::new(2208, 2632, 16), Span::new(2224, 2664, 20), Span::new(2248, 2688, 72), Span::new(2328, 2768, 28), Span::new(2368, 2808, 5), Span::new(2376, 2816, 32), Span::new(2408, 2856, 328), Span::new(2744, 3192, 4), Span::new(2752, 3200, 44), Span::new(2800, 3248, 144), Span::new(2952, 3400, 28), Span::new(2984, 3432, 96), Span::new(3080, 3536, 24), Span::new(3104, 3568, 92), Span::new(3200, 3664, 65), Span::new(3272, 3736, 16), Span::new(3296, 3760, 24), Span::new(3328, 3792, 40), Span::new(3368, 3856, 4), Span::new(3376, 3864, 124), Span::new(3504, 3992, 156), Span::new(3664, 4152, 12), Span::new(3680, 4168, 24), Span::new(3704, 4200, 24), Span::new(3784, 4280, 4), Span::new(3788, 4288, 4), Span::new(3792, 4296, 8), Span::new(3808, 4312, 40), Span::new(3848, 4368, 11), Span::new(3860, 4380, 2), Span::new(3864, 4416, 8), Span::new(3920, 4480, 1024), Span::new(4944, 5512, 2), Span::new(4952, 5520, 24), Span::new(4976, 5552, 64), Span::new(5040, 5624, 20), Span::new(5064, 5648, 108), Span::new(5176, 5760, 48), Span::new(5232, 5808, 24), Span::new(5264, 5840, 20), Span::new(5288, 5864, 32), Span::new(5400, 5960, 120), Span::new(5524, 6084, 36)],
             padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(18984, 24), Bits::new(21920, 32), Bits::new(21984, 32), Bits::new(22368, 32), Bits::new(23584, 32), Bits::new(23840, 32), Bits::new(25568, 32), Bits::new(26120, 56), Bits::new(26336, 32), Bits::new(26592, 32), Bits::new(26976, 32), Bits::new(28000, 32), Bits::new(29280, 32), Bits::new(29408, 32), Bits::new(30048, 32), Bits::new(30432, 32), Bits::new(30872, 8), Bits::new(30896, 16), Bits::new(39568, 48), Bits::new(40480, 32), Bits::new(41376, 32), Bits::new(41824, 32), Bits::new(42272, 32), Bits::new(42560, 448), Bits::new(44161, 31), Bits::new(44480, 64)],
-            groups: &[&carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_SOFTIRQ_DISABLE_CNT, &carry::task_struct::WITH_DL_SERVER, &[
+            groups: &[&carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_MIGRATION_PENDING, &carry::task_struct::WITH_PERF_EVENT_MUTEX, &carry::task_struct::WITH_DL_SERVER, &[
                 RuleKind::Carry.of("__state"),
                 RuleKind::Reset.of("saved_state").by_map(carry::reasons::task_struct::SAVED_STATE),
                 RuleKind::Reset.of("stack").by_map(carry::reasons::task_struct::STACK),
@@ -1714,20 +1648,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Within.of("cpus_ptr").by_map(carry::reasons::task_struct::CPUS_PTR),
                 RuleKind::Follow.of("user_cpus_ptr").by_map(carry::reasons::task_struct::USER_CPUS_PTR),
                 RuleKind::Carry.of("cpus_mask"),
-                RuleKind::Reset.of("migration_pending").by_map(carry::reasons::task_struct::MIGRATION_PENDING),
-                RuleKind::Reset.of("migration_disabled").by_map(carry::reasons::task_struct::MIGRATION_DISABLED),
-                RuleKind::Carry.of("migration_flags"),
-                RuleKind::Reset.of("rcu_read_lock_nesting").by_map(carry::reasons::task_struct::RCU_READ_LOCK_NESTING),
-                RuleKind::Reset.of("rcu_read_unlock_special").by_map(carry::reasons::task_struct::RCU_READ_UNLOCK_SPECIAL),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("rcu_node_entry").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
-                RuleKind::Reset.of("rcu_blocked_node").by_map(carry::reasons::task_struct::RCU_BLOCKED_NODE),
-                RuleKind::Reset.of("rcu_tasks_nvcsw").by_map(carry::reasons::task_struct::RCU_TASKS_NVCSW),
-                RuleKind::Reset.of("rcu_tasks_holdout").by_map(carry::reasons::task_struct::RCU_TASKS_HOLDOUT),
-                RuleKind::Reset.of("rcu_tasks_idx").by_map(carry::reasons::task_struct::RCU_TASKS_IDX),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("rcu_tasks_idle_cpu").by_map(carry::reasons::task_struct::RCU_TASKS_IDLE_CPU),
-                RuleKind::Reset.of("rcu_tasks_holdout_list").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("trc_reader_nesting").by_map(carry::reasons::task_struct::TRC_READER_NESTING),
                 RuleKind::Padding.of("(padding)"),
@@ -1839,6 +1761,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("pi_top_task").by_map(carry::reasons::task_struct::PI_TOP_TASK),
                 RuleKind::Reset.of("pi_blocked_on").by_map(carry::reasons::task_struct::PI_BLOCKED_ON),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Carry.of("softirq_disable_cnt"),
                 RuleKind::Reset.of("journal_info").by_map(carry::reasons::task_struct::JOURNAL_INFO),
                 RuleKind::Reset.of("bio_list").by_map(carry::reasons::task_struct::BIO_LIST),
                 RuleKind::Reset.of("plug").by_map(carry::reasons::task_struct::PLUG),
@@ -1854,6 +1777,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("acct_vm_mem1"),
                 RuleKind::Carry.of("acct_timexpd"),
                 RuleKind::Carry.of("mems_allowed"),
+                RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map(carry::reasons::seqcount_spinlock_t::WHOLE),
                 RuleKind::Carry.of("cpuset_mem_spread_rotor"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Resource.of("cgroups").by_map(carry::reasons::task_struct::CGROUPS),
@@ -1906,7 +1830,6 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("rethooks").inside("llist_head").by_map(carry::reasons::llist_head::WHOLE),
                 RuleKind::Reset.of("l1d_flush_kill").inside("callback_head").by_map(carry::reasons::callback_head::WHOLE),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("rcu_read_unlock_special").by_map(carry::reasons::task_struct::RCU_READ_UNLOCK_SPECIAL),
                 RuleKind::Recurse.of("thread_info").inside("thread_info"),
                 RuleKind::Init.of("is_blocked").by_map(carry::reasons::task_struct::IS_BLOCKED),
                 RuleKind::Init.of("__pad").by_map(carry::reasons::task_struct::__PAD),
@@ -2048,7 +1971,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 24,
             spans: &[Span::new(0, 0, 24)],
             groups: &[&[
-                RuleKind::Flags.of("flags").by_override(joined!("TIF_ADDR32, TIF_BLOCKSTEP, TIF_MEMDIE, TIF_NEED_FPU_LOAD, TIF_NEED_RESCHED, TIF_NOCPUID, TIF_NOTIFY_RESUME, TIF_NOTIFY_SIGNAL, TIF_NOTSC, TIF_PATCH_PENDING, TIF_POLLING_NRFLAG, TIF_SIGPENDING, TIF_SPEC_IB, TIF_SPEC_L1D_FLUSH, TIF_UPROBE, TIF_USER_RETURN_NOTIFY: ", carry::reasons::thread_info::TIF_NOTIFY_RESUME, "; TIF_HRTIMER_REARM, TIF_RSEQ: ", carry::reasons::thread_info::TIF_RSEQ, "; TIF_LAZY_MMU_UPDATES: ", carry::reasons::thread_info::TIF_LAZY_MMU_UPDATES, "; TIF_NEED_RESCHED_LAZY: ", carry::reasons::thread_info::TIF_NEED_RESCHED_LAZY, "; TIF_SINGLESTEP, TIF_SSBD: ", carry::reasons::thread_info::TIF_SINGLESTEP)),
+                RuleKind::Flags.of("flags").by_override(joined!("TIF_ADDR32, TIF_BLOCKSTEP, TIF_MEMDIE, TIF_NEED_FPU_LOAD, TIF_NEED_RESCHED, TIF_NOCPUID, TIF_NOTIFY_RESUME, TIF_NOTSC, TIF_PATCH_PENDING, TIF_POLLING_NRFLAG, TIF_SIGPENDING, TIF_SPEC_IB, TIF_SPEC_L1D_FLUSH, TIF_UPROBE, TIF_USER_RETURN_NOTIFY: ", carry::reasons::thread_info::TIF_NOTIFY_RESUME, "; TIF_HRTIMER_REARM, TIF_RSEQ: ", carry::reasons::thread_info::TIF_RSEQ, "; TIF_LAZY_MMU_UPDATES: ", carry::reasons::thread_info::TIF_LAZY_MMU_UPDATES, "; TIF_NEED_RESCHED_LAZY: ", carry::reasons::thread_info::TIF_NEED_RESCHED_LAZY, "; TIF_NOTIFY_SIGNAL: ", carry::reasons::thread_info::TIF_NOTIFY_SIGNAL, "; TIF_SINGLESTEP, TIF_SSBD: ", carry::reasons::thread_info::TIF_SINGLESTEP)),
                 RuleKind::Flags.of("syscall_work").by_override(carry::reasons::thread_info::SYSCALL_WORK_SYSCALL_RSEQ_SLICE),
                 RuleKind::Carry.of("status"),
                 RuleKind::Reset.of("cpu").by_map(carry::reasons::thread_info::CPU),
@@ -2065,6 +1988,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(24, 24, 120), Span::new(148, 148, 36)],
             padding: &[Bits::new(1153, 31), Bits::new(1472, 64)],
             groups: &[&carry::thread_struct::ALWAYS, &carry::thread_struct::WITH_FEATURES, &[
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Carry.of("pkru"),
                 RuleKind::Make.of("fpu").by_map(carry::reasons::fpu::WHOLE),
             ]],
             ..TypeRules::PLAIN
@@ -2094,7 +2019,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 136,
             spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 16), Span::new(108, 108, 8), Span::new(124, 124, 12)],
             padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32)],
-            groups: &[&carry::user_struct::ALWAYS, &[
+            groups: &[&carry::user_struct::ALWAYS, &carry::user_struct::WITH_EPOLL_WATCHES, &[
                 RuleKind::Carry.of("perf_mlock"),
                 RuleKind::Reset.of("ratelimit.rs_n_left.counter").by_map(carry::reasons::user_struct::RATELIMIT),
                 RuleKind::Reset.of("ratelimit.missed.counter").by_map(carry::reasons::user_struct::RATELIMIT),

@@ -13,8 +13,13 @@ macro_rules! file {
         carry::file::always!($cx, $at, $old, $new);
         $new.f_count = $old.f_count;
         $new.f_mode = $old.f_mode;
+        // computed from f_flags and the file system when the file is opened
+        $new.f_iocb_flags = $cx
+            .reset(&at!($at.f_iocb_flags), $old.f_iocb_flags, 0);
         // who gets signals of the file
         $new.f_owner = $cx.follow(&at!($at.f_owner), $old.f_owner);
+        // epoll instances that watch the file
+        $new.f_ep = $cx.reset(&at!($at.f_ep), $old.f_ep, 0);
     };
 }
 pub(super) use file;
@@ -51,6 +56,7 @@ pub(super) use fs_struct;
 macro_rules! io_context {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::io_context::always!($cx, $at, $old, $new);
+        $new._pad_14 = [0; 2];
         $new._pad_20 = [0; 4];
     };
 }
@@ -72,6 +78,9 @@ pub(super) use k_itimer;
 macro_rules! mm_context_t {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_context_t::always!($cx, $at, $old, $new);
+        // jiffies of this boot
+        $new.next_trim_cpumask = $cx
+            .reset(&at!($at.next_trim_cpumask), $old.next_trim_cpumask, 0);
         $new.flags = $old.flags;
     };
 }
@@ -80,6 +89,7 @@ pub(super) use mm_context_t;
 macro_rules! mm_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_struct::always!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_mt_ma_root!($cx, $at, $old, $new);
         carry::mm_struct::with_mm_lock_seq!($cx, $at, $old, $new);
         // concurrency ids by CPU, made with the mm
         $new.pcpu_cid = $cx.reset(&at!($at.pcpu_cid), $old.pcpu_cid, 0);
@@ -113,6 +123,7 @@ macro_rules! pid {
         $new.stashed = $cx.reset(&at!($at.stashed), $old.stashed, 0);
         // inode number of the pidfd, unique in one boot
         $new.ino = $cx.reset(&at!($at.ino), $old.ino, 0);
+        // numbers: level + 1 elements at the end, each by `upid`
     };
 }
 pub(super) use pid;
@@ -121,6 +132,7 @@ macro_rules! signal_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.is_child_subreaper_bits = [0; 1];
         carry::signal_struct::always!($cx, $at, $old, $new);
+        carry::signal_struct::with_quick_threads!($cx, $at, $old, $new);
         $new.flags = $old.flags;
         $new.set_is_child_subreaper($old.is_child_subreaper());
         $new.set_has_child_subreaper($old.has_child_subreaper());
@@ -128,7 +140,7 @@ macro_rules! signal_struct {
         // timers of timer_create, linked by k_itimer.list
         $new.posix_timers.first = $cx
             .link_required(&at!($at.posix_timers.first), $old.posix_timers.first);
-        carry::hrtimer::v6_1_0_47_amd64(
+        carry::hrtimer::v5_10_0_30_amd64(
             $cx,
             &at!($at.real_timer),
             &$old.real_timer,
@@ -151,7 +163,9 @@ macro_rules! task_struct {
         carry::task_struct::always!($cx, $at, $old, $new);
         carry::task_struct::with_trc_ipi_to_cpu!($cx, $at, $old, $new);
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
-        carry::task_struct::with_dl!($cx, $at, $old, $new);
+        carry::task_struct::with_migration_pending!($cx, $at, $old, $new);
+        carry::task_struct::with_user_cpus_ptr!($cx, $at, $old, $new);
+        carry::task_struct::with_faults_disabled_mapping!($cx, $at, $old, $new);
         carry::task_struct::with_dl_server!($cx, $at, $old, $new);
         $new.__state = $old.__state;
         // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
@@ -169,6 +183,17 @@ macro_rules! task_struct {
         );
         $new.policy = $old.policy;
         $new._pad_2116 = [0; 4];
+        $new._pad_2148 = [0; 4];
+        // membership of a kernel list is rebuilt by whoever keeps the list
+        carry::list_head::v5_10_0_30_amd64(
+            $cx,
+            &at!($at.trc_blkd_node),
+            &$old.trc_blkd_node,
+            &mut $new.trc_blkd_node,
+        );
+        // CPU with the list of the blocked readers this one is on
+        $new.trc_blkd_cpu = $cx
+            .reset(&at!($at.trc_blkd_cpu), $old.trc_blkd_cpu, 0);
         $new.exit_state = $old.exit_state;
         $new.jobctl = $old.jobctl;
         $new.set_user_dumpable($old.user_dumpable());
@@ -221,7 +246,9 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             groups: &[&carry::file::ALWAYS, &[
                 RuleKind::Carry.of("f_count"),
                 RuleKind::Carry.of("f_mode"),
+                RuleKind::Reset.of("f_iocb_flags").by_map(carry::reasons::file::F_IOCB_FLAGS),
                 RuleKind::Follow.of("f_owner").by_map(carry::reasons::file::F_OWNER),
+                RuleKind::Reset.of("f_ep").by_map(carry::reasons::file::F_EP),
                 RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
             ]],
@@ -287,6 +314,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(112, 16), Bits::new(160, 32), Bits::new(416, 32), Bits::new(672, 32)],
             groups: &[&carry::io_context::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("icq_tree").inside("xarray").by_map(carry::reasons::xarray::WHOLE),
             ]],
@@ -314,28 +342,13 @@ pub(super) static CHANGED: &[TypeConverter] = &[
     },
     TypeConverter {
         rules: TypeRules {
-            name: "maple_tree",
-            from_size: 48,
-            to_size: 16,
-            spans: &[Span::new(32, 4, 4), Span::new(40, 8, 8)],
-            padding: &[Bits::new(32, 32), Bits::new(288, 32)],
-            groups: &[&[
-                RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
-                RuleKind::Reset.of("ma_flags").by_map(carry::reasons::maple_tree::MA_FLAGS),
-                RuleKind::Reset.of("ma_root").by_map(carry::reasons::maple_tree::MA_ROOT),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
             name: "mm_context_t",
             from_size: 136,
             to_size: 136,
             spans: &[Span::new(0, 0, 24), Span::new(64, 64, 16), Span::new(112, 112, 24)],
             padding: &[Bits::new(224, 32), Bits::new(288, 32), Bits::new(672, 32)],
             groups: &[&carry::mm_context_t::ALWAYS, &[
+                RuleKind::Reset.of("next_trim_cpumask").by_map(carry::reasons::mm_context_t::NEXT_TRIM_CPUMASK),
                 RuleKind::Carry.of("flags"),
                 RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(carry::reasons::rw_semaphore::WHOLE),
                 RuleKind::Reset.of("lock").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
@@ -351,7 +364,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1344,
             spans: &[Span::new(0, 0, 4), Span::new(96, 68, 4), Span::new(104, 72, 92), Span::new(272, 208, 20), Span::new(296, 232, 84), Span::new(416, 320, 504), Span::new(928, 832, 32), Span::new(968, 872, 32), Span::new(1008, 912, 32), Span::new(1048, 952, 64), Span::new(1152, 1056, 16), Span::new(1200, 1104, 32), Span::new(1264, 1144, 40), Span::new(1304, 1204, 8), Span::new(1312, 1216, 8), Span::new(1336, 1224, 104)],
             padding: &[Bits::new(32, 480), Bits::new(544, 32), Bits::new(800, 32), Bits::new(1568, 32), Bits::new(1632, 32), Bits::new(1888, 32), Bits::new(1952, 32), Bits::new(2336, 32), Bits::new(3040, 32), Bits::new(3104, 32), Bits::new(7392, 32), Bits::new(7712, 32), Bits::new(8032, 32), Bits::new(8352, 32), Bits::new(8928, 32), Bits::new(8992, 32), Bits::new(9376, 32), Bits::new(9888, 32), Bits::new(11520, 256)],
-            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_MM_LOCK_SEQ, &[
+            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_MM_MT_MA_ROOT, &carry::mm_struct::WITH_MM_LOCK_SEQ, &[
                 RuleKind::Reset.of("pcpu_cid").by_map(carry::reasons::mm_struct::PCPU_CID),
                 RuleKind::Reset.of("mm_cid_next_scan").by_map(carry::reasons::mm_struct::MM_CID_NEXT_SCAN),
                 RuleKind::Padding.of("(padding)"),
@@ -362,7 +375,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Resource.of("user_ns").by_map(carry::reasons::mm_struct::USER_NS),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+                RuleKind::Reset.of("mm_mt.ma_lock").inside("spinlock_t").by_map(carry::reasons::mm_struct::MM_MT),
                 RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map(carry::reasons::rw_semaphore::WHOLE),
                 RuleKind::Reset.of("arg_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
@@ -412,6 +425,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("stashed").by_map(carry::reasons::pid::STASHED),
                 RuleKind::Reset.of("ino").by_map(carry::reasons::pid::INO),
+                RuleKind::Array.of("numbers").inside("upid").times(0),
                 RuleKind::Reset.of("lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map(carry::reasons::wait_queue_head_t::WHOLE),
             ]],
@@ -535,7 +549,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1104,
             spans: &[Span::new(0, 0, 32), Span::new(64, 40, 88), Span::new(156, 132, 72), Span::new(232, 208, 180), Span::new(416, 392, 12), Span::new(432, 408, 8), Span::new(440, 424, 4), Span::new(488, 432, 64), Span::new(560, 504, 436), Span::new(1000, 944, 60), Span::new(1064, 1008, 9), Span::new(1074, 1018, 4), Span::new(1080, 1024, 8)],
             padding: &[Bits::new(288, 32), Bits::new(1218, 30), Bits::new(1824, 32), Bits::new(3296, 32), Bits::new(3424, 32), Bits::new(3552, 32), Bits::new(3680, 32), Bits::new(4448, 32), Bits::new(7968, 32), Bits::new(8480, 32), Bits::new(8584, 8), Bits::new(8624, 16), Bits::new(8736, 32), Bits::new(8992, 32), Bits::new(9056, 32)],
-            groups: &[&carry::signal_struct::ALWAYS, &[
+            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_QUICK_THREADS, &[
                 RuleKind::Carry.of("flags"),
                 RuleKind::Carry.of("is_child_subreaper"),
                 RuleKind::Carry.of("has_child_subreaper"),
@@ -583,7 +597,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 68), Span::new(216, 216, 60), Span::new(280, 280, 32), Span::new(320, 320, 60), Span::new(384, 384, 132), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 48), Span::new(704, 704, 224), Span::new(960, 960, 28), Span::new(992, 992, 1056), Span::new(2056, 2056, 34), Span::new(2092, 2092, 24), Span::new(2120, 2120, 24), Span::new(2152, 2152, 36), Span::new(2192, 2192, 52), Span::new(2248, 2248, 108), Span::new(2408, 2368, 328), Span::new(2744, 2704, 4), Span::new(2752, 2712, 44), Span::new(2800, 2760, 144), Span::new(2976, 2936, 4), Span::new(2984, 2944, 212), Span::new(3200, 3160, 65), Span::new(3272, 3232, 16), Span::new(3328, 3256, 40), Span::new(3376, 3296, 124), Span::new(3504, 3424, 156), Span::new(3672, 3580, 4), Span::new(3680, 3584, 72), Span::new(3784, 3688, 16), Span::new(3832, 3736, 27), Span::new(3860, 3764, 2), Span::new(3864, 3888, 1082), Span::new(4952, 4976, 108), Span::new(5064, 5088, 108), Span::new(5176, 5200, 52), Span::new(5232, 5256, 24), Span::new(5264, 5288, 20), Span::new(5288, 5312, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 36), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
             padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(18984, 24), Bits::new(21920, 32), Bits::new(21984, 32), Bits::new(22368, 32), Bits::new(23584, 32), Bits::new(23840, 32), Bits::new(25568, 32), Bits::new(26120, 56), Bits::new(26336, 32), Bits::new(26592, 32), Bits::new(26976, 32), Bits::new(28000, 32), Bits::new(29280, 32), Bits::new(29408, 32), Bits::new(30048, 32), Bits::new(30432, 32), Bits::new(30872, 8), Bits::new(30896, 16), Bits::new(39568, 48), Bits::new(40480, 32), Bits::new(41376, 32), Bits::new(41824, 32), Bits::new(42272, 32), Bits::new(42560, 448), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_DL, &carry::task_struct::WITH_DL_SERVER, &[
+            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_MIGRATION_PENDING, &carry::task_struct::WITH_USER_CPUS_PTR, &carry::task_struct::WITH_FAULTS_DISABLED_MAPPING, &carry::task_struct::WITH_DL_SERVER, &[
                 RuleKind::Carry.of("__state"),
                 RuleKind::Reset.of("saved_state").by_map(carry::reasons::task_struct::SAVED_STATE),
                 RuleKind::Carry.of("flags"),
@@ -593,6 +607,9 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Recurse.of("stats").inside("sched_statistics"),
                 RuleKind::Carry.of("policy"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
+                RuleKind::Reset.of("trc_blkd_cpu").by_map(carry::reasons::task_struct::TRC_BLKD_CPU),
                 RuleKind::Carry.of("exit_state"),
                 RuleKind::Carry.of("jobctl"),
                 RuleKind::Carry.of("user_dumpable"),

@@ -14,8 +14,13 @@ macro_rules! file {
         $new.f_count = $old.f_count;
         $new.f_mode = $old.f_mode;
         $new._pad_44 = [0; 4];
+        // computed from f_flags and the file system when the file is opened
+        $new.f_iocb_flags = $cx
+            .reset(&at!($at.f_iocb_flags), $old.f_iocb_flags, 0);
         // who gets signals of the file
         $new.f_owner = $cx.follow(&at!($at.f_owner), $old.f_owner);
+        // epoll instances that watch the file
+        $new.f_ep = $cx.reset(&at!($at.f_ep), $old.f_ep, 0);
     };
 }
 pub(super) use file;
@@ -53,6 +58,7 @@ pub(super) use fs_struct;
 macro_rules! io_context {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::io_context::always!($cx, $at, $old, $new);
+        $new._pad_14 = [0; 2];
     };
 }
 pub(super) use io_context;
@@ -72,6 +78,9 @@ pub(super) use k_itimer;
 macro_rules! mm_context_t {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_context_t::always!($cx, $at, $old, $new);
+        // jiffies of this boot
+        $new.next_trim_cpumask = $cx
+            .reset(&at!($at.next_trim_cpumask), $old.next_trim_cpumask, 0);
         $new.flags = $old.flags;
     };
 }
@@ -80,7 +89,9 @@ pub(super) use mm_context_t;
 macro_rules! mm_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_struct::always!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_mt_ma_root!($cx, $at, $old, $new);
         carry::mm_struct::with_mm_lock_seq!($cx, $at, $old, $new);
+        $new.mm_mt._pad_36 = [0; 4];
         // concurrency ids by CPU, made with the mm
         $new.pcpu_cid = $cx.reset(&at!($at.pcpu_cid), $old.pcpu_cid, 0);
         // jiffies of this boot
@@ -112,6 +123,7 @@ macro_rules! pid {
         $new.stashed = $cx.reset(&at!($at.stashed), $old.stashed, 0);
         // inode number of the pidfd, unique in one boot
         $new.ino = $cx.reset(&at!($at.ino), $old.ino, 0);
+        // numbers: level + 1 elements at the end, each by `upid`
     };
 }
 pub(super) use pid;
@@ -120,6 +132,7 @@ macro_rules! signal_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.is_child_subreaper_bits = [0; 1];
         carry::signal_struct::always!($cx, $at, $old, $new);
+        carry::signal_struct::with_quick_threads!($cx, $at, $old, $new);
         carry::signal_struct::with_padding_2!($cx, $at, $old, $new);
         $new.flags = $old.flags;
         $new.set_is_child_subreaper($old.is_child_subreaper());
@@ -128,7 +141,7 @@ macro_rules! signal_struct {
         // timers of timer_create, linked by k_itimer.list
         $new.posix_timers.first = $cx
             .link_required(&at!($at.posix_timers.first), $old.posix_timers.first);
-        carry::hrtimer::v6_1_0_47_amd64(
+        carry::hrtimer::v5_10_0_30_amd64(
             $cx,
             &at!($at.real_timer),
             &$old.real_timer,
@@ -148,7 +161,9 @@ macro_rules! task_struct {
         carry::task_struct::always!($cx, $at, $old, $new);
         carry::task_struct::with_trc_ipi_to_cpu!($cx, $at, $old, $new);
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
-        carry::task_struct::with_dl!($cx, $at, $old, $new);
+        carry::task_struct::with_migration_pending!($cx, $at, $old, $new);
+        carry::task_struct::with_user_cpus_ptr!($cx, $at, $old, $new);
+        carry::task_struct::with_faults_disabled_mapping!($cx, $at, $old, $new);
         carry::task_struct::with_dl_server!($cx, $at, $old, $new);
         $new.__state = $old.__state;
         // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
@@ -166,6 +181,17 @@ macro_rules! task_struct {
         );
         $new.policy = $old.policy;
         $new._pad_2116 = [0; 4];
+        $new._pad_2148 = [0; 4];
+        // membership of a kernel list is rebuilt by whoever keeps the list
+        carry::list_head::v5_10_0_30_amd64(
+            $cx,
+            &at!($at.trc_blkd_node),
+            &$old.trc_blkd_node,
+            &mut $new.trc_blkd_node,
+        );
+        // CPU with the list of the blocked readers this one is on
+        $new.trc_blkd_cpu = $cx
+            .reset(&at!($at.trc_blkd_cpu), $old.trc_blkd_cpu, 0);
         $new.exit_state = $old.exit_state;
         $new.jobctl = $old.jobctl;
         $new.set_user_dumpable($old.user_dumpable());
@@ -222,7 +248,9 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("f_count"),
                 RuleKind::Carry.of("f_mode"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("f_iocb_flags").by_map(carry::reasons::file::F_IOCB_FLAGS),
                 RuleKind::Follow.of("f_owner").by_map(carry::reasons::file::F_OWNER),
+                RuleKind::Reset.of("f_ep").by_map(carry::reasons::file::F_EP),
                 RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
             ]],
@@ -287,6 +315,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 14), Span::new(28, 80, 4), Span::new(32, 88, 56)],
             padding: &[Bits::new(112, 16), Bits::new(160, 32)],
             groups: &[&carry::io_context::ALWAYS, &[
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("icq_tree").inside("xarray").by_map(carry::reasons::xarray::WHOLE),
             ]],
@@ -313,27 +342,12 @@ pub(super) static CHANGED: &[TypeConverter] = &[
     },
     TypeConverter {
         rules: TypeRules {
-            name: "maple_tree",
-            from_size: 16,
-            to_size: 48,
-            spans: &[Span::new(4, 32, 4), Span::new(8, 40, 8)],
-            groups: &[&[
-                RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
-                RuleKind::Reset.of("ma_flags").by_map(carry::reasons::maple_tree::MA_FLAGS),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("ma_root").by_map(carry::reasons::maple_tree::MA_ROOT),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
             name: "mm_context_t",
             from_size: 136,
             to_size: 136,
             spans: &[Span::new(0, 0, 24), Span::new(64, 64, 16), Span::new(112, 112, 24)],
             groups: &[&carry::mm_context_t::ALWAYS, &[
+                RuleKind::Reset.of("next_trim_cpumask").by_map(carry::reasons::mm_context_t::NEXT_TRIM_CPUMASK),
                 RuleKind::Carry.of("flags"),
                 RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(carry::reasons::rw_semaphore::WHOLE),
                 RuleKind::Reset.of("lock").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
@@ -349,7 +363,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1472,
             spans: &[Span::new(0, 0, 4), Span::new(68, 96, 4), Span::new(72, 104, 92), Span::new(208, 272, 20), Span::new(232, 296, 84), Span::new(320, 416, 504), Span::new(832, 928, 32), Span::new(872, 968, 32), Span::new(912, 1008, 32), Span::new(952, 1048, 64), Span::new(1056, 1152, 16), Span::new(1104, 1200, 32), Span::new(1144, 1264, 40), Span::new(1204, 1304, 8), Span::new(1216, 1312, 8), Span::new(1224, 1336, 104)],
             padding: &[Bits::new(32, 480), Bits::new(1824, 32), Bits::new(6624, 32), Bits::new(6944, 32), Bits::new(7264, 32), Bits::new(7584, 32), Bits::new(9120, 32), Bits::new(9696, 32), Bits::new(10624, 128)],
-            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_MM_LOCK_SEQ, &[
+            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_MM_MT_MA_ROOT, &carry::mm_struct::WITH_MM_LOCK_SEQ, &[
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("pcpu_cid").by_map(carry::reasons::mm_struct::PCPU_CID),
                 RuleKind::Reset.of("mm_cid_next_scan").by_map(carry::reasons::mm_struct::MM_CID_NEXT_SCAN),
                 RuleKind::Padding.of("(padding)"),
@@ -360,7 +375,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("flags"),
                 RuleKind::Resource.of("user_ns").by_map(carry::reasons::mm_struct::USER_NS),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+                RuleKind::Reset.of("mm_mt.ma_lock").inside("spinlock_t").by_map(carry::reasons::mm_struct::MM_MT),
                 RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map(carry::reasons::rw_semaphore::WHOLE),
                 RuleKind::Reset.of("arg_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
@@ -409,6 +424,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             groups: &[&carry::pid::ALWAYS, &[
                 RuleKind::Reset.of("stashed").by_map(carry::reasons::pid::STASHED),
                 RuleKind::Reset.of("ino").by_map(carry::reasons::pid::INO),
+                RuleKind::Array.of("numbers").inside("upid").times(0),
                 RuleKind::Reset.of("lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map(carry::reasons::wait_queue_head_t::WHOLE),
             ]],
@@ -535,7 +551,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1160,
             spans: &[Span::new(0, 0, 32), Span::new(40, 64, 88), Span::new(132, 156, 72), Span::new(208, 232, 180), Span::new(392, 416, 12), Span::new(408, 432, 8), Span::new(424, 440, 4), Span::new(432, 488, 64), Span::new(504, 560, 436), Span::new(944, 1000, 60), Span::new(1008, 1064, 9), Span::new(1018, 1074, 4), Span::new(1024, 1080, 8)],
             padding: &[Bits::new(288, 32), Bits::new(1026, 30), Bits::new(1632, 32), Bits::new(3104, 32), Bits::new(3232, 32), Bits::new(4000, 32), Bits::new(7520, 32), Bits::new(8032, 32), Bits::new(8136, 8), Bits::new(8176, 16)],
-            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_PADDING_2, &[
+            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_QUICK_THREADS, &carry::signal_struct::WITH_PADDING_2, &[
                 RuleKind::Carry.of("flags"),
                 RuleKind::Carry.of("is_child_subreaper"),
                 RuleKind::Carry.of("has_child_subreaper"),
@@ -580,7 +596,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 68), Span::new(216, 216, 60), Span::new(280, 280, 32), Span::new(320, 320, 60), Span::new(384, 384, 132), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 48), Span::new(704, 704, 224), Span::new(960, 960, 28), Span::new(992, 992, 1056), Span::new(2056, 2056, 34), Span::new(2092, 2092, 24), Span::new(2120, 2120, 24), Span::new(2152, 2152, 36), Span::new(2192, 2192, 52), Span::new(2248, 2248, 108), Span::new(2368, 2408, 328), Span::new(2704, 2744, 4), Span::new(2712, 2752, 44), Span::new(2760, 2800, 144), Span::new(2936, 2976, 4), Span::new(2944, 2984, 212), Span::new(3160, 3200, 65), Span::new(3232, 3272, 16), Span::new(3256, 3328, 40), Span::new(3296, 3376, 124), Span::new(3424, 3504, 156), Span::new(3580, 3672, 4), Span::new(3584, 3680, 72), Span::new(3688, 3784, 16), Span::new(3736, 3832, 27), Span::new(3764, 3860, 2), Span::new(3888, 3864, 1082), Span::new(4976, 4952, 108), Span::new(5088, 5064, 108), Span::new(5200, 5176, 52), Span::new(5256, 5232, 24), Span::new(5288, 5264, 20), Span::new(5312, 5288, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 36), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
             padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27360, 32), Bits::new(30104, 8), Bits::new(30128, 16), Bits::new(39760, 48), Bits::new(40672, 32), Bits::new(41568, 32), Bits::new(42016, 32), Bits::new(42464, 32), Bits::new(42752, 256), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_DL, &carry::task_struct::WITH_DL_SERVER, &[
+            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_TRC_IPI_TO_CPU, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_MIGRATION_PENDING, &carry::task_struct::WITH_USER_CPUS_PTR, &carry::task_struct::WITH_FAULTS_DISABLED_MAPPING, &carry::task_struct::WITH_DL_SERVER, &[
                 RuleKind::Carry.of("__state"),
                 RuleKind::Reset.of("saved_state").by_map(carry::reasons::task_struct::SAVED_STATE),
                 RuleKind::Carry.of("flags"),
@@ -590,6 +606,9 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Recurse.of("stats").inside("sched_statistics"),
                 RuleKind::Carry.of("policy"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
+                RuleKind::Reset.of("trc_blkd_cpu").by_map(carry::reasons::task_struct::TRC_BLKD_CPU),
                 RuleKind::Carry.of("exit_state"),
                 RuleKind::Carry.of("jobctl"),
                 RuleKind::Carry.of("user_dumpable"),

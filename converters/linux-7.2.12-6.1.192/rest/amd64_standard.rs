@@ -55,7 +55,7 @@ macro_rules! file {
         $new.f_iocb_flags = $cx
             .reset(&at!($at.f_iocb_flags), $old.f_iocb_flags, 0);
         $new._pad_4 = [0; 12];
-        carry::path::v6_1_0_47_amd64(
+        carry::path::v5_10_0_30_amd64(
             $cx,
             &at!($at.f_path),
             &$old.f_path,
@@ -66,7 +66,7 @@ macro_rules! file {
         // set by open from the inode
         $new.f_op = $cx.symbol(&at!($at.f_op), $old.f_op);
         // nobody holds a lock of a frozen task
-        carry::spinlock_t::v6_1_0_47_amd64(
+        carry::spinlock_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.f_lock),
             &$old.f_lock,
@@ -120,12 +120,7 @@ pub(super) use fpstate;
 
 macro_rules! fpu {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        // CPU whose registers may still hold the state
-        $new.last_cpu = $cx.reset(&at!($at.last_cpu), $old.last_cpu, 4294967295);
-        $new._pad_4 = [0; 4];
-        // jiffies of this boot
-        $new.avx512_timestamp = $cx
-            .reset(&at!($at.avx512_timestamp), $old.avx512_timestamp, 0);
+        carry::fpu::always!($cx, $at, $old, $new);
         // the register state: __fpstate, or a larger one once the program may use AMX tiles
         $new.fpstate = $cx.follow(&at!($at.fpstate), $old.fpstate);
         // the task's own state while a guest's is loaded, null otherwise
@@ -154,14 +149,14 @@ pub(super) use hrtimer;
 macro_rules! k_itimer {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         // as list_head
-        carry::hlist_node::v6_1_0_47_amd64(
+        carry::hlist_node::v5_10_0_30_amd64(
             $cx,
             &at!($at.t_hash),
             &$old.t_hash,
             &mut $new.t_hash,
         );
         // nobody holds a lock of a frozen task
-        carry::spinlock_t::v6_1_0_47_amd64(
+        carry::spinlock_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.it_lock),
             &$old.it_lock,
@@ -183,7 +178,7 @@ macro_rules! k_itimer {
         $new.it_pid = $cx.follow(&at!($at.it_pid), $old.it_pid);
         // link and function of a callback that is pending only while an object is being freed or
         // work is queued
-        carry::callback_head::v6_1_0_47_amd64(
+        carry::callback_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.rcu),
             &$old.rcu,
@@ -193,29 +188,12 @@ macro_rules! k_itimer {
 }
 pub(super) use k_itimer;
 
-macro_rules! maple_tree {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        // nobody holds a lock of a frozen task
-        carry::spinlock_t::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.ma_lock),
-            &$old.ma_lock,
-            &mut $new.ma_lock,
-        );
-        $new._pad_4 = [0; 4];
-        // root of the tree of VMAs, which is built anew from their ordered list
-        $new.ma_root = $cx.reset(&at!($at.ma_root), $old.ma_root, 0);
-        // MM_MT_FLAGS
-        $new.ma_flags = $cx.reset(&at!($at.ma_flags), $old.ma_flags, 771);
-        $new._pad_20 = [0; 4];
-    };
-}
-pub(super) use maple_tree;
-
 macro_rules! mempolicy {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        carry::mempolicy::always!($cx, $at, $old, $new);
+        carry::mempolicy::with_nodes!($cx, $at, $old, $new);
+        $new.refcnt = $old.refcnt;
         $new.flags = $old.flags;
+        $new.w = $old.w;
     };
 }
 pub(super) use mempolicy;
@@ -223,6 +201,9 @@ pub(super) use mempolicy;
 macro_rules! mm_context_t {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_context_t::always!($cx, $at, $old, $new);
+        // jiffies of this boot
+        $new.next_trim_cpumask = $cx
+            .reset(&at!($at.next_trim_cpumask), $old.next_trim_cpumask, 0);
         $new._pad_74 = [0; 6];
     };
 }
@@ -231,6 +212,16 @@ pub(super) use mm_context_t;
 macro_rules! mm_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_struct::with_page_table_lock!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_mt_ma_root!($cx, $at, $old, $new);
+        // the tree of VMAs, which is built anew from their ordered list
+        carry::spinlock_t::v5_10_0_30_amd64(
+            $cx,
+            &at!($at.mm_mt.ma_lock),
+            &$old.mm_mt.ma_lock,
+            &mut $new.mm_mt.ma_lock,
+        );
+        $new.mm_mt._pad_4 = [0; 4];
+        $new.mm_mt._pad_20 = [0; 4];
         $new.mmap_base = $old.mmap_base;
         $new.mmap_legacy_base = $old.mmap_legacy_base;
         $new.mmap_compat_base = $old.mmap_compat_base;
@@ -247,7 +238,7 @@ macro_rules! mm_struct {
             .reset(&at!($at.pgtables_bytes.counter), $old.pgtables_bytes.counter, 0);
         $new.map_count = $old.map_count;
         // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.mmlist),
             &$old.mmlist,
@@ -264,7 +255,7 @@ macro_rules! mm_struct {
         $new.exec_vm = $old.exec_vm;
         $new.stack_vm = $old.stack_vm;
         // counts writers of this boot only
-        carry::seqcount_t::v6_1_0_47_amd64(
+        carry::seqcount_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.write_protect_seq),
             &$old.write_protect_seq,
@@ -301,15 +292,8 @@ macro_rules! mm_struct {
                 $old.tlb_flush_pending.counter,
                 0,
             );
-        // flushes that reclaim put off
-        $new.tlb_flush_batched.counter = $cx
-            .reset(
-                &at!($at.tlb_flush_batched.counter),
-                $old.tlb_flush_batched.counter,
-                0,
-            );
         $new._pad_988 = [0; 4];
-        carry::uprobes_state::v6_1_0_47_amd64(
+        carry::uprobes_state::v5_10_0_30_amd64(
             $cx,
             &at!($at.uprobes_state),
             &$old.uprobes_state,
@@ -317,34 +301,30 @@ macro_rules! mm_struct {
         );
         $new.hugetlb_usage = $old.hugetlb_usage;
         // deferred freeing of the object it is in
-        carry::work_struct::v6_1_0_47_amd64(
+        carry::work_struct::v5_10_0_30_amd64(
             $cx,
             &at!($at.async_put_work),
             &$old.async_put_work,
             &mut $new.async_put_work,
         );
         $new._pad_1044 = [0; 4];
-        $new.ksm_merging_pages = $old.ksm_merging_pages;
-        $new.ksm_rmap_items = $old.ksm_rmap_items;
-        // place on the list of mms whose pages are aged by walking their page tables, and its
-        // memory cgroup
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.lru_gen.list),
-            &$old.lru_gen.list,
-            &mut $new.lru_gen.list,
-        );
-        $new.lru_gen.bitmap = $cx
-            .reset(&at!($at.lru_gen.bitmap), $old.lru_gen.bitmap, 0);
-        $new.lru_gen.memcg = $cx
-            .reset(&at!($at.lru_gen.memcg), $old.lru_gen.memcg, 0);
     };
 }
 pub(super) use mm_struct;
 
 macro_rules! mutex {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        carry::mutex::with_owner_counter!($cx, $at, $old, $new);
+        // a free mutex has no owner, and nobody spins for it
+        $new.owner.counter = $cx
+            .reset(&at!($at.owner.counter), $old.owner.counter, 0);
+        carry::raw_spinlock_t::v5_10_0_30_amd64(
+            $cx,
+            &at!($at.wait_lock),
+            &$old.wait_lock,
+            &mut $new.wait_lock,
+        );
+        $new.osq.tail.counter = $cx
+            .reset(&at!($at.osq.tail.counter), $old.osq.tail.counter, 0);
     };
 }
 pub(super) use mutex;
@@ -360,6 +340,7 @@ macro_rules! pid {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::pid::always!($cx, $at, $old, $new);
         carry::pid::with_lock!($cx, $at, $old, $new);
+        // numbers: level + 1 elements at the end, each by `upid`
     };
 }
 pub(super) use pid;
@@ -441,6 +422,7 @@ macro_rules! sched_statistics {
         $new.nr_wakeups_remote = $old.nr_wakeups_remote;
         $new.nr_wakeups_affine = $old.nr_wakeups_affine;
         $new.nr_wakeups_affine_attempts = $old.nr_wakeups_affine_attempts;
+        $new._pad_224 = [0; 32];
     };
 }
 pub(super) use sched_statistics;
@@ -448,11 +430,11 @@ pub(super) use sched_statistics;
 macro_rules! signal_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.is_child_subreaper_bits = [0; 1];
+        carry::signal_struct::with_quick_threads!($cx, $at, $old, $new);
         // how many references the old kernel held, kept for readers of the image
         $new.sigcnt = $old.sigcnt;
         $new.live = $old.live;
         $new.nr_threads = $old.nr_threads;
-        $new.quick_threads = $old.quick_threads;
         // list of the threads, linked by task_struct.thread_node
         $new.thread_head.next = $cx
             .link(
@@ -467,7 +449,7 @@ macro_rules! signal_struct {
                 $old.thread_head.prev,
             );
         // waiters queue with entries on their kernel stacks
-        carry::wait_queue_head_t::v6_1_0_47_amd64(
+        carry::wait_queue_head_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.wait_chldexit),
             &$old.wait_chldexit,
@@ -475,14 +457,14 @@ macro_rules! signal_struct {
         );
         // thread that got the last signal sent to the process, where the search for the next begins
         $new.curr_target = $cx.within(&at!($at.curr_target), $old.curr_target);
-        carry::sigpending::v6_1_0_47_amd64(
+        carry::sigpending::v5_10_0_30_amd64(
             $cx,
             &at!($at.shared_pending),
             &$old.shared_pending,
             &mut $new.shared_pending,
         );
         // as list_head
-        carry::hlist_head::v6_1_0_47_amd64(
+        carry::hlist_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.multiprocess),
             &$old.multiprocess,
@@ -490,21 +472,15 @@ macro_rules! signal_struct {
         );
         $new.group_exit_code = $old.group_exit_code;
         $new.notify_count = $old.notify_count;
-        // thread that executes a new program and waits for the others to end
-        $new.group_exec_task = $cx
-            .reset_strict(&at!($at.group_exec_task), $old.group_exec_task, 0);
         $new.group_stop_count = $old.group_stop_count;
         $new.flags = $old.flags;
-        // core dump under way, on the kernel stack
-        $new.core_state = $cx
-            .reset_strict(&at!($at.core_state), $old.core_state, 0);
         $new.set_is_child_subreaper($old.is_child_subreaper());
         $new.set_has_child_subreaper($old.has_child_subreaper());
         $new._pad_129 = [0; 3];
         $new.it_real_incr = $old.it_real_incr;
         $new.it = $old.it;
         $new.cputimer = $old.cputimer;
-        carry::posix_cputimers::v6_1_0_47_amd64(
+        carry::posix_cputimers::v5_10_0_30_amd64(
             $cx,
             &at!($at.posix_cputimers),
             &$old.posix_cputimers,
@@ -517,9 +493,6 @@ macro_rules! signal_struct {
             &mut $new.pids,
             |cx, at, old, new| *new = cx.follow(at, *old),
         );
-        // why this process keeps the tick alive
-        $new.tick_dep_mask.counter = $cx
-            .reset(&at!($at.tick_dep_mask.counter), $old.tick_dep_mask.counter, 0);
         $new._pad_396 = [0; 4];
         // process group that had the terminal when the leader gave it up
         $new.tty_old_pgrp = $cx.follow(&at!($at.tty_old_pgrp), $old.tty_old_pgrp);
@@ -536,7 +509,7 @@ macro_rules! signal_struct {
         $new.cstime = $old.cstime;
         $new.gtime = $old.gtime;
         $new.cgtime = $old.cgtime;
-        carry::prev_cputime::v6_1_0_47_amd64(
+        carry::prev_cputime::v5_10_0_30_amd64(
             $cx,
             &at!($at.prev_cputime),
             &$old.prev_cputime,
@@ -559,7 +532,7 @@ macro_rules! signal_struct {
         $new.ioac = $old.ioac;
         $new.sum_sched_runtime = $old.sum_sched_runtime;
         $new.rlim = $old.rlim;
-        carry::pacct_struct::v6_1_0_47_amd64(
+        carry::pacct_struct::v5_10_0_30_amd64(
             $cx,
             &at!($at.pacct),
             &$old.pacct,
@@ -586,6 +559,7 @@ pub(super) use signal_struct;
 macro_rules! task_delay_info {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::task_delay_info::always!($cx, $at, $old, $new);
+        carry::task_delay_info::with_swapin_start!($cx, $at, $old, $new);
     };
 }
 pub(super) use task_delay_info;
@@ -595,277 +569,31 @@ macro_rules! task_struct {
         $new.sched_reset_on_fork_bits = [0; 1];
         $new.sched_remote_wakeup_bits = [0; 2];
         $new.mce_ripv_bits = [0; 8];
-        carry::task_struct::with_padding_2!($cx, $at, $old, $new);
+        carry::task_struct::always!($cx, $at, $old, $new);
         carry::task_struct::with_alloc_lock!($cx, $at, $old, $new);
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
+        carry::task_struct::with_migration_pending!($cx, $at, $old, $new);
+        carry::task_struct::with_padding_2!($cx, $at, $old, $new);
         $new.__state = $old.__state;
-        // kernel stack, made with the task
-        $new.stack = $cx.reset(&at!($at.stack), $old.stack, 0);
-        // how many references the old kernel held, kept for readers of the image
-        $new.usage = $old.usage;
         $new.ptrace = $old.ptrace;
-        // a new task runs nowhere
-        $new.on_cpu = $cx.reset(&at!($at.on_cpu), $old.on_cpu, 0);
-        // link of a remote wake-up on its way to another CPU
-        carry::__call_single_node::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.wake_entry),
-            &$old.wake_entry,
-            &mut $new.wake_entry,
-        );
-        $new.wakee_flips = $old.wakee_flips;
         $new._pad_76 = [0; 4];
-        // jiffies of this boot
-        $new.wakee_flip_decay_ts = $cx
-            .reset(&at!($at.wakee_flip_decay_ts), $old.wakee_flip_decay_ts, 0);
-        // whom the task woke last, a hint for placing tasks that is compared and never followed
-        $new.last_wakee = $cx.reset(&at!($at.last_wakee), $old.last_wakee, 0);
-        // CPU of this machine, a hint for placing the task
-        $new.recent_used_cpu = $cx
-            .reset(&at!($at.recent_used_cpu), $old.recent_used_cpu, 0);
-        $new.wake_cpu = $cx.reset(&at!($at.wake_cpu), $old.wake_cpu, 0);
-        // a new task is on no run queue
-        $new.on_rq = $cx.reset(&at!($at.on_rq), $old.on_rq, 0);
-        $new.prio = $old.prio;
-        $new.static_prio = $old.static_prio;
-        $new.normal_prio = $old.normal_prio;
-        $new.rt_priority = $old.rt_priority;
         $new._pad_124 = [0; 4];
-        carry::sched_rt_entity::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.rt),
-            &$old.rt,
-            &mut $new.rt,
-        );
-        // fair_sched_class, rt_sched_class or dl_sched_class, by policy
-        $new.sched_class = $cx.symbol(&at!($at.sched_class), $old.sched_class);
-        // scheduling group of the task's cgroup or session
-        $new.sched_task_group = $cx
-            .reset(&at!($at.sched_task_group), $old.sched_task_group, 0);
-        // as list_head
-        carry::hlist_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.preempt_notifiers),
-            &$old.preempt_notifiers,
-            &mut $new.preempt_notifiers,
-        );
-        // position in a trace of block I/O
-        $new.btrace_seq = $cx.reset(&at!($at.btrace_seq), $old.btrace_seq, 0);
-        $new.nr_cpus_allowed = $old.nr_cpus_allowed;
-        // the affinity that counts: cpus_mask, or one CPU's mask while migration is disabled
-        $new.cpus_ptr = $cx.within_required(&at!($at.cpus_ptr), $old.cpus_ptr);
         // the affinity as the user asked for it, before cpusets cut it down
         $new.user_cpus_ptr = $cx
             .follow(&at!($at.user_cpus_ptr), $old.user_cpus_ptr);
-        $new.cpus_mask = $old.cpus_mask;
-        // request on the kernel stack of one who changes the affinity and waits for it
-        $new.migration_pending = $cx
-            .reset_strict(&at!($at.migration_pending), $old.migration_pending, 0);
-        // nesting of migrate_disable, zero outside kernel code
-        $new.migration_disabled = $cx
-            .reset_strict(&at!($at.migration_disabled), $old.migration_disabled, 0);
-        $new.migration_flags = $old.migration_flags;
-        // nesting of RCU readers, zero outside kernel code
-        $new.rcu_read_lock_nesting = $cx
-            .reset(&at!($at.rcu_read_lock_nesting), $old.rcu_read_lock_nesting, 0);
-        // what RCU waits for from this reader
-        $new.rcu_read_unlock_special.as_mut_bytes().fill(0);
-        // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.rcu_node_entry),
-            &$old.rcu_node_entry,
-            &mut $new.rcu_node_entry,
-        );
-        // part of RCU's tree that waits for this reader, null outside one
-        $new.rcu_blocked_node = $cx
-            .reset(&at!($at.rcu_blocked_node), $old.rcu_blocked_node, 0);
-        // nvcsw as a running RCU-tasks grace period saw it first
-        $new.rcu_tasks_nvcsw = $cx
-            .reset(&at!($at.rcu_tasks_nvcsw), $old.rcu_tasks_nvcsw, 0);
-        // a running RCU-tasks grace period waits for this task
-        $new.rcu_tasks_holdout = $cx
-            .reset(&at!($at.rcu_tasks_holdout), $old.rcu_tasks_holdout, 0);
-        // index of an SRCU reader that a dying task holds
-        $new.rcu_tasks_idx = $cx
-            .reset(&at!($at.rcu_tasks_idx), $old.rcu_tasks_idx, 0);
-        // CPU whose idle task this is, -1 for any other
-        $new.rcu_tasks_idle_cpu = $cx
-            .reset(&at!($at.rcu_tasks_idle_cpu), $old.rcu_tasks_idle_cpu, -1);
-        // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.rcu_tasks_holdout_list),
-            &$old.rcu_tasks_holdout_list,
-            &mut $new.rcu_tasks_holdout_list,
-        );
-        // nesting of RCU-trace readers, zero outside kernel code
-        $new.trc_reader_nesting = $cx
-            .reset(&at!($at.trc_reader_nesting), $old.trc_reader_nesting, 0);
         $new._pad_2116 = [0; 4];
-        // the ring of all processes
-        $new.tasks.next = $cx
-            .link(&at!($at.tasks.next), &at!($at.tasks), $old.tasks.next);
-        $new.tasks.prev = $cx
-            .link(&at!($at.tasks.prev), &at!($at.tasks), $old.tasks.prev);
-        // place among the realtime tasks that another CPU may take
-        $new.pushable_tasks.prio = $cx
-            .reset(&at!($at.pushable_tasks.prio), $old.pushable_tasks.prio, 140);
-        $new.pushable_tasks._pad_4 = [0; 4];
-        // place among the realtime tasks that another CPU may take
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.pushable_tasks.prio_list),
-            &$old.pushable_tasks.prio_list,
-            &mut $new.pushable_tasks.prio_list,
-        );
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.pushable_tasks.node_list),
-            &$old.pushable_tasks.node_list,
-            &mut $new.pushable_tasks.node_list,
-        );
-        // place in a tree that its keeper builds anew
-        carry::rb_node::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.pushable_dl_tasks),
-            &$old.pushable_dl_tasks,
-            &mut $new.pushable_dl_tasks,
-        );
-        // the task's address space
-        $new.mm = $cx.follow(&at!($at.mm), $old.mm);
-        // mm, or for a kernel thread the one it borrowed last
-        $new.active_mm = $cx.within(&at!($at.active_mm), $old.active_mm);
         $new.exit_state = $old.exit_state;
-        $new.exit_code = $old.exit_code;
-        $new.exit_signal = $old.exit_signal;
-        $new.pdeath_signal = $old.pdeath_signal;
         $new.jobctl = $old.jobctl;
-        $new.personality = $old.personality;
-        $new.set_sched_reset_on_fork($old.sched_reset_on_fork());
-        $new.set_sched_contributes_to_load($old.sched_contributes_to_load());
-        $new.set_sched_migrated($old.sched_migrated());
         $new.set_sched_task_hot($old.sched_task_hot());
-        $new.set_sched_remote_wakeup($old.sched_remote_wakeup());
-        // inside execve, which is not interrupted half way
-        $new.set_in_execve(0);
-        // sleeps for I/O inside the kernel
-        $new.set_in_iowait(0);
-        $new.set_restore_sigmask($old.restore_sigmask());
         $new.set_in_lru_fault($old.in_lru_fault());
-        $new.set_no_cgroup_migration($old.no_cgroup_migration());
-        $new.set_frozen($old.frozen());
-        $new.set_use_memdelay($old.use_memdelay());
-        $new.set_in_memstall($old.in_memstall());
         $new.set_in_eventfd($old.in_eventfd());
         $new.set_pasid_activated($old.pasid_activated());
         $new.set_reported_split_lock($old.reported_split_lock());
         $new.set_in_thrashing($old.in_thrashing());
         $new.atomic_flags = $old.atomic_flags;
-        $new.pid = $old.pid;
-        $new.tgid = $old.tgid;
-        // random guard of a kernel stack that is not carried
-        $new.stack_canary = $cx
-            .reset(&at!($at.stack_canary), $old.stack_canary, 0);
-        // parent that made the task or adopted it
-        $new.real_parent = $cx.within(&at!($at.real_parent), $old.real_parent);
-        // real_parent, or the tracer while the task is traced
-        $new.parent = $cx.within(&at!($at.parent), $old.parent);
-        // list of the children, linked by sibling
-        $new.children.next = $cx
-            .link(
-                &at!($at.children.next),
-                &at!($at.children),
-                $old.children.next,
-            );
-        $new.children.prev = $cx
-            .link(
-                &at!($at.children.prev),
-                &at!($at.children),
-                $old.children.prev,
-            );
-        // place among the parent's children
-        $new.sibling.next = $cx
-            .link(
-                &at!($at.sibling.next),
-                &at!($at.sibling),
-                $old.sibling.next,
-            );
-        $new.sibling.prev = $cx
-            .link(
-                &at!($at.sibling.prev),
-                &at!($at.sibling),
-                $old.sibling.prev,
-            );
-        // first thread of the process
-        $new.group_leader = $cx
-            .within_required(&at!($at.group_leader), $old.group_leader);
-        // list of the tasks this one traces, linked by ptrace_entry
-        $new.ptraced.next = $cx
-            .empty_link_strict(
-                &at!($at.ptraced.next),
-                &at!($at.ptraced),
-                $old.ptraced.next,
-            );
-        $new.ptraced.prev = $cx
-            .empty_link_strict(
-                &at!($at.ptraced.prev),
-                &at!($at.ptraced),
-                $old.ptraced.prev,
-            );
-        // place among the tracer's tasks
-        $new.ptrace_entry.next = $cx
-            .link(
-                &at!($at.ptrace_entry.next),
-                &at!($at.ptrace_entry),
-                $old.ptrace_entry.next,
-            );
-        $new.ptrace_entry.prev = $cx
-            .link(
-                &at!($at.ptrace_entry.prev),
-                &at!($at.ptrace_entry),
-                $old.ptrace_entry.prev,
-            );
-        // the thread's number in every PID namespace
-        $new.thread_pid = $cx.follow(&at!($at.thread_pid), $old.thread_pid);
-        // as list_head
-        $cx.each(
-            &at!($at.pid_links),
-            &$old.pid_links,
-            &mut $new.pid_links,
-            carry::hlist_node::v6_1_0_47_amd64,
-        );
-        // place among the threads of the process, headed by signal_struct.thread_head
-        $new.thread_node.next = $cx
-            .link(
-                &at!($at.thread_node.next),
-                &at!($at.thread_node),
-                $old.thread_node.next,
-            );
-        $new.thread_node.prev = $cx
-            .link(
-                &at!($at.thread_node.prev),
-                &at!($at.thread_node),
-                $old.thread_node.prev,
-            );
-        // completion on the stack of the parent that waits in vfork
-        $new.vfork_done = $cx.resource(&at!($at.vfork_done), $old.vfork_done);
-        // where the thread's number is written when it starts, in the program
-        $new.set_child_tid = $old.set_child_tid;
-        // what is cleared and woken as a futex when the thread ends, in the program
-        $new.clear_child_tid = $old.clear_child_tid;
         // what belongs to a kernel thread or I/O worker, null for any other task
         $new.worker_private = $cx
             .reset(&at!($at.worker_private), $old.worker_private, 0);
-        $new.utime = $old.utime;
-        $new.stime = $old.stime;
-        $new.gtime = $old.gtime;
-        carry::prev_cputime::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.prev_cputime),
-            &$old.prev_cputime,
-            &mut $new.prev_cputime,
-        );
         carry::vtime::v6_1_0_47_amd64(
             $cx,
             &at!($at.vtime),
@@ -876,234 +604,15 @@ macro_rules! task_struct {
         $new.tick_dep_mask.counter = $cx
             .reset(&at!($at.tick_dep_mask.counter), $old.tick_dep_mask.counter, 0);
         $new._pad_2756 = [0; 4];
-        $new.nvcsw = $old.nvcsw;
-        $new.nivcsw = $old.nivcsw;
-        $new.start_time = $old.start_time;
-        $new.start_boottime = $old.start_boottime;
-        $new.min_flt = $old.min_flt;
-        $new.maj_flt = $old.maj_flt;
-        carry::posix_cputimers::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.posix_cputimers),
-            &$old.posix_cputimers,
-            &mut $new.posix_cputimers,
-        );
-        // credentials of the tracer when it attached, null while not traced
-        $new.ptracer_cred = $cx.follow(&at!($at.ptracer_cred), $old.ptracer_cred);
-        // what the task is to others
-        $new.real_cred = $cx.follow(&at!($at.real_cred), $old.real_cred);
-        // what the task acts as
-        $new.cred = $cx.follow(&at!($at.cred), $old.cred);
-        // key found last, dropped on the way back to user mode
-        $new.cached_requested_key = $cx
-            .reset(&at!($at.cached_requested_key), $old.cached_requested_key, 0);
-        $new.comm = $old.comm;
-        // path lookup under way, on the kernel stack
-        $new.nameidata = $cx.reset_strict(&at!($at.nameidata), $old.nameidata, 0);
-        carry::sysv_sem::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.sysvsem),
-            &$old.sysvsem,
-            &mut $new.sysvsem,
-        );
-        carry::sysv_shm::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.sysvshm),
-            &$old.sysvshm,
-            &mut $new.sysvshm,
-        );
-        // nvcsw and nivcsw as the hung-task detector saw them last
-        $new.last_switch_count = $cx
-            .reset(&at!($at.last_switch_count), $old.last_switch_count, 0);
-        // jiffies of this boot
-        $new.last_switch_time = $cx
-            .reset(&at!($at.last_switch_time), $old.last_switch_time, 0);
-        // root, working directory, umask
-        $new.fs = $cx.follow(&at!($at.fs), $old.fs);
-        // open files
-        $new.files = $cx.follow(&at!($at.files), $old.files);
-        // the task's rings and requests in flight, null until it sets one up
-        $new.io_uring = $cx.reset_strict(&at!($at.io_uring), $old.io_uring, 0);
-        // namespaces other than those of users and of its own PID
-        $new.nsproxy = $cx.follow(&at!($at.nsproxy), $old.nsproxy);
-        // what the threads of a process share: pending signals, timers, limits, accounting
-        $new.signal = $cx.follow(&at!($at.signal), $old.signal);
-        // signal actions
-        $new.sighand = $cx.follow(&at!($at.sighand), $old.sighand);
-        $new.blocked = $old.blocked;
-        $new.real_blocked = $old.real_blocked;
-        $new.saved_sigmask = $old.saved_sigmask;
-        carry::sigpending::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.pending),
-            &$old.pending,
-            &mut $new.pending,
-        );
-        $new.sas_ss_sp = $old.sas_ss_sp;
-        $new.sas_ss_size = $old.sas_ss_size;
-        $new.sas_ss_flags = $old.sas_ss_flags;
         $new._pad_3156 = [0; 4];
-        // null, or work_exited of a task that ended
-        $new.task_works = $cx.symbol(&at!($at.task_works), $old.task_works);
-        // what the auditor noted of the system call under way
-        $new.audit_context = $cx
-            .reset(&at!($at.audit_context), $old.audit_context, 0);
-        $new.loginuid = $old.loginuid;
-        $new.sessionid = $old.sessionid;
-        carry::seccomp::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.seccomp),
-            &$old.seccomp,
-            &mut $new.seccomp,
-        );
         carry::syscall_user_dispatch::v6_1_0_47_amd64(
             $cx,
             &at!($at.syscall_dispatch),
             &$old.syscall_dispatch,
             &mut $new.syscall_dispatch,
         );
-        $new.parent_exec_id = $old.parent_exec_id;
-        $new.self_exec_id = $old.self_exec_id;
-        // as spinlock_t
-        carry::raw_spinlock_t::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.pi_lock),
-            &$old.pi_lock,
-            &mut $new.pi_lock,
-        );
-        // a null link is a task that nobody is about to wake
-        carry::wake_q_node::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.wake_q),
-            &$old.wake_q,
-            &mut $new.wake_q,
-        );
-        // the tree is built anew by whoever keeps it
-        carry::rb_root_cached::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.pi_waiters),
-            &$old.pi_waiters,
-            &mut $new.pi_waiters,
-        );
-        // most urgent waiter for an rt-mutex of this task, null while it holds none
-        $new.pi_top_task = $cx.reset(&at!($at.pi_top_task), $old.pi_top_task, 0);
-        // rt-mutex the task waits for, with an entry on its kernel stack
-        $new.pi_blocked_on = $cx
-            .reset(&at!($at.pi_blocked_on), $old.pi_blocked_on, 0);
-        // handle of a running file system transaction
-        $new.journal_info = $cx
-            .reset_strict(&at!($at.journal_info), $old.journal_info, 0);
-        // block I/O being split, on the kernel stack
-        $new.bio_list = $cx.reset_strict(&at!($at.bio_list), $old.bio_list, 0);
-        // block I/O being collected, on the kernel stack
-        $new.plug = $cx.reset_strict(&at!($at.plug), $old.plug, 0);
-        // account of the page reclaim under way, on the kernel stack
-        $new.reclaim_state = $cx
-            .reset_strict(&at!($at.reclaim_state), $old.reclaim_state, 0);
-        // I/O priority of the task, shared under CLONE_IO
-        $new.io_context = $cx.follow(&at!($at.io_context), $old.io_context);
-        // page the task waits for from compaction, on the kernel stack
-        $new.capture_control = $cx
-            .reset_strict(&at!($at.capture_control), $old.capture_control, 0);
-        $new.ptrace_message = $old.ptrace_message;
-        // the signal a tracer was told of, on the kernel stack of a task stopped under ptrace
-        $new.last_siginfo = $cx
-            .reset_strict(&at!($at.last_siginfo), $old.last_siginfo, 0);
-        $new.ioac = $old.ioac;
-        // how pressure accounting counts the task now
-        $new.psi_flags = $cx.reset(&at!($at.psi_flags), $old.psi_flags, 0);
-        $new.acct_rss_mem1 = $old.acct_rss_mem1;
-        $new.acct_vm_mem1 = $old.acct_vm_mem1;
-        $new.acct_timexpd = $old.acct_timexpd;
-        $new.mems_allowed = $old.mems_allowed;
-        $new.cpuset_mem_spread_rotor = $old.cpuset_mem_spread_rotor;
-        // the cgroups the task is in
-        $new.cgroups = $cx.resource(&at!($at.cgroups), $old.cgroups);
-        // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.cg_list),
-            &$old.cg_list,
-            &mut $new.cg_list,
-        );
-        // class of service that resctrl gave the task's group on this machine
-        $new.closid = $cx.reset(&at!($at.closid), $old.closid, 0);
-        // monitor that resctrl gave the task's group on this machine
-        $new.rmid = $cx.reset(&at!($at.rmid), $old.rmid, 0);
+        $new._pad_3428 = [0; 4];
         $new._pad_3708 = [0; 4];
-        // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.perf_event_list),
-            &$old.perf_event_list,
-            &mut $new.perf_event_list,
-        );
-        // NUMA policy of the task, null for the default
-        $new.mempolicy = $cx.follow(&at!($at.mempolicy), $old.mempolicy);
-        $new.il_prev = $old.il_prev;
-        $new.pref_node_fork = $old.pref_node_fork;
-        // how many references the old kernel held, kept for readers of the image
-        $new.rcu_users = $old.rcu_users;
-        // pipe kept for the next splice between files
-        $new.splice_pipe = $cx.reset(&at!($at.splice_pipe), $old.splice_pipe, 0);
-        carry::page_frag::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.task_frag),
-            &$old.task_frag,
-            &mut $new.task_frag,
-        );
-        // accumulated delays, null where delay accounting is off
-        $new.delays = $cx.follow(&at!($at.delays), $old.delays);
-        $new.nr_dirtied = $old.nr_dirtied;
-        $new.nr_dirtied_pause = $old.nr_dirtied_pause;
-        // jiffies of this boot
-        $new.dirty_paused_when = $cx
-            .reset(&at!($at.dirty_paused_when), $old.dirty_paused_when, 0);
-        $new.timer_slack_ns = $old.timer_slack_ns;
-        $new.default_timer_slack_ns = $old.default_timer_slack_ns;
-        $new.curr_ret_depth = $old.curr_ret_depth;
-        // return addresses that the function graph tracer replaced on the kernel stack, which is
-        // not carried
-        $new.ret_stack = $cx.reset(&at!($at.ret_stack), $old.ret_stack, 0);
-        // clock of this boot when the task was switched out, for the tracer
-        $new.ftrace_timestamp = $cx
-            .reset(&at!($at.ftrace_timestamp), $old.ftrace_timestamp, 0);
-        $new.trace_overrun = $old.trace_overrun;
-        $new.tracing_graph_pause = $old.tracing_graph_pause;
-        $new.trace_recursion = $old.trace_recursion;
-        // pages to give back on the way to user mode, charged to a cgroup of this boot
-        $new.memcg_nr_pages_over_high = $cx
-            .reset(
-                &at!($at.memcg_nr_pages_over_high),
-                $old.memcg_nr_pages_over_high,
-                0,
-            );
-        // cgroup that is charged instead of the task's own, inside kernel code only
-        $new.active_memcg = $cx
-            .reset_strict(&at!($at.active_memcg), $old.active_memcg, 0);
-        // probes the task is in
-        $new.utask = $cx.reset_strict(&at!($at.utask), $old.utask, 0);
-        $new.sequential_io = $old.sequential_io;
-        $new.sequential_io_avg = $old.sequential_io_avg;
-        $new.pagefault_disabled = $old.pagefault_disabled;
-        // queue of the tasks whose memory the OOM reaper takes
-        $new.oom_reaper_list = $cx
-            .reset(&at!($at.oom_reaper_list), $old.oom_reaper_list, 0);
-        carry::timer_list::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.oom_reaper_timer),
-            &$old.oom_reaper_timer,
-            &mut $new.oom_reaper_timer,
-        );
-        // mapping of the kernel stack, made with the task
-        $new.stack_vm_area = $cx
-            .reset(&at!($at.stack_vm_area), $old.stack_vm_area, 0);
-        // how many references the old kernel held, kept for readers of the image
-        $new.stack_refcount = $old.stack_refcount;
-        // which side of a live patch the task is on, -1 when none is under way
-        $new.patch_state = $cx.reset(&at!($at.patch_state), $old.patch_state, -1);
-        // what the security modules keep for the task, made with it
-        $new.security = $cx.reset(&at!($at.security), $old.security, 0);
         // values that BPF programs of this boot keep for the task
         $new.bpf_storage = $cx.reset(&at!($at.bpf_storage), $old.bpf_storage, 0);
         // BPF program under way, on the kernel stack
@@ -1126,19 +635,13 @@ macro_rules! task_struct {
         );
         // link and function of a callback that is pending only while an object is being freed or
         // work is queued
-        carry::callback_head::v6_1_0_47_amd64(
+        carry::callback_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.l1d_flush_kill),
             &$old.l1d_flush_kill,
             &mut $new.l1d_flush_kill,
         );
         $new._pad_5336 = [0; 40];
-        // what RCU waits for from this reader
-        $cx.drop_kept(
-            &at!($at.rcu_read_unlock_special, old),
-            $old.rcu_read_unlock_special.as_bytes(),
-            &[0; 4],
-        );
     };
 }
 pub(super) use task_struct;
@@ -1147,6 +650,8 @@ macro_rules! thread_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.iopl_warn_bits = [0; 1];
         carry::thread_struct::always!($cx, $at, $old, $new);
+        $new._pad_145 = [0; 3];
+        $new.pkru = $old.pkru;
         $new._pad_152 = [0; 40];
     };
 }
@@ -1163,6 +668,7 @@ pub(super) use tlbflush_unmap_batch;
 macro_rules! user_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::user_struct::always!($cx, $at, $old, $new);
+        carry::user_struct::with_epoll_watches!($cx, $at, $old, $new);
         $new.ratelimit._pad_20 = [0; 4];
     };
 }
@@ -1322,10 +828,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 4), Span::new(8, 8, 88), Span::new(128, 128, 4096)],
             padding: &[Bits::new(32, 32), Bits::new(772, 252)],
-            groups: &[&[
-                RuleKind::Reset.of("last_cpu").by_map(carry::reasons::fpu::LAST_CPU),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("avx512_timestamp").by_map(carry::reasons::fpu::AVX512_TIMESTAMP),
+            groups: &[&carry::fpu::ALWAYS, &[
                 RuleKind::Follow.of("fpstate").by_map(carry::reasons::fpu::FPSTATE),
                 RuleKind::Within.of("__task_fpstate").by_map(carry::reasons::fpu::__TASK_FPSTATE),
                 RuleKind::Recurse.of("perm").inside("fpu_state_perm"),
@@ -1446,30 +949,15 @@ pub(super) static CHANGED: &[TypeConverter] = &[
     },
     TypeConverter {
         rules: TypeRules {
-            name: "maple_tree",
-            from_size: 16,
-            to_size: 24,
-            spans: &[Span::new(4, 16, 4), Span::new(8, 8, 8)],
-            groups: &[&[
-                RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("ma_root").by_map(carry::reasons::maple_tree::MA_ROOT),
-                RuleKind::Reset.of("ma_flags").by_map(carry::reasons::maple_tree::MA_FLAGS),
-                RuleKind::Padding.of("(padding)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
             name: "mempolicy",
             from_size: 288,
             to_size: 272,
             spans: &[Span::new(0, 0, 140), Span::new(144, 144, 128)],
             padding: &[Bits::new(1120, 32)],
-            groups: &[&carry::mempolicy::ALWAYS, &[
+            groups: &[&carry::mempolicy::WITH_NODES, &[
+                RuleKind::Carry.of("refcnt"),
                 RuleKind::Carry.of("flags"),
+                RuleKind::Union.of("w"),
                 RuleKind::EnumByName.of("mode"),
                 RuleKind::Drop.of("rcu.next").by_map(carry::reasons::callback_head::WHOLE),
                 RuleKind::Drop.of("rcu.func").by_map(carry::reasons::callback_head::WHOLE),
@@ -1486,6 +974,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 44), Span::new(56, 64, 10), Span::new(72, 80, 8), Span::new(84, 92, 4), Span::new(96, 112, 24)],
             padding: &[Bits::new(984, 40)],
             groups: &[&carry::mm_context_t::ALWAYS, &[
+                RuleKind::Reset.of("next_trim_cpumask").by_map(carry::reasons::mm_context_t::NEXT_TRIM_CPUMASK),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(carry::reasons::rw_semaphore::WHOLE),
                 RuleKind::Flags.of("flags").by_override(joined!("MM_CONTEXT_FORCE_TAGGED_SVA: ", carry::reasons::mm_context_t::MM_CONTEXT_FORCE_TAGGED_SVA_2, "; MM_CONTEXT_LOCK_LAM: ", carry::reasons::mm_context_t::MM_CONTEXT_LOCK_LAM_2, "; MM_CONTEXT_NOTRACK: ", carry::reasons::mm_context_t::MM_CONTEXT_NOTRACK)),
@@ -1504,7 +993,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1096,
             spans: &[Span::new(0, 88, 4), Span::new(68, 16, 4), Span::new(72, 8, 8), Span::new(80, 32, 56), Span::new(392, 96, 12), Span::new(408, 112, 20), Span::new(440, 152, 16), Span::new(584, 176, 76), Span::new(664, 256, 472), Span::new(1200, 728, 32), Span::new(1360, 760, 52), Span::new(1424, 832, 10), Span::new(1440, 848, 8), Span::new(1452, 860, 4), Span::new(1464, 880, 24), Span::new(1496, 904, 8), Span::new(1512, 920, 16), Span::new(1528, 944, 44), Span::new(1576, 992, 48), Span::new(1632, 1048, 16), Span::new(1656, 1064, 32)],
             padding: &[Bits::new(32, 480), Bits::new(1088, 448), Bits::new(2208, 32), Bits::new(2624, 448), Bits::new(3744, 32), Bits::new(11928, 40), Bits::new(12064, 32), Bits::new(12576, 32), Bits::new(13536, 288)],
-            groups: &[&carry::mm_struct::WITH_PAGE_TABLE_LOCK, &[
+            groups: &[&carry::mm_struct::WITH_PAGE_TABLE_LOCK, &carry::mm_struct::WITH_MM_MT_MA_ROOT, &[
+                RuleKind::Reset.of("mm_mt.ma_lock").inside("spinlock_t").by_map(carry::reasons::mm_struct::MM_MT),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("mmap_base"),
                 RuleKind::Carry.of("mmap_legacy_base"),
                 RuleKind::Carry.of("mmap_compat_base"),
@@ -1545,18 +1037,11 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Follow.of("exe_file").by_map(carry::reasons::mm_struct::EXE_FILE),
                 RuleKind::Reset.of("notifier_subscriptions").by_map(carry::reasons::mm_struct::NOTIFIER_SUBSCRIPTIONS),
                 RuleKind::Reset.of("tlb_flush_pending.counter").by_map(carry::reasons::mm_struct::TLB_FLUSH_PENDING),
-                RuleKind::Reset.of("tlb_flush_batched.counter").by_map(carry::reasons::mm_struct::TLB_FLUSH_BATCHED),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Recurse.of("uprobes_state").inside("uprobes_state"),
                 RuleKind::Carry.of("hugetlb_usage"),
                 RuleKind::Reset.of("async_put_work").inside("work_struct").by_map(carry::reasons::work_struct::WHOLE),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("ksm_merging_pages"),
-                RuleKind::Carry.of("ksm_rmap_items"),
-                RuleKind::Reset.of("lru_gen.list").inside("list_head").by_map(carry::reasons::mm_struct::LRU_GEN),
-                RuleKind::Reset.of("lru_gen.bitmap").by_map(carry::reasons::mm_struct::LRU_GEN),
-                RuleKind::Reset.of("lru_gen.memcg").by_map(carry::reasons::mm_struct::LRU_GEN),
-                RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
                 RuleKind::Call.of("get_unmapped_area").by_override(carry::reasons::mm_struct::GET_UNMAPPED_AREA_2),
                 RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map(carry::reasons::rw_semaphore::WHOLE),
                 RuleKind::Init.of("futex_unique_id.counter").by_map(carry::reasons::mm_struct::FUTEX_UNIQUE_ID),
@@ -1619,7 +1104,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             from_size: 24,
             to_size: 32,
             spans: &[Span::new(0, 0, 8), Span::new(12, 12, 4)],
-            groups: &[&carry::mutex::WITH_OWNER_COUNTER, &[
+            groups: &[&[
+                RuleKind::Reset.of("owner.counter").by_map(carry::reasons::mutex::WHOLE),
+                RuleKind::Reset.of("wait_lock").inside("raw_spinlock_t").by_map(carry::reasons::mutex::WHOLE),
+                RuleKind::Reset.of("osq.tail.counter").by_map(carry::reasons::mutex::WHOLE),
                 RuleKind::Reset.of("wait_list.next").by_map(carry::reasons::mutex::WHOLE),
                 RuleKind::Reset.of("wait_list.prev").by_map(carry::reasons::mutex::WHOLE),
                 RuleKind::Drop.of("first_waiter").by_map(carry::reasons::mutex::WHOLE),
@@ -1651,6 +1139,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 8), Span::new(48, 16, 40), Span::new(96, 64, 32)],
             padding: &[Bits::new(96, 32), Bits::new(736, 32)],
             groups: &[&carry::pid::ALWAYS, &carry::pid::WITH_LOCK, &[
+                RuleKind::Array.of("numbers").inside("upid").times(0),
                 RuleKind::Drop.of("ino").by_map(carry::reasons::pid::INO),
                 RuleKind::Drop.of("pidfs_hash.next").by_map(carry::reasons::rhash_head::WHOLE),
                 RuleKind::Drop.of("stashed").by_map(carry::reasons::pid::STASHED),
@@ -1839,6 +1328,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("nr_wakeups_remote"),
                 RuleKind::Carry.of("nr_wakeups_affine"),
                 RuleKind::Carry.of("nr_wakeups_affine_attempts"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Narrow.of("exec_max"),
             ]],
             ..TypeRules::PLAIN
@@ -1852,11 +1342,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1112,
             spans: &[Span::new(0, 0, 32), Span::new(40, 40, 88), Span::new(132, 132, 12), Span::new(152, 152, 32), Span::new(200, 200, 8), Span::new(209, 209, 3), Span::new(216, 184, 16), Span::new(232, 216, 180), Span::new(416, 400, 12), Span::new(432, 416, 20), Span::new(456, 440, 64), Span::new(528, 512, 436), Span::new(968, 952, 60), Span::new(1032, 1016, 8), Span::new(1072, 1024, 1), Span::new(1074, 1026, 4), Span::new(1080, 1032, 16), Span::new(1100, 1052, 4), Span::new(1112, 1072, 20)],
             padding: &[Bits::new(288, 32), Bits::new(1028, 28), Bits::new(1704, 24), Bits::new(3296, 32), Bits::new(3424, 32), Bits::new(4192, 32), Bits::new(7712, 32), Bits::new(8224, 32), Bits::new(8584, 8), Bits::new(8624, 16)],
-            groups: &[&[
+            groups: &[&carry::signal_struct::WITH_QUICK_THREADS, &[
                 RuleKind::Carry.of("sigcnt").by_map(carry::reasons::refcount_t::WHOLE),
                 RuleKind::Carry.of("live"),
                 RuleKind::Carry.of("nr_threads"),
-                RuleKind::Carry.of("quick_threads"),
                 RuleKind::Within.of("thread_head.next").by_map(carry::reasons::signal_struct::THREAD_HEAD),
                 RuleKind::Within.of("thread_head.prev").by_map(carry::reasons::signal_struct::THREAD_HEAD),
                 RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map(carry::reasons::wait_queue_head_t::WHOLE),
@@ -1865,10 +1354,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("multiprocess").inside("hlist_head").by_map(carry::reasons::hlist_head::WHOLE),
                 RuleKind::Carry.of("group_exit_code"),
                 RuleKind::Carry.of("notify_count"),
-                RuleKind::Reset.of("group_exec_task").by_map(carry::reasons::signal_struct::GROUP_EXEC_TASK),
                 RuleKind::Carry.of("group_stop_count"),
                 RuleKind::Carry.of("flags"),
-                RuleKind::Reset.of("core_state").by_map(carry::reasons::signal_struct::CORE_STATE),
                 RuleKind::Carry.of("is_child_subreaper"),
                 RuleKind::Carry.of("has_child_subreaper"),
                 RuleKind::Padding.of("(padding)"),
@@ -1877,7 +1364,6 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("cputimer"),
                 RuleKind::Recurse.of("posix_cputimers").inside("posix_cputimers"),
                 RuleKind::Follow.of("pids").times(4).by_map(carry::reasons::signal_struct::PIDS),
-                RuleKind::Reset.of("tick_dep_mask.counter").by_map(carry::reasons::signal_struct::TICK_DEP_MASK),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Follow.of("tty_old_pgrp").by_map(carry::reasons::signal_struct::TTY_OLD_PGRP),
                 RuleKind::Carry.of("leader"),
@@ -1946,7 +1432,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 128,
             spans: &[Span::new(8, 8, 8), Span::new(32, 16, 16), Span::new(64, 32, 24), Span::new(104, 56, 16), Span::new(136, 72, 16), Span::new(168, 88, 16), Span::new(200, 104, 8), Span::new(232, 112, 16)],
             padding: &[Bits::new(32, 32), Bits::new(2016, 32)],
-            groups: &[&carry::task_delay_info::ALWAYS, &[
+            groups: &[&carry::task_delay_info::ALWAYS, &carry::task_delay_info::WITH_SWAPIN_START, &[
                 RuleKind::Drop.of("blkio_delay_max").by_override(carry::reasons::task_delay_info::BLKIO_DELAY_MAX_2),
                 RuleKind::Drop.of("blkio_delay_min").by_override(carry::reasons::task_delay_info::BLKIO_DELAY_MAX_2),
                 RuleKind::Drop.of("swapin_delay_max").by_override(carry::reasons::task_delay_info::BLKIO_DELAY_MAX_2),
@@ -1991,205 +1477,30 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             parts: &[Part { field: "thread.fpu", ty: "fpu", from: 6080, to: 5568, kind: PartKind::Folded, behind: Some(Bits::new(21440, 64)), alone: false }],
             spans: &[Span::new(0, 0, 28), Span::new(32, 32, 21), Span::new(53, 104, 1), Span::new(56, 56, 8), Span::new(68, 68, 8), Span::new(80, 80, 24), Span::new(104, 108, 16), Span::new(128, 128, 12), Span::new(144, 144, 24), Span::new(200, 168, 17), Span::new(224, 192, 16), Span::new(240, 216, 8), Span::new(248, 208, 8), Span::new(280, 224, 12), Span::new(296, 240, 32), Span::new(384, 320, 56), Span::new(448, 384, 132), Span::new(584, 520, 32), Span::new(632, 568, 8), Span::new(641, 577, 3), Span::new(648, 552, 16), Span::new(664, 584, 32), Span::new(712, 632, 8), Span::new(721, 641, 3), Span::new(728, 616, 16), Span::new(760, 648, 8), Span::new(1000, 656, 16), Span::new(1088, 704, 224), Span::new(1344, 960, 16), Span::new(1368, 976, 4), Span::new(1376, 984, 1056), Span::new(2440, 2048, 34), Span::new(2476, 2084, 20), Span::new(2520, 2104, 4), Span::new(2536, 2160, 16), Span::new(2568, 2176, 16), Span::new(2600, 2192, 20), Span::new(2624, 2216, 72), Span::new(2704, 2308, 16), Span::new(2720, 2328, 12), Span::new(2744, 2352, 240), Span::new(2984, 2608, 88), Span::new(3080, 2704, 4), Span::new(3088, 2712, 44), Span::new(3136, 2760, 152), Span::new(3292, 2916, 4), Span::new(3304, 2936, 4), Span::new(3312, 2944, 120), Span::new(3440, 3064, 92), Span::new(3536, 3160, 65), Span::new(3608, 3232, 16), Span::new(3632, 3256, 40), Span::new(3712, 3296, 32), Span::new(3744, 3336, 92), Span::new(3840, 3432, 160), Span::new(4000, 3600, 48), Span::new(4096, 3704, 4), Span::new(4120, 3728, 8), Span::new(4132, 3740, 4), Span::new(4144, 3760, 16), Span::new(4168, 3776, 10), Span::new(4180, 3786, 2), Span::new(4184, 3788, 16), Span::new(4200, 3808, 104), Span::new(4336, 3912, 8), Span::new(4400, 3936, 1024), Span::new(5432, 4960, 2), Span::new(5440, 4984, 24), Span::new(5472, 5008, 40), Span::new(5516, 5052, 20), Span::new(5544, 5072, 16), Span::new(5560, 5104, 4), Span::new(5568, 5112, 8), Span::new(5592, 5128, 16), Span::new(5624, 4968, 4), Span::new(5628, 5144, 4), Span::new(5632, 5152, 44), Span::new(5680, 5200, 40), Span::new(5728, 5248, 24), Span::new(5760, 5280, 20), Span::new(5784, 5304, 32), Span::new(5880, 5400, 120), Span::new(6004, 5524, 4)],
             padding: &[Bits::new(608, 32), Bits::new(960, 64), Bits::new(1120, 32), Bits::new(1760, 32), Bits::new(2336, 32), Bits::new(2624, 448), Bits::new(3552, 32), Bits::new(4651, 21), Bits::new(5160, 24), Bits::new(5800, 24), Bits::new(7752, 56), Bits::new(8392, 24), Bits::new(8544, 160), Bits::new(10496, 256), Bits::new(10976, 32), Bits::new(19488, 32), Bits::new(19792, 16), Bits::new(20000, 32), Bits::new(20192, 32), Bits::new(20960, 32), Bits::new(21860, 28), Bits::new(21903, 49), Bits::new(24608, 32), Bits::new(24672, 32), Bits::new(25056, 32), Bits::new(26464, 32), Bits::new(28256, 32), Bits::new(28808, 56), Bits::new(29472, 32), Bits::new(29664, 32), Bits::new(30688, 32), Bits::new(32800, 32), Bits::new(32864, 32), Bits::new(33432, 8), Bits::new(33456, 16), Bits::new(43400, 56), Bits::new(43472, 48), Bits::new(43728, 48), Bits::new(44512, 32), Bits::new(45408, 32), Bits::new(46240, 32), Bits::new(48001, 31), Bits::new(48320, 320)],
-            groups: &[&carry::task_struct::WITH_PADDING_2, &carry::task_struct::WITH_ALLOC_LOCK, &carry::task_struct::WITH_MCE_VADDR, &[
+            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_ALLOC_LOCK, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_MIGRATION_PENDING, &carry::task_struct::WITH_PADDING_2, &[
                 RuleKind::Carry.of("__state"),
-                RuleKind::Reset.of("stack").by_map(carry::reasons::task_struct::STACK),
-                RuleKind::Carry.of("usage").by_map(carry::reasons::refcount_t::WHOLE),
                 RuleKind::Carry.of("ptrace"),
-                RuleKind::Reset.of("on_cpu").by_map(carry::reasons::task_struct::ON_CPU),
-                RuleKind::Reset.of("wake_entry").inside("__call_single_node").by_map(carry::reasons::__call_single_node::WHOLE),
-                RuleKind::Carry.of("wakee_flips"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("wakee_flip_decay_ts").by_map(carry::reasons::task_struct::WAKEE_FLIP_DECAY_TS),
-                RuleKind::Reset.of("last_wakee").by_map(carry::reasons::task_struct::LAST_WAKEE),
-                RuleKind::Reset.of("recent_used_cpu").by_map(carry::reasons::task_struct::RECENT_USED_CPU),
-                RuleKind::Reset.of("wake_cpu").by_map(carry::reasons::task_struct::WAKE_CPU),
-                RuleKind::Reset.of("on_rq").by_map(carry::reasons::sched_rt_entity::ON_LIST),
-                RuleKind::Carry.of("prio"),
-                RuleKind::Carry.of("static_prio"),
-                RuleKind::Carry.of("normal_prio"),
-                RuleKind::Carry.of("rt_priority"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Recurse.of("rt").inside("sched_rt_entity"),
-                RuleKind::Symbol.of("sched_class").by_map(carry::reasons::task_struct::SCHED_CLASS),
-                RuleKind::Reset.of("sched_task_group").by_map(carry::reasons::task_struct::SCHED_TASK_GROUP),
-                RuleKind::Reset.of("preempt_notifiers").inside("hlist_head").by_map(carry::reasons::hlist_head::WHOLE),
-                RuleKind::Reset.of("btrace_seq").by_map(carry::reasons::task_struct::BTRACE_SEQ),
-                RuleKind::Carry.of("nr_cpus_allowed"),
-                RuleKind::Within.of("cpus_ptr").by_map(carry::reasons::task_struct::CPUS_PTR),
                 RuleKind::Follow.of("user_cpus_ptr").by_map(carry::reasons::task_struct::USER_CPUS_PTR),
-                RuleKind::Carry.of("cpus_mask"),
-                RuleKind::Reset.of("migration_pending").by_map(carry::reasons::task_struct::MIGRATION_PENDING),
-                RuleKind::Reset.of("migration_disabled").by_map(carry::reasons::task_struct::MIGRATION_DISABLED),
-                RuleKind::Carry.of("migration_flags"),
-                RuleKind::Reset.of("rcu_read_lock_nesting").by_map(carry::reasons::task_struct::RCU_READ_LOCK_NESTING),
-                RuleKind::Reset.of("rcu_read_unlock_special").by_map(carry::reasons::task_struct::RCU_READ_UNLOCK_SPECIAL),
-                RuleKind::Reset.of("rcu_node_entry").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
-                RuleKind::Reset.of("rcu_blocked_node").by_map(carry::reasons::task_struct::RCU_BLOCKED_NODE),
-                RuleKind::Reset.of("rcu_tasks_nvcsw").by_map(carry::reasons::task_struct::RCU_TASKS_NVCSW),
-                RuleKind::Reset.of("rcu_tasks_holdout").by_map(carry::reasons::task_struct::RCU_TASKS_HOLDOUT),
-                RuleKind::Reset.of("rcu_tasks_idx").by_map(carry::reasons::task_struct::RCU_TASKS_IDX),
-                RuleKind::Reset.of("rcu_tasks_idle_cpu").by_map(carry::reasons::task_struct::RCU_TASKS_IDLE_CPU),
-                RuleKind::Reset.of("rcu_tasks_holdout_list").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
-                RuleKind::Reset.of("trc_reader_nesting").by_map(carry::reasons::task_struct::TRC_READER_NESTING),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Within.of("tasks.next").by_map(carry::reasons::task_struct::TASKS),
-                RuleKind::Within.of("tasks.prev").by_map(carry::reasons::task_struct::TASKS),
-                RuleKind::Reset.of("pushable_tasks.prio").by_map(carry::reasons::task_struct::PUSHABLE_TASKS),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("pushable_tasks.prio_list").inside("list_head").by_map(carry::reasons::task_struct::PUSHABLE_TASKS),
-                RuleKind::Reset.of("pushable_tasks.node_list").inside("list_head").by_map(carry::reasons::task_struct::PUSHABLE_TASKS),
-                RuleKind::Reset.of("pushable_dl_tasks").inside("rb_node").by_map(carry::reasons::rb_node::WHOLE),
-                RuleKind::Follow.of("mm").by_map(carry::reasons::task_struct::MM),
-                RuleKind::Within.of("active_mm").by_map(carry::reasons::task_struct::ACTIVE_MM),
                 RuleKind::Carry.of("exit_state"),
-                RuleKind::Carry.of("exit_code"),
-                RuleKind::Carry.of("exit_signal"),
-                RuleKind::Carry.of("pdeath_signal"),
                 RuleKind::Carry.of("jobctl"),
-                RuleKind::Carry.of("personality"),
-                RuleKind::Carry.of("sched_reset_on_fork"),
-                RuleKind::Carry.of("sched_contributes_to_load"),
-                RuleKind::Carry.of("sched_migrated"),
                 RuleKind::Carry.of("sched_task_hot"),
-                RuleKind::Carry.of("sched_remote_wakeup"),
-                RuleKind::Reset.of("in_execve").by_map(carry::reasons::task_struct::IN_EXECVE),
-                RuleKind::Reset.of("in_iowait").by_map(carry::reasons::task_struct::IN_IOWAIT),
-                RuleKind::Carry.of("restore_sigmask"),
                 RuleKind::Carry.of("in_lru_fault"),
-                RuleKind::Carry.of("no_cgroup_migration"),
-                RuleKind::Carry.of("frozen"),
-                RuleKind::Carry.of("use_memdelay"),
-                RuleKind::Carry.of("in_memstall"),
                 RuleKind::Carry.of("in_eventfd"),
                 RuleKind::Carry.of("pasid_activated"),
                 RuleKind::Carry.of("reported_split_lock"),
                 RuleKind::Carry.of("in_thrashing"),
                 RuleKind::Carry.of("atomic_flags"),
-                RuleKind::Carry.of("pid"),
-                RuleKind::Carry.of("tgid"),
-                RuleKind::Reset.of("stack_canary").by_map(carry::reasons::task_struct::STACK_CANARY),
-                RuleKind::Within.of("real_parent").by_map(carry::reasons::task_struct::REAL_PARENT),
-                RuleKind::Within.of("parent").by_map(carry::reasons::task_struct::PARENT),
-                RuleKind::Within.of("children.next").by_map(carry::reasons::task_struct::CHILDREN),
-                RuleKind::Within.of("children.prev").by_map(carry::reasons::task_struct::CHILDREN),
-                RuleKind::Within.of("sibling.next").by_map(carry::reasons::task_struct::SIBLING),
-                RuleKind::Within.of("sibling.prev").by_map(carry::reasons::task_struct::SIBLING),
-                RuleKind::Within.of("group_leader").by_map(carry::reasons::task_struct::GROUP_LEADER),
-                RuleKind::Reset.of("ptraced.next").by_map(carry::reasons::task_struct::PTRACED),
-                RuleKind::Reset.of("ptraced.prev").by_map(carry::reasons::task_struct::PTRACED),
-                RuleKind::Within.of("ptrace_entry.next").by_map(carry::reasons::task_struct::PTRACE_ENTRY),
-                RuleKind::Within.of("ptrace_entry.prev").by_map(carry::reasons::task_struct::PTRACE_ENTRY),
-                RuleKind::Follow.of("thread_pid").by_map(carry::reasons::task_struct::THREAD_PID),
-                RuleKind::Reset.of("pid_links").inside("hlist_node").times(4).by_map(carry::reasons::hlist_node::WHOLE),
-                RuleKind::Within.of("thread_node.next").by_map(carry::reasons::task_struct::THREAD_NODE),
-                RuleKind::Within.of("thread_node.prev").by_map(carry::reasons::task_struct::THREAD_NODE),
-                RuleKind::Resource.of("vfork_done").by_map(carry::reasons::task_struct::VFORK_DONE),
-                RuleKind::User.of("set_child_tid").by_map(carry::reasons::task_struct::SET_CHILD_TID),
-                RuleKind::User.of("clear_child_tid").by_map(carry::reasons::task_struct::CLEAR_CHILD_TID),
                 RuleKind::Reset.of("worker_private").by_map(carry::reasons::task_struct::WORKER_PRIVATE),
-                RuleKind::Carry.of("utime"),
-                RuleKind::Carry.of("stime"),
-                RuleKind::Carry.of("gtime"),
-                RuleKind::Recurse.of("prev_cputime").inside("prev_cputime"),
                 RuleKind::Recurse.of("vtime").inside("vtime"),
                 RuleKind::Reset.of("tick_dep_mask.counter").by_map(carry::reasons::task_struct::TICK_DEP_MASK),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("nvcsw"),
-                RuleKind::Carry.of("nivcsw"),
-                RuleKind::Carry.of("start_time"),
-                RuleKind::Carry.of("start_boottime"),
-                RuleKind::Carry.of("min_flt"),
-                RuleKind::Carry.of("maj_flt"),
-                RuleKind::Recurse.of("posix_cputimers").inside("posix_cputimers"),
-                RuleKind::Follow.of("ptracer_cred").by_map(carry::reasons::task_struct::PTRACER_CRED),
-                RuleKind::Follow.of("real_cred").by_map(carry::reasons::task_struct::REAL_CRED),
-                RuleKind::Follow.of("cred").by_map(carry::reasons::task_struct::CRED),
-                RuleKind::Reset.of("cached_requested_key").by_map(carry::reasons::task_struct::CACHED_REQUESTED_KEY),
-                RuleKind::Carry.of("comm"),
-                RuleKind::Reset.of("nameidata").by_map(carry::reasons::task_struct::NAMEIDATA),
-                RuleKind::Recurse.of("sysvsem").inside("sysv_sem"),
-                RuleKind::Recurse.of("sysvshm").inside("sysv_shm"),
-                RuleKind::Reset.of("last_switch_count").by_map(carry::reasons::task_struct::LAST_SWITCH_COUNT),
-                RuleKind::Reset.of("last_switch_time").by_map(carry::reasons::task_struct::LAST_SWITCH_TIME),
-                RuleKind::Follow.of("fs").by_map(carry::reasons::task_struct::FS),
-                RuleKind::Follow.of("files").by_map(carry::reasons::task_struct::FILES),
-                RuleKind::Reset.of("io_uring").by_map(carry::reasons::task_struct::IO_URING),
-                RuleKind::Follow.of("nsproxy").by_map(carry::reasons::task_struct::NSPROXY),
-                RuleKind::Follow.of("signal").by_map(carry::reasons::task_struct::SIGNAL),
-                RuleKind::Follow.of("sighand").by_map(carry::reasons::task_struct::SIGHAND),
-                RuleKind::Carry.of("blocked"),
-                RuleKind::Carry.of("real_blocked"),
-                RuleKind::Carry.of("saved_sigmask"),
-                RuleKind::Recurse.of("pending").inside("sigpending"),
-                RuleKind::Carry.of("sas_ss_sp"),
-                RuleKind::Carry.of("sas_ss_size"),
-                RuleKind::Carry.of("sas_ss_flags"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Symbol.of("task_works").by_map(carry::reasons::task_struct::TASK_WORKS),
-                RuleKind::Reset.of("audit_context").by_map(carry::reasons::task_struct::AUDIT_CONTEXT),
-                RuleKind::Carry.of("loginuid"),
-                RuleKind::Carry.of("sessionid"),
-                RuleKind::Recurse.of("seccomp").inside("seccomp"),
                 RuleKind::Recurse.of("syscall_dispatch").inside("syscall_user_dispatch"),
-                RuleKind::Carry.of("parent_exec_id"),
-                RuleKind::Carry.of("self_exec_id"),
-                RuleKind::Reset.of("pi_lock").inside("raw_spinlock_t").by_map(carry::reasons::raw_spinlock_t::WHOLE),
-                RuleKind::Reset.of("wake_q").inside("wake_q_node").by_map(carry::reasons::wake_q_node::WHOLE),
-                RuleKind::Reset.of("pi_waiters").inside("rb_root_cached").by_map(carry::reasons::rb_root_cached::WHOLE),
-                RuleKind::Reset.of("pi_top_task").by_map(carry::reasons::task_struct::PI_TOP_TASK),
-                RuleKind::Reset.of("pi_blocked_on").by_map(carry::reasons::task_struct::PI_BLOCKED_ON),
-                RuleKind::Reset.of("journal_info").by_map(carry::reasons::task_struct::JOURNAL_INFO),
-                RuleKind::Reset.of("bio_list").by_map(carry::reasons::task_struct::BIO_LIST),
-                RuleKind::Reset.of("plug").by_map(carry::reasons::task_struct::PLUG),
-                RuleKind::Reset.of("reclaim_state").by_map(carry::reasons::task_struct::RECLAIM_STATE),
-                RuleKind::Follow.of("io_context").by_map(carry::reasons::task_struct::IO_CONTEXT),
-                RuleKind::Reset.of("capture_control").by_map(carry::reasons::task_struct::CAPTURE_CONTROL),
-                RuleKind::Carry.of("ptrace_message"),
-                RuleKind::Reset.of("last_siginfo").by_map(carry::reasons::task_struct::LAST_SIGINFO),
-                RuleKind::Carry.of("ioac"),
-                RuleKind::Reset.of("psi_flags").by_map(carry::reasons::task_struct::PSI_FLAGS),
-                RuleKind::Carry.of("acct_rss_mem1"),
-                RuleKind::Carry.of("acct_vm_mem1"),
-                RuleKind::Carry.of("acct_timexpd"),
-                RuleKind::Carry.of("mems_allowed"),
-                RuleKind::Carry.of("cpuset_mem_spread_rotor"),
-                RuleKind::Resource.of("cgroups").by_map(carry::reasons::task_struct::CGROUPS),
-                RuleKind::Reset.of("cg_list").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
-                RuleKind::Reset.of("closid").by_map(carry::reasons::task_struct::CLOSID),
-                RuleKind::Reset.of("rmid").by_map(carry::reasons::task_struct::RMID),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("perf_event_list").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
-                RuleKind::Follow.of("mempolicy").by_map(carry::reasons::task_struct::MEMPOLICY),
-                RuleKind::Carry.of("il_prev"),
-                RuleKind::Carry.of("pref_node_fork"),
-                RuleKind::Carry.of("rcu_users").by_map(carry::reasons::refcount_t::WHOLE),
-                RuleKind::Reset.of("splice_pipe").by_map(carry::reasons::task_struct::SPLICE_PIPE),
-                RuleKind::Recurse.of("task_frag").inside("page_frag"),
-                RuleKind::Follow.of("delays").by_map(carry::reasons::task_struct::DELAYS),
-                RuleKind::Carry.of("nr_dirtied"),
-                RuleKind::Carry.of("nr_dirtied_pause"),
-                RuleKind::Reset.of("dirty_paused_when").by_map(carry::reasons::task_struct::DIRTY_PAUSED_WHEN),
-                RuleKind::Carry.of("timer_slack_ns"),
-                RuleKind::Carry.of("default_timer_slack_ns"),
-                RuleKind::Carry.of("curr_ret_depth"),
-                RuleKind::Reset.of("ret_stack").by_map(carry::reasons::task_struct::RET_STACK),
-                RuleKind::Reset.of("ftrace_timestamp").by_map(carry::reasons::task_struct::FTRACE_TIMESTAMP),
-                RuleKind::Carry.of("trace_overrun"),
-                RuleKind::Carry.of("tracing_graph_pause"),
-                RuleKind::Carry.of("trace_recursion"),
-                RuleKind::Reset.of("memcg_nr_pages_over_high").by_map(carry::reasons::task_struct::MEMCG_NR_PAGES_OVER_HIGH),
-                RuleKind::Reset.of("active_memcg").by_map(carry::reasons::task_struct::ACTIVE_MEMCG),
-                RuleKind::Reset.of("utask").by_map(carry::reasons::task_struct::UTASK),
-                RuleKind::Carry.of("sequential_io"),
-                RuleKind::Carry.of("sequential_io_avg"),
-                RuleKind::Carry.of("pagefault_disabled"),
-                RuleKind::Reset.of("oom_reaper_list").by_map(carry::reasons::task_struct::OOM_REAPER_LIST),
-                RuleKind::Recurse.of("oom_reaper_timer").inside("timer_list"),
-                RuleKind::Reset.of("stack_vm_area").by_map(carry::reasons::task_struct::STACK_VM_AREA),
-                RuleKind::Carry.of("stack_refcount").by_map(carry::reasons::refcount_t::WHOLE),
-                RuleKind::Reset.of("patch_state").by_map(carry::reasons::task_struct::PATCH_STATE),
-                RuleKind::Reset.of("security").by_map(carry::reasons::task_struct::SECURITY),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("bpf_storage").by_map(carry::reasons::task_struct::BPF_STORAGE),
                 RuleKind::Reset.of("bpf_ctx").by_map(carry::reasons::task_struct::BPF_CTX),
                 RuleKind::Padding.of("(padding)"),
@@ -2199,7 +1510,6 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("rethooks").inside("llist_head").by_map(carry::reasons::llist_head::WHOLE),
                 RuleKind::Reset.of("l1d_flush_kill").inside("callback_head").by_map(carry::reasons::callback_head::WHOLE),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("rcu_read_unlock_special").by_map(carry::reasons::task_struct::RCU_READ_UNLOCK_SPECIAL),
                 RuleKind::Recurse.of("thread_info").inside("thread_info"),
                 RuleKind::Flags.of("flags").by_override(joined!("PF_BLOCK_TS: ", carry::reasons::task_struct::PF_BLOCK_TS_2, "; PF_KCOMPACTD, PF_USER_WORKER: ", carry::reasons::task_struct::PF_USER_WORKER_2, "; PF_NO_NOTIFY_SIGNAL: ", carry::reasons::task_struct::PF_NO_NOTIFY_SIGNAL)),
                 RuleKind::Recurse.of("se").inside("sched_entity"),
@@ -2351,7 +1661,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 24,
             spans: &[Span::new(0, 0, 24)],
             groups: &[&[
-                RuleKind::Flags.of("flags").by_override(joined!("TIF_ADDR32, TIF_BLOCKSTEP, TIF_MEMDIE, TIF_NEED_FPU_LOAD, TIF_NEED_RESCHED, TIF_NOCPUID, TIF_NOTIFY_RESUME, TIF_NOTIFY_SIGNAL, TIF_NOTSC, TIF_PATCH_PENDING, TIF_POLLING_NRFLAG, TIF_SIGPENDING, TIF_SPEC_IB, TIF_SPEC_L1D_FLUSH, TIF_UPROBE, TIF_USER_RETURN_NOTIFY: ", carry::reasons::thread_info::TIF_NOTIFY_RESUME, "; TIF_HRTIMER_REARM, TIF_RSEQ: ", carry::reasons::thread_info::TIF_RSEQ, "; TIF_LAZY_MMU_UPDATES: ", carry::reasons::thread_info::TIF_LAZY_MMU_UPDATES, "; TIF_NEED_RESCHED_LAZY: ", carry::reasons::thread_info::TIF_NEED_RESCHED_LAZY, "; TIF_SINGLESTEP, TIF_SSBD: ", carry::reasons::thread_info::TIF_SINGLESTEP)),
+                RuleKind::Flags.of("flags").by_override(joined!("TIF_ADDR32, TIF_BLOCKSTEP, TIF_MEMDIE, TIF_NEED_FPU_LOAD, TIF_NEED_RESCHED, TIF_NOCPUID, TIF_NOTIFY_RESUME, TIF_NOTSC, TIF_PATCH_PENDING, TIF_POLLING_NRFLAG, TIF_SIGPENDING, TIF_SPEC_IB, TIF_SPEC_L1D_FLUSH, TIF_UPROBE, TIF_USER_RETURN_NOTIFY: ", carry::reasons::thread_info::TIF_NOTIFY_RESUME, "; TIF_HRTIMER_REARM, TIF_RSEQ: ", carry::reasons::thread_info::TIF_RSEQ, "; TIF_LAZY_MMU_UPDATES: ", carry::reasons::thread_info::TIF_LAZY_MMU_UPDATES, "; TIF_NEED_RESCHED_LAZY: ", carry::reasons::thread_info::TIF_NEED_RESCHED_LAZY, "; TIF_NOTIFY_SIGNAL: ", carry::reasons::thread_info::TIF_NOTIFY_SIGNAL, "; TIF_SINGLESTEP, TIF_SSBD: ", carry::reasons::thread_info::TIF_SINGLESTEP)),
                 RuleKind::Flags.of("syscall_work").by_override(carry::reasons::thread_info::SYSCALL_WORK_SYSCALL_RSEQ_SLICE_2),
                 RuleKind::Carry.of("status"),
                 RuleKind::Reset.of("cpu").by_map(carry::reasons::thread_info::CPU),
@@ -2368,6 +1678,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(24, 24, 120), Span::new(148, 148, 4)],
             padding: &[Bits::new(1153, 31)],
             groups: &[&carry::thread_struct::ALWAYS, &[
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Carry.of("pkru"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Fold.of("fpu").by_map(carry::reasons::fpu::WHOLE),
                 RuleKind::Drop.of("features").by_map(carry::reasons::thread_struct::FEATURES),
@@ -2401,7 +1713,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 144,
             spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 8), Span::new(100, 108, 8), Span::new(116, 136, 4), Span::new(120, 128, 8)],
             padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32)],
-            groups: &[&carry::user_struct::ALWAYS, &[
+            groups: &[&carry::user_struct::ALWAYS, &carry::user_struct::WITH_EPOLL_WATCHES, &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Init.of("perf_mlock").by_override(carry::reasons::user_struct::PERF_MLOCK),
                 RuleKind::Reset.of("ratelimit.printed").by_map(carry::reasons::user_struct::RATELIMIT),

@@ -26,15 +26,11 @@ pub(super) use futex_mm_data;
 macro_rules! mm_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_struct::always!($cx, $at, $old, $new);
-        carry::mm_struct::with_mmap_lock!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_mt_ma_root!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_mt_ma_lock!($cx, $at, $old, $new);
         carry::mm_struct::with_mm_lock_seq!($cx, $at, $old, $new);
         carry::mm_struct::with_mm_cid_2!($cx, $at, $old, $new);
-        carry::maple_tree::v6_12_95_deb12_rt_amd64(
-            $cx,
-            &at!($at.mm_mt),
-            &$old.mm_mt,
-            &mut $new.mm_mt,
-        );
+        $new.mm_mt._pad_36 = [0; 4];
         // where the address space has its cache on this machine, made with it
         $new.sched_cache_grp = $cx
             .reset(&at!($at.sched_cache_grp), $old.sched_cache_grp, 0);
@@ -47,6 +43,14 @@ macro_rules! mm_struct {
         );
         $new._pad_716 = [0; 4];
         $new.flags = $old.flags;
+        // link and function of a callback that is pending only while an object is being freed or
+        // work is queued
+        carry::callback_head::v5_10_0_30_amd64(
+            $cx,
+            &at!($at.delayed_drop),
+            &$old.delayed_drop,
+            &mut $new.delayed_drop,
+        );
         $new._pad_1808 = [0; 48];
     };
 }
@@ -56,9 +60,10 @@ macro_rules! signal_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.autoreap_bits = [0; 1];
         carry::signal_struct::always!($cx, $at, $old, $new);
+        carry::signal_struct::with_quick_threads!($cx, $at, $old, $new);
         carry::signal_struct::with_wait_chldexit!($cx, $at, $old, $new);
         carry::signal_struct::with_autoreap!($cx, $at, $old, $new);
-        carry::signal_struct::with_stats_lock_2!($cx, $at, $old, $new);
+        carry::signal_struct::with_cgroup_threadgroup_rwsem!($cx, $at, $old, $new);
         $new.flags = $old.flags;
         $new._pad_155 = [0; 1];
         // timers of timer_create, linked by k_itimer.list
@@ -76,7 +81,9 @@ macro_rules! task_struct {
         $new.mce_ripv_bits = [0; 8];
         carry::task_struct::always!($cx, $at, $old, $new);
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
-        carry::task_struct::with_softirq_disable_cnt!($cx, $at, $old, $new);
+        carry::task_struct::with_migration_pending!($cx, $at, $old, $new);
+        carry::task_struct::with_user_cpus_ptr!($cx, $at, $old, $new);
+        carry::task_struct::with_perf_event_mutex!($cx, $at, $old, $new);
         carry::task_struct::with_dl_server!($cx, $at, $old, $new);
         carry::task_struct::with_is_blocked!($cx, $at, $old, $new);
         carry::task_struct::with_net_xmit!($cx, $at, $old, $new);
@@ -101,7 +108,15 @@ macro_rules! task_struct {
         $new._pad_3660 = [0; 4];
         $new._pad_3788 = [0; 4];
         $new._pad_3844 = [0; 4];
+        $new.softirq_disable_cnt = $old.softirq_disable_cnt;
         $new._pad_3988 = [0; 4];
+        // as seqcount_t
+        carry::seqcount_spinlock_t::v5_10_0_30_rt_amd64(
+            $cx,
+            &at!($at.mems_allowed_seq),
+            &$old.mems_allowed_seq,
+            &mut $new.mems_allowed_seq,
+        );
         $new._pad_4164 = [0; 4];
         $new._pad_4292 = [0; 4];
         $new._pad_4379 = [0; 1];
@@ -150,12 +165,13 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1856,
             spans: &[Span::new(0, 0, 4), Span::new(72, 72, 28), Span::new(104, 104, 64), Span::new(192, 192, 24), Span::new(220, 220, 52), Span::new(288, 288, 48), Span::new(384, 384, 20), Span::new(416, 416, 28), Span::new(456, 456, 52), Span::new(520, 520, 80), Span::new(632, 640, 76), Span::new(720, 728, 560), Span::new(1288, 1296, 32), Span::new(1328, 1336, 32), Span::new(1368, 1376, 32), Span::new(1408, 1416, 68), Span::new(1488, 1496, 40), Span::new(1536, 1544, 51), Span::new(1592, 1600, 8), Span::new(1608, 1616, 192)],
             padding: &[Bits::new(32, 480), Bits::new(544, 32), Bits::new(800, 32), Bits::new(1344, 192), Bits::new(2208, 32), Bits::new(2272, 32), Bits::new(2688, 384), Bits::new(3232, 32), Bits::new(3296, 32), Bits::new(3552, 32), Bits::new(3616, 32), Bits::new(4064, 32), Bits::new(4128, 32), Bits::new(5664, 32), Bits::new(5728, 32), Bits::new(10272, 32), Bits::new(10592, 32), Bits::new(10912, 32), Bits::new(11232, 32), Bits::new(11808, 32), Bits::new(11872, 32), Bits::new(12256, 32), Bits::new(12696, 40), Bits::new(12832, 32), Bits::new(14400, 448)],
-            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_MMAP_LOCK, &carry::mm_struct::WITH_MM_LOCK_SEQ, &carry::mm_struct::WITH_MM_CID_2, &[
-                RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_MM_MT_MA_ROOT, &carry::mm_struct::WITH_MM_MT_MA_LOCK, &carry::mm_struct::WITH_MM_LOCK_SEQ, &carry::mm_struct::WITH_MM_CID_2, &[
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("sched_cache_grp").by_map(carry::reasons::mm_struct::SCHED_CACHE_GRP),
                 RuleKind::Reset.of("vma_writer_wait").inside("rcuwait").by_map(carry::reasons::rcuwait::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("flags"),
+                RuleKind::Reset.of("delayed_drop").inside("callback_head").by_map(carry::reasons::callback_head::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("futex").inside("futex_mm_data").by_map(carry::reasons::futex_mm_data::WHOLE),
                 RuleKind::Flags.of("def_flags").by_override(carry::reasons::vm_area_struct::VM_MAYBE_GUARD),
@@ -215,6 +231,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 112), Span::new(120, 112, 88)],
             padding: &[Bits::new(1792, 256)],
             groups: &[&carry::sched_statistics::ALWAYS, &[
+                RuleKind::Carry.of("sum_block_runtime"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Drop.of("nr_migrations_cold").by_override(carry::reasons::sched_statistics::NR_MIGRATIONS_COLD),
                 RuleKind::Drop.of("nr_wakeups_passive").by_override(carry::reasons::sched_statistics::NR_MIGRATIONS_COLD),
@@ -231,7 +248,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1224,
             spans: &[Span::new(0, 0, 32), Span::new(40, 40, 112), Span::new(156, 156, 81), Span::new(240, 240, 196), Span::new(440, 440, 12), Span::new(456, 456, 12), Span::new(472, 472, 8), Span::new(488, 488, 88), Span::new(584, 584, 436), Span::new(1024, 1024, 60), Span::new(1088, 1088, 12), Span::new(1112, 1112, 25), Span::new(1138, 1138, 4), Span::new(1144, 1144, 8), Span::new(1160, 1160, 28), Span::new(1200, 1200, 24)],
             padding: &[Bits::new(288, 32), Bits::new(1220, 28), Bits::new(1896, 24), Bits::new(3488, 32), Bits::new(3616, 32), Bits::new(3744, 32), Bits::new(3872, 32), Bits::new(4640, 32), Bits::new(8160, 32), Bits::new(8672, 32), Bits::new(8800, 32), Bits::new(8864, 32), Bits::new(9096, 8), Bits::new(9136, 16), Bits::new(9248, 32), Bits::new(9504, 32), Bits::new(9568, 32)],
-            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_WAIT_CHLDEXIT, &carry::signal_struct::WITH_AUTOREAP, &carry::signal_struct::WITH_STATS_LOCK_2, &[
+            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_QUICK_THREADS, &carry::signal_struct::WITH_WAIT_CHLDEXIT, &carry::signal_struct::WITH_AUTOREAP, &carry::signal_struct::WITH_CGROUP_THREADGROUP_RWSEM, &[
                 RuleKind::Carry.of("flags"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Within.of("posix_timers.first").by_map(carry::reasons::signal_struct::POSIX_TIMERS),
@@ -252,7 +269,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 6144,
             spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 40), Span::new(128, 128, 12), Span::new(144, 160, 76), Span::new(224, 240, 68), Span::new(296, 312, 32), Span::new(384, 384, 60), Span::new(448, 448, 132), Span::new(584, 584, 61), Span::new(648, 648, 77), Span::new(728, 728, 88), Span::new(816, 832, 64), Span::new(880, 900, 12), Span::new(892, 916, 44), Span::new(936, 968, 32), Span::new(968, 1020, 1), Span::new(976, 1024, 73), Span::new(1088, 1152, 112), Span::new(1208, 1264, 88), Span::new(1344, 1408, 28), Span::new(1376, 1440, 1056), Span::new(2440, 2504, 34), Span::new(2476, 2540, 24), Span::new(2504, 2568, 20), Span::new(2528, 2592, 92), Span::new(2624, 2688, 108), Span::new(2744, 2808, 5), Span::new(2752, 2816, 33), Span::new(2792, 2856, 328), Span::new(3128, 3192, 4), Span::new(3136, 3200, 44), Span::new(3184, 3248, 144), Span::new(3336, 3400, 28), Span::new(3368, 3432, 96), Span::new(3464, 3536, 124), Span::new(3592, 3664, 65), Span::new(3664, 3736, 16), Span::new(3688, 3760, 24), Span::new(3720, 3792, 48), Span::new(3776, 3848, 140), Span::new(3920, 3992, 156), Span::new(4080, 4152, 12), Span::new(4096, 4168, 80), Span::new(4184, 4256, 28), Span::new(4216, 4288, 4), Span::new(4224, 4296, 8), Span::new(4240, 4312, 48), Span::new(4288, 4368, 11), Span::new(4300, 4380, 2), Span::new(4304, 4384, 48), Span::new(4368, 4448, 4), Span::new(4376, 4456, 1049), Span::new(5432, 5512, 2), Span::new(5440, 5520, 26), Span::new(5472, 5552, 92), Span::new(5568, 5648, 108), Span::new(5680, 5760, 72), Span::new(5760, 5840, 20), Span::new(5784, 5864, 64), Span::new(5880, 5960, 120), Span::new(6004, 6084, 36)],
             padding: &[Bits::new(608, 32), Bits::new(960, 64), Bits::new(1120, 32), Bits::new(1760, 32), Bits::new(2336, 32), Bits::new(2624, 448), Bits::new(3552, 32), Bits::new(4651, 21), Bits::new(5160, 24), Bits::new(5800, 24), Bits::new(7752, 56), Bits::new(8392, 24), Bits::new(8432, 16), Bits::new(8464, 16), Bits::new(8544, 160), Bits::new(10496, 256), Bits::new(10976, 32), Bits::new(19488, 32), Bits::new(19792, 16), Bits::new(20000, 32), Bits::new(20192, 32), Bits::new(20960, 32), Bits::new(21860, 28), Bits::new(21903, 49), Bits::new(21992, 24), Bits::new(22280, 56), Bits::new(24992, 32), Bits::new(25056, 32), Bits::new(25440, 32), Bits::new(26656, 32), Bits::new(26912, 32), Bits::new(28704, 32), Bits::new(29256, 56), Bits::new(29472, 32), Bits::new(29728, 32), Bits::new(30176, 32), Bits::new(31328, 32), Bits::new(32608, 32), Bits::new(32736, 32), Bits::new(33440, 32), Bits::new(33696, 32), Bits::new(33760, 32), Bits::new(33888, 32), Bits::new(34392, 8), Bits::new(34416, 16), Bits::new(34976, 32), Bits::new(43400, 56), Bits::new(43472, 48), Bits::new(43728, 48), Bits::new(44512, 32), Bits::new(45408, 32), Bits::new(46240, 32), Bits::new(48001, 31), Bits::new(48320, 320)],
-            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_SOFTIRQ_DISABLE_CNT, &carry::task_struct::WITH_DL_SERVER, &carry::task_struct::WITH_IS_BLOCKED, &carry::task_struct::WITH_NET_XMIT, &[
+            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_MIGRATION_PENDING, &carry::task_struct::WITH_USER_CPUS_PTR, &carry::task_struct::WITH_PERF_EVENT_MUTEX, &carry::task_struct::WITH_DL_SERVER, &carry::task_struct::WITH_IS_BLOCKED, &carry::task_struct::WITH_NET_XMIT, &[
                 RuleKind::Carry.of("__state"),
                 RuleKind::Reset.of("saved_state").by_map(carry::reasons::task_struct::SAVED_STATE),
                 RuleKind::Carry.of("ptrace"),
@@ -272,7 +289,9 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Carry.of("softirq_disable_cnt"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map(carry::reasons::seqcount_spinlock_t::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
@@ -321,7 +340,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 136,
             spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 8), Span::new(100, 108, 28)],
             padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32)],
-            groups: &[&carry::user_struct::ALWAYS, &[
+            groups: &[&carry::user_struct::ALWAYS, &carry::user_struct::WITH_EPOLL_WATCHES, &[
                 RuleKind::Reset.of("ratelimit.rs_n_left.counter").by_map(carry::reasons::user_struct::RATELIMIT),
                 RuleKind::Reset.of("ratelimit.missed.counter").by_map(carry::reasons::user_struct::RATELIMIT),
                 RuleKind::Init.of("perf_mlock").by_override(carry::reasons::user_struct::PERF_MLOCK),

@@ -27,13 +27,15 @@ macro_rules! mm_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_struct::always!($cx, $at, $old, $new);
         carry::mm_struct::with_page_table_lock!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_mt_ma_root!($cx, $at, $old, $new);
         carry::mm_struct::with_mm_lock_seq!($cx, $at, $old, $new);
         carry::mm_struct::with_mm_cid!($cx, $at, $old, $new);
-        carry::maple_tree::v6_12_95_deb12_amd64(
+        // the tree of VMAs, which is built anew from their ordered list
+        carry::spinlock_t::v5_10_0_30_amd64(
             $cx,
-            &at!($at.mm_mt),
-            &$old.mm_mt,
-            &mut $new.mm_mt,
+            &at!($at.mm_mt.ma_lock),
+            &$old.mm_mt.ma_lock,
+            &mut $new.mm_mt.ma_lock,
         );
         // where the address space has its cache on this machine, made with it
         $new.sched_cache_grp = $cx
@@ -80,6 +82,7 @@ pub(super) use sched_ext_entity;
 macro_rules! sched_statistics {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::sched_statistics::always!($cx, $at, $old, $new);
+        $new.sum_block_runtime = $old.sum_block_runtime;
         $new._pad_200 = [0; 56];
     };
 }
@@ -89,11 +92,12 @@ macro_rules! signal_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.autoreap_bits = [0; 1];
         carry::signal_struct::always!($cx, $at, $old, $new);
+        carry::signal_struct::with_quick_threads!($cx, $at, $old, $new);
         carry::signal_struct::with_padding_2!($cx, $at, $old, $new);
         carry::signal_struct::with_autoreap!($cx, $at, $old, $new);
-        carry::signal_struct::with_cgroup_threadgroup_rwsem!($cx, $at, $old, $new);
+        carry::signal_struct::with_stats_lock!($cx, $at, $old, $new);
         // waiters queue with entries on their kernel stacks
-        carry::wait_queue_head_t::v6_1_0_47_amd64(
+        carry::wait_queue_head_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.wait_chldexit),
             &$old.wait_chldexit,
@@ -120,6 +124,8 @@ macro_rules! task_struct {
         carry::task_struct::always!($cx, $at, $old, $new);
         carry::task_struct::with_alloc_lock!($cx, $at, $old, $new);
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
+        carry::task_struct::with_migration_pending!($cx, $at, $old, $new);
+        carry::task_struct::with_user_cpus_ptr!($cx, $at, $old, $new);
         carry::task_struct::with_dl_server!($cx, $at, $old, $new);
         carry::task_struct::with_is_blocked!($cx, $at, $old, $new);
         carry::task_struct::with_blocker!($cx, $at, $old, $new);
@@ -170,6 +176,7 @@ pub(super) use thread_info;
 macro_rules! user_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::user_struct::always!($cx, $at, $old, $new);
+        carry::user_struct::with_epoll_watches!($cx, $at, $old, $new);
         // limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE
         $new.ratelimit.rs_n_left.counter = $cx
             .reset(
@@ -222,8 +229,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1728,
             spans: &[Span::new(0, 0, 4), Span::new(68, 68, 68), Span::new(192, 192, 24), Span::new(220, 220, 52), Span::new(280, 280, 8), Span::new(292, 292, 36), Span::new(384, 384, 20), Span::new(408, 408, 20), Span::new(432, 432, 36), Span::new(472, 472, 8), Span::new(484, 484, 68), Span::new(584, 592, 76), Span::new(664, 672, 536), Span::new(1208, 1216, 32), Span::new(1248, 1256, 32), Span::new(1288, 1296, 32), Span::new(1328, 1336, 84), Span::new(1416, 1424, 32), Span::new(1452, 1460, 39), Span::new(1496, 1504, 8), Span::new(1512, 1520, 60), Span::new(1576, 1584, 116)],
             padding: &[Bits::new(32, 480), Bits::new(1088, 448), Bits::new(2208, 32), Bits::new(2624, 448), Bits::new(3744, 32), Bits::new(9632, 32), Bits::new(9952, 32), Bits::new(10272, 32), Bits::new(10592, 32), Bits::new(11928, 40), Bits::new(12064, 32), Bits::new(12576, 32), Bits::new(13536, 288)],
-            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_PAGE_TABLE_LOCK, &carry::mm_struct::WITH_MM_LOCK_SEQ, &carry::mm_struct::WITH_MM_CID, &[
-                RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_PAGE_TABLE_LOCK, &carry::mm_struct::WITH_MM_MT_MA_ROOT, &carry::mm_struct::WITH_MM_LOCK_SEQ, &carry::mm_struct::WITH_MM_CID, &[
+                RuleKind::Reset.of("mm_mt.ma_lock").inside("spinlock_t").by_map(carry::reasons::mm_struct::MM_MT),
                 RuleKind::Reset.of("sched_cache_grp").by_map(carry::reasons::mm_struct::SCHED_CACHE_GRP),
                 RuleKind::Reset.of("vma_writer_wait").inside("rcuwait").by_map(carry::reasons::rcuwait::WHOLE),
                 RuleKind::Carry.of("flags"),
@@ -288,6 +295,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 112), Span::new(120, 112, 88)],
             padding: &[Bits::new(1792, 256)],
             groups: &[&carry::sched_statistics::ALWAYS, &[
+                RuleKind::Carry.of("sum_block_runtime"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Drop.of("nr_migrations_cold").by_override(carry::reasons::sched_statistics::NR_MIGRATIONS_COLD),
                 RuleKind::Drop.of("nr_wakeups_passive").by_override(carry::reasons::sched_statistics::NR_MIGRATIONS_COLD),
@@ -304,7 +312,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1144,
             spans: &[Span::new(0, 0, 32), Span::new(40, 40, 88), Span::new(132, 132, 81), Span::new(216, 216, 196), Span::new(416, 416, 12), Span::new(432, 432, 20), Span::new(456, 456, 64), Span::new(528, 528, 436), Span::new(968, 968, 60), Span::new(1032, 1032, 28), Span::new(1064, 1064, 9), Span::new(1074, 1074, 4), Span::new(1080, 1080, 16), Span::new(1100, 1100, 32), Span::new(1136, 1136, 8)],
             padding: &[Bits::new(288, 32), Bits::new(1028, 28), Bits::new(1704, 24), Bits::new(3296, 32), Bits::new(3424, 32), Bits::new(4192, 32), Bits::new(7712, 32), Bits::new(8224, 32), Bits::new(8584, 8), Bits::new(8624, 16)],
-            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_PADDING_2, &carry::signal_struct::WITH_AUTOREAP, &carry::signal_struct::WITH_CGROUP_THREADGROUP_RWSEM, &[
+            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_QUICK_THREADS, &carry::signal_struct::WITH_PADDING_2, &carry::signal_struct::WITH_AUTOREAP, &carry::signal_struct::WITH_STATS_LOCK, &[
                 RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map(carry::reasons::wait_queue_head_t::WHOLE),
                 RuleKind::Carry.of("flags"),
                 RuleKind::Padding.of("(padding)"),
@@ -327,7 +335,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 6144,
             spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 40), Span::new(128, 128, 12), Span::new(144, 160, 76), Span::new(224, 240, 68), Span::new(296, 312, 32), Span::new(384, 384, 60), Span::new(448, 448, 132), Span::new(584, 584, 61), Span::new(648, 648, 77), Span::new(728, 728, 88), Span::new(816, 832, 64), Span::new(880, 900, 12), Span::new(892, 916, 44), Span::new(936, 968, 32), Span::new(968, 1020, 1), Span::new(976, 1024, 73), Span::new(1088, 1152, 112), Span::new(1208, 1264, 88), Span::new(1344, 1408, 28), Span::new(1376, 1440, 1056), Span::new(2440, 2504, 34), Span::new(2476, 2540, 24), Span::new(2504, 2568, 20), Span::new(2528, 2592, 92), Span::new(2624, 2688, 108), Span::new(2744, 2808, 328), Span::new(3080, 3144, 4), Span::new(3088, 3152, 44), Span::new(3136, 3200, 152), Span::new(3292, 3356, 16), Span::new(3312, 3376, 96), Span::new(3408, 3480, 124), Span::new(3536, 3608, 65), Span::new(3608, 3680, 16), Span::new(3632, 3704, 48), Span::new(3688, 3760, 20), Span::new(3712, 3784, 124), Span::new(3840, 3912, 240), Span::new(4084, 4156, 16), Span::new(4104, 4176, 4), Span::new(4112, 4184, 16), Span::new(4132, 4204, 36), Span::new(4168, 4248, 11), Span::new(4180, 4260, 2), Span::new(4184, 4264, 168), Span::new(4368, 4448, 4), Span::new(4376, 4456, 1049), Span::new(5432, 5512, 2), Span::new(5440, 5520, 26), Span::new(5472, 5552, 92), Span::new(5568, 5648, 108), Span::new(5680, 5760, 72), Span::new(5760, 5840, 20), Span::new(5784, 5864, 64), Span::new(5880, 5960, 120), Span::new(6004, 6084, 36)],
             padding: &[Bits::new(608, 32), Bits::new(960, 64), Bits::new(1120, 32), Bits::new(1760, 32), Bits::new(2336, 32), Bits::new(2624, 448), Bits::new(3552, 32), Bits::new(4651, 21), Bits::new(5160, 24), Bits::new(5800, 24), Bits::new(7752, 56), Bits::new(8392, 24), Bits::new(8432, 16), Bits::new(8464, 16), Bits::new(8544, 160), Bits::new(10496, 256), Bits::new(10976, 32), Bits::new(19488, 32), Bits::new(19792, 16), Bits::new(20000, 32), Bits::new(20192, 32), Bits::new(20960, 32), Bits::new(21860, 28), Bits::new(21903, 49), Bits::new(24608, 32), Bits::new(24672, 32), Bits::new(25056, 32), Bits::new(26464, 32), Bits::new(28256, 32), Bits::new(28808, 56), Bits::new(29472, 32), Bits::new(29664, 32), Bits::new(30688, 32), Bits::new(32800, 32), Bits::new(32864, 32), Bits::new(33432, 8), Bits::new(33456, 16), Bits::new(34976, 32), Bits::new(43400, 56), Bits::new(43472, 48), Bits::new(43728, 48), Bits::new(44512, 32), Bits::new(45408, 32), Bits::new(46240, 32), Bits::new(48001, 31), Bits::new(48320, 320)],
-            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_ALLOC_LOCK, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_DL_SERVER, &carry::task_struct::WITH_IS_BLOCKED, &carry::task_struct::WITH_BLOCKER, &[
+            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_ALLOC_LOCK, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_MIGRATION_PENDING, &carry::task_struct::WITH_USER_CPUS_PTR, &carry::task_struct::WITH_DL_SERVER, &carry::task_struct::WITH_IS_BLOCKED, &carry::task_struct::WITH_BLOCKER, &[
                 RuleKind::Carry.of("__state"),
                 RuleKind::Reset.of("saved_state").by_map(carry::reasons::task_struct::SAVED_STATE),
                 RuleKind::Carry.of("ptrace"),
@@ -395,7 +403,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 136,
             spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 8), Span::new(100, 108, 28)],
             padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32)],
-            groups: &[&carry::user_struct::ALWAYS, &[
+            groups: &[&carry::user_struct::ALWAYS, &carry::user_struct::WITH_EPOLL_WATCHES, &[
                 RuleKind::Reset.of("ratelimit.rs_n_left.counter").by_map(carry::reasons::user_struct::RATELIMIT),
                 RuleKind::Reset.of("ratelimit.missed.counter").by_map(carry::reasons::user_struct::RATELIMIT),
                 RuleKind::Init.of("perf_mlock").by_override(carry::reasons::user_struct::PERF_MLOCK),

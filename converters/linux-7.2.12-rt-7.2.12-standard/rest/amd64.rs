@@ -12,8 +12,13 @@ macro_rules! file {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::file::always!($cx, $at, $old, $new);
         $new.f_mode = $old.f_mode;
+        // computed from f_flags and the file system when the file is opened
+        $new.f_iocb_flags = $cx
+            .reset(&at!($at.f_iocb_flags), $old.f_iocb_flags, 0);
         // who gets signals of the file
         $new.f_owner = $cx.follow(&at!($at.f_owner), $old.f_owner);
+        // epoll instances that watch the file
+        $new.f_ep = $cx.reset(&at!($at.f_ep), $old.f_ep, 0);
         $new.f_ref = $old.f_ref;
     };
 }
@@ -70,6 +75,7 @@ pub(super) use futex_sched_data;
 macro_rules! io_context {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::io_context::always!($cx, $at, $old, $new);
+        $new._pad_14 = [0; 2];
         $new._pad_20 = [0; 4];
     };
 }
@@ -92,6 +98,9 @@ pub(super) use k_itimer;
 macro_rules! mm_context_t {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_context_t::always!($cx, $at, $old, $new);
+        // jiffies of this boot
+        $new.next_trim_cpumask = $cx
+            .reset(&at!($at.next_trim_cpumask), $old.next_trim_cpumask, 0);
         $new.flags = $old.flags;
         // number of the address space in the TLBs of all CPUs, 0 until it is given one
         $new.global_asid = $cx.reset(&at!($at.global_asid), $old.global_asid, 0);
@@ -114,6 +123,7 @@ pub(super) use mm_mm_cid;
 macro_rules! mm_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_struct::always!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_mt_ma_root!($cx, $at, $old, $new);
         carry::mm_struct::with_mm_lock_seq!($cx, $at, $old, $new);
         $new._pad_136 = [0; 56];
         // where the address space has its cache on this machine, made with it
@@ -153,6 +163,7 @@ macro_rules! pid {
         $new.stashed = $cx.reset(&at!($at.stashed), $old.stashed, 0);
         // what pidfs notes of the process when it is first asked, and when it ends
         $new.attr = $cx.reset(&at!($at.attr), $old.attr, 0);
+        // numbers: level + 1 elements at the end, each by `upid`
     };
 }
 pub(super) use pid;
@@ -161,6 +172,7 @@ macro_rules! signal_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.is_child_subreaper_bits = [0; 1];
         carry::signal_struct::always!($cx, $at, $old, $new);
+        carry::signal_struct::with_quick_threads!($cx, $at, $old, $new);
         carry::signal_struct::with_padding_2!($cx, $at, $old, $new);
         carry::signal_struct::with_autoreap!($cx, $at, $old, $new);
         $new.flags = $old.flags;
@@ -183,6 +195,8 @@ macro_rules! task_struct {
         $new.mce_ripv_bits = [0; 8];
         carry::task_struct::always!($cx, $at, $old, $new);
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
+        carry::task_struct::with_migration_pending!($cx, $at, $old, $new);
+        carry::task_struct::with_user_cpus_ptr!($cx, $at, $old, $new);
         carry::task_struct::with_dl_server!($cx, $at, $old, $new);
         carry::task_struct::with_is_blocked!($cx, $at, $old, $new);
         carry::task_struct::with_scx!($cx, $at, $old, $new);
@@ -250,7 +264,9 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(32, 32), Bits::new(288, 32), Bits::new(928, 32)],
             groups: &[&carry::file::ALWAYS, &[
                 RuleKind::Carry.of("f_mode"),
+                RuleKind::Reset.of("f_iocb_flags").by_map(carry::reasons::file::F_IOCB_FLAGS),
                 RuleKind::Follow.of("f_owner").by_map(carry::reasons::file::F_OWNER),
+                RuleKind::Reset.of("f_ep").by_map(carry::reasons::file::F_EP),
                 RuleKind::Carry.of("f_ref"),
                 RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
@@ -350,6 +366,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(112, 16), Bits::new(160, 32), Bits::new(416, 32), Bits::new(672, 32)],
             groups: &[&carry::io_context::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("icq_tree").inside("xarray").by_map(carry::reasons::xarray::WHOLE),
             ]],
@@ -378,28 +395,13 @@ pub(super) static CHANGED: &[TypeConverter] = &[
     },
     TypeConverter {
         rules: TypeRules {
-            name: "maple_tree",
-            from_size: 48,
-            to_size: 16,
-            spans: &[Span::new(32, 4, 4), Span::new(40, 8, 8)],
-            padding: &[Bits::new(32, 32), Bits::new(288, 32)],
-            groups: &[&[
-                RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
-                RuleKind::Reset.of("ma_flags").by_map(carry::reasons::maple_tree::MA_FLAGS),
-                RuleKind::Reset.of("ma_root").by_map(carry::reasons::maple_tree::MA_ROOT),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
             name: "mm_context_t",
             from_size: 144,
             to_size: 128,
             spans: &[Span::new(0, 0, 24), Span::new(64, 56, 16), Span::new(112, 96, 27)],
             padding: &[Bits::new(224, 32), Bits::new(288, 32), Bits::new(672, 32), Bits::new(1112, 40)],
             groups: &[&carry::mm_context_t::ALWAYS, &[
+                RuleKind::Reset.of("next_trim_cpumask").by_map(carry::reasons::mm_context_t::NEXT_TRIM_CPUMASK),
                 RuleKind::Carry.of("flags"),
                 RuleKind::Reset.of("global_asid").by_map(carry::reasons::mm_context_t::GLOBAL_ASID),
                 RuleKind::Reset.of("asid_transition").by_map(carry::reasons::mm_context_t::ASID_TRANSITION),
@@ -433,7 +435,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1728,
             spans: &[Span::new(0, 0, 4), Span::new(96, 68, 4), Span::new(104, 72, 64), Span::new(192, 192, 24), Span::new(220, 220, 52), Span::new(312, 304, 24), Span::new(384, 384, 20), Span::new(480, 440, 28), Span::new(544, 496, 56), Span::new(632, 584, 76), Span::new(744, 664, 536), Span::new(1288, 1208, 32), Span::new(1328, 1248, 32), Span::new(1368, 1288, 32), Span::new(1408, 1328, 64), Span::new(1512, 1424, 16), Span::new(1560, 1464, 27), Span::new(1592, 1496, 8), Span::new(1632, 1512, 32), Span::new(1664, 1564, 8), Span::new(1672, 1576, 8), Span::new(1696, 1584, 104)],
             padding: &[Bits::new(32, 480), Bits::new(544, 32), Bits::new(800, 32), Bits::new(1344, 192), Bits::new(2208, 32), Bits::new(2272, 32), Bits::new(2688, 384), Bits::new(3232, 32), Bits::new(3296, 32), Bits::new(3552, 32), Bits::new(3616, 32), Bits::new(4064, 32), Bits::new(4128, 32), Bits::new(5664, 32), Bits::new(5728, 32), Bits::new(10272, 32), Bits::new(10592, 32), Bits::new(10912, 32), Bits::new(11232, 32), Bits::new(11808, 32), Bits::new(11872, 32), Bits::new(12256, 32), Bits::new(12696, 40), Bits::new(12832, 32), Bits::new(14400, 448)],
-            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_MM_LOCK_SEQ, &[
+            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_MM_MT_MA_ROOT, &carry::mm_struct::WITH_MM_LOCK_SEQ, &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("sched_cache_grp").by_map(carry::reasons::mm_struct::SCHED_CACHE_GRP),
                 RuleKind::Reset.of("vma_writer_wait").inside("rcuwait").by_map(carry::reasons::rcuwait::WHOLE),
@@ -443,7 +445,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+                RuleKind::Reset.of("mm_mt.ma_lock").inside("spinlock_t").by_map(carry::reasons::mm_struct::MM_MT),
                 RuleKind::Reset.of("mm_cid").inside("mm_mm_cid").by_map(carry::reasons::mm_mm_cid::WHOLE),
                 RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map(carry::reasons::rw_semaphore::WHOLE),
@@ -497,6 +499,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("pidfs_hash").inside("rhash_head").by_map(carry::reasons::rhash_head::WHOLE),
                 RuleKind::Reset.of("stashed").by_map(carry::reasons::pid::STASHED),
                 RuleKind::Reset.of("attr").by_map(carry::reasons::pid::ATTR),
+                RuleKind::Array.of("numbers").inside("upid").times(0),
                 RuleKind::Reset.of("lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map(carry::reasons::wait_queue_head_t::WHOLE),
             ]],
@@ -619,7 +622,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1144,
             spans: &[Span::new(0, 0, 32), Span::new(64, 40, 88), Span::new(156, 132, 81), Span::new(240, 216, 196), Span::new(440, 416, 12), Span::new(456, 432, 8), Span::new(464, 448, 4), Span::new(512, 456, 64), Span::new(584, 528, 436), Span::new(1024, 968, 60), Span::new(1088, 1032, 8), Span::new(1136, 1072, 1), Span::new(1138, 1074, 4), Span::new(1144, 1080, 8)],
             padding: &[Bits::new(288, 32), Bits::new(1220, 28), Bits::new(1896, 24), Bits::new(3488, 32), Bits::new(3616, 32), Bits::new(3744, 32), Bits::new(3872, 32), Bits::new(4640, 32), Bits::new(8160, 32), Bits::new(8672, 32), Bits::new(8800, 32), Bits::new(8864, 32), Bits::new(9096, 8), Bits::new(9136, 16), Bits::new(9248, 32), Bits::new(9504, 32), Bits::new(9568, 32)],
-            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_PADDING_2, &carry::signal_struct::WITH_AUTOREAP, &[
+            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_QUICK_THREADS, &carry::signal_struct::WITH_PADDING_2, &carry::signal_struct::WITH_AUTOREAP, &[
                 RuleKind::Carry.of("flags"),
                 RuleKind::Carry.of("is_child_subreaper"),
                 RuleKind::Carry.of("has_child_subreaper"),
@@ -665,7 +668,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 6080,
             spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 40), Span::new(128, 128, 12), Span::new(144, 144, 76), Span::new(224, 224, 68), Span::new(296, 296, 32), Span::new(384, 384, 60), Span::new(448, 448, 132), Span::new(584, 584, 61), Span::new(648, 648, 77), Span::new(728, 728, 241), Span::new(976, 976, 73), Span::new(1088, 1088, 224), Span::new(1344, 1344, 28), Span::new(1376, 1376, 1056), Span::new(2440, 2440, 34), Span::new(2476, 2476, 24), Span::new(2504, 2504, 20), Span::new(2528, 2528, 92), Span::new(2624, 2624, 108), Span::new(2792, 2744, 328), Span::new(3128, 3080, 4), Span::new(3136, 3088, 44), Span::new(3184, 3136, 144), Span::new(3360, 3304, 4), Span::new(3368, 3312, 220), Span::new(3592, 3536, 65), Span::new(3664, 3608, 16), Span::new(3720, 3632, 48), Span::new(3776, 3688, 8), Span::new(3788, 3704, 4), Span::new(3792, 3712, 124), Span::new(3920, 3840, 156), Span::new(4088, 3996, 4), Span::new(4096, 4000, 24), Span::new(4128, 4024, 48), Span::new(4208, 4096, 4), Span::new(4216, 4104, 4), Span::new(4224, 4112, 8), Span::new(4264, 4144, 35), Span::new(4300, 4180, 2), Span::new(4304, 4304, 48), Span::new(4368, 4368, 4), Span::new(4376, 4376, 1049), Span::new(5432, 5432, 2), Span::new(5440, 5440, 26), Span::new(5472, 5472, 92), Span::new(5568, 5568, 108), Span::new(5680, 5680, 72), Span::new(5760, 5760, 20), Span::new(5784, 5784, 64), Span::new(5880, 5880, 120), Span::new(6004, 6004, 36)],
             padding: &[Bits::new(608, 32), Bits::new(960, 64), Bits::new(1120, 32), Bits::new(1760, 32), Bits::new(2336, 32), Bits::new(2624, 448), Bits::new(3552, 32), Bits::new(4651, 21), Bits::new(5160, 24), Bits::new(5800, 24), Bits::new(7752, 56), Bits::new(8392, 24), Bits::new(8432, 16), Bits::new(8464, 16), Bits::new(8544, 160), Bits::new(10496, 256), Bits::new(10976, 32), Bits::new(19488, 32), Bits::new(19792, 16), Bits::new(20000, 32), Bits::new(20192, 32), Bits::new(20960, 32), Bits::new(21860, 28), Bits::new(21903, 49), Bits::new(21992, 24), Bits::new(22280, 56), Bits::new(24992, 32), Bits::new(25056, 32), Bits::new(25440, 32), Bits::new(26656, 32), Bits::new(26912, 32), Bits::new(28704, 32), Bits::new(29256, 56), Bits::new(29472, 32), Bits::new(29728, 32), Bits::new(30176, 32), Bits::new(31328, 32), Bits::new(32608, 32), Bits::new(32736, 32), Bits::new(33440, 32), Bits::new(33696, 32), Bits::new(33760, 32), Bits::new(33888, 32), Bits::new(34392, 8), Bits::new(34416, 16), Bits::new(34976, 32), Bits::new(43400, 56), Bits::new(43472, 48), Bits::new(43728, 48), Bits::new(44512, 32), Bits::new(45408, 32), Bits::new(46240, 32), Bits::new(48001, 31), Bits::new(48320, 320)],
-            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_DL_SERVER, &carry::task_struct::WITH_IS_BLOCKED, &carry::task_struct::WITH_SCX, &[
+            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_MIGRATION_PENDING, &carry::task_struct::WITH_USER_CPUS_PTR, &carry::task_struct::WITH_DL_SERVER, &carry::task_struct::WITH_IS_BLOCKED, &carry::task_struct::WITH_SCX, &[
                 RuleKind::Carry.of("__state"),
                 RuleKind::Reset.of("saved_state").by_map(carry::reasons::task_struct::SAVED_STATE),
                 RuleKind::Carry.of("flags"),

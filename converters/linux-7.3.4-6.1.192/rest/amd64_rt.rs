@@ -14,7 +14,7 @@ macro_rules! file {
         $new.f_iocb_flags = $cx
             .reset(&at!($at.f_iocb_flags), $old.f_iocb_flags, 0);
         $new._pad_4 = [0; 12];
-        carry::path::v6_1_0_47_amd64(
+        carry::path::v5_10_0_30_amd64(
             $cx,
             &at!($at.f_path),
             &$old.f_path,
@@ -80,7 +80,7 @@ pub(super) use fs_struct;
 macro_rules! k_itimer {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         // as list_head
-        carry::hlist_node::v6_1_0_47_amd64(
+        carry::hlist_node::v5_10_0_30_amd64(
             $cx,
             &at!($at.t_hash),
             &$old.t_hash,
@@ -108,7 +108,7 @@ macro_rules! k_itimer {
         $new.it_pid = $cx.follow(&at!($at.it_pid), $old.it_pid);
         // link and function of a callback that is pending only while an object is being freed or
         // work is queued
-        carry::callback_head::v6_1_0_47_amd64(
+        carry::callback_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.rcu),
             &$old.rcu,
@@ -118,27 +118,12 @@ macro_rules! k_itimer {
 }
 pub(super) use k_itimer;
 
-macro_rules! maple_tree {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        // nobody holds a lock of a frozen task
-        carry::spinlock_t::v6_1_0_47_rt_amd64(
-            $cx,
-            &at!($at.ma_lock),
-            &$old.ma_lock,
-            &mut $new.ma_lock,
-        );
-        // root of the tree of VMAs, which is built anew from their ordered list
-        $new.ma_root = $cx.reset(&at!($at.ma_root), $old.ma_root, 0);
-        // MM_MT_FLAGS
-        $new.ma_flags = $cx.reset(&at!($at.ma_flags), $old.ma_flags, 771);
-        $new._pad_44 = [0; 4];
-    };
-}
-pub(super) use maple_tree;
-
 macro_rules! mm_context_t {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_context_t::always!($cx, $at, $old, $new);
+        // jiffies of this boot
+        $new.next_trim_cpumask = $cx
+            .reset(&at!($at.next_trim_cpumask), $old.next_trim_cpumask, 0);
         // count 0 is unlocked
         carry::rw_semaphore::v6_1_0_47_rt_amd64(
             $cx,
@@ -160,7 +145,9 @@ pub(super) use mm_context_t;
 
 macro_rules! mm_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        carry::mm_struct::with_mmap_lock!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_mt_ma_root!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_mt_ma_lock!($cx, $at, $old, $new);
+        $new.mm_mt._pad_44 = [0; 4];
         $new.mmap_base = $old.mmap_base;
         $new.mmap_legacy_base = $old.mmap_legacy_base;
         $new.mmap_compat_base = $old.mmap_compat_base;
@@ -178,7 +165,7 @@ macro_rules! mm_struct {
         $new.map_count = $old.map_count;
         $new._pad_132 = [0; 4];
         // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.mmlist),
             &$old.mmlist,
@@ -195,7 +182,7 @@ macro_rules! mm_struct {
         $new.exec_vm = $old.exec_vm;
         $new.stack_vm = $old.stack_vm;
         // counts writers of this boot only
-        carry::seqcount_t::v6_1_0_47_amd64(
+        carry::seqcount_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.write_protect_seq),
             &$old.write_protect_seq,
@@ -232,42 +219,29 @@ macro_rules! mm_struct {
                 $old.tlb_flush_pending.counter,
                 0,
             );
-        // flushes that reclaim put off
-        $new.tlb_flush_batched.counter = $cx
-            .reset(
-                &at!($at.tlb_flush_batched.counter),
-                $old.tlb_flush_batched.counter,
-                0,
-            );
-        carry::uprobes_state::v6_1_0_47_amd64(
+        carry::uprobes_state::v5_10_0_30_amd64(
             $cx,
             &at!($at.uprobes_state),
             &$old.uprobes_state,
             &mut $new.uprobes_state,
         );
+        // link and function of a callback that is pending only while an object is being freed or
+        // work is queued
+        carry::callback_head::v5_10_0_30_amd64(
+            $cx,
+            &at!($at.delayed_drop),
+            &$old.delayed_drop,
+            &mut $new.delayed_drop,
+        );
         $new.hugetlb_usage = $old.hugetlb_usage;
         // deferred freeing of the object it is in
-        carry::work_struct::v6_1_0_47_amd64(
+        carry::work_struct::v5_10_0_30_amd64(
             $cx,
             &at!($at.async_put_work),
             &$old.async_put_work,
             &mut $new.async_put_work,
         );
         $new._pad_1148 = [0; 4];
-        $new.ksm_merging_pages = $old.ksm_merging_pages;
-        $new.ksm_rmap_items = $old.ksm_rmap_items;
-        // place on the list of mms whose pages are aged by walking their page tables, and its
-        // memory cgroup
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.lru_gen.list),
-            &$old.lru_gen.list,
-            &mut $new.lru_gen.list,
-        );
-        $new.lru_gen.bitmap = $cx
-            .reset(&at!($at.lru_gen.bitmap), $old.lru_gen.bitmap, 0);
-        $new.lru_gen.memcg = $cx
-            .reset(&at!($at.lru_gen.memcg), $old.lru_gen.memcg, 0);
     };
 }
 pub(super) use mm_struct;
@@ -289,6 +263,7 @@ macro_rules! pid {
             &$old.wait_pidfd,
             &mut $new.wait_pidfd,
         );
+        // numbers: level + 1 elements at the end, each by `upid`
     };
 }
 pub(super) use pid;
@@ -296,12 +271,12 @@ pub(super) use pid;
 macro_rules! signal_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.is_child_subreaper_bits = [0; 1];
+        carry::signal_struct::with_quick_threads!($cx, $at, $old, $new);
         carry::signal_struct::with_wait_chldexit!($cx, $at, $old, $new);
         // how many references the old kernel held, kept for readers of the image
         $new.sigcnt = $old.sigcnt;
         $new.live = $old.live;
         $new.nr_threads = $old.nr_threads;
-        $new.quick_threads = $old.quick_threads;
         // list of the threads, linked by task_struct.thread_node
         $new.thread_head.next = $cx
             .link(
@@ -317,14 +292,14 @@ macro_rules! signal_struct {
             );
         // thread that got the last signal sent to the process, where the search for the next begins
         $new.curr_target = $cx.within(&at!($at.curr_target), $old.curr_target);
-        carry::sigpending::v6_1_0_47_amd64(
+        carry::sigpending::v5_10_0_30_amd64(
             $cx,
             &at!($at.shared_pending),
             &$old.shared_pending,
             &mut $new.shared_pending,
         );
         // as list_head
-        carry::hlist_head::v6_1_0_47_amd64(
+        carry::hlist_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.multiprocess),
             &$old.multiprocess,
@@ -332,19 +307,13 @@ macro_rules! signal_struct {
         );
         $new.group_exit_code = $old.group_exit_code;
         $new.notify_count = $old.notify_count;
-        // thread that executes a new program and waits for the others to end
-        $new.group_exec_task = $cx
-            .reset_strict(&at!($at.group_exec_task), $old.group_exec_task, 0);
         $new.group_stop_count = $old.group_stop_count;
         $new.flags = $old.flags;
-        // core dump under way, on the kernel stack
-        $new.core_state = $cx
-            .reset_strict(&at!($at.core_state), $old.core_state, 0);
         $new._pad_153 = [0; 3];
         $new.it_real_incr = $old.it_real_incr;
         $new.it = $old.it;
         $new.cputimer = $old.cputimer;
-        carry::posix_cputimers::v6_1_0_47_amd64(
+        carry::posix_cputimers::v5_10_0_30_amd64(
             $cx,
             &at!($at.posix_cputimers),
             &$old.posix_cputimers,
@@ -357,9 +326,6 @@ macro_rules! signal_struct {
             &mut $new.pids,
             |cx, at, old, new| *new = cx.follow(at, *old),
         );
-        // why this process keeps the tick alive
-        $new.tick_dep_mask.counter = $cx
-            .reset(&at!($at.tick_dep_mask.counter), $old.tick_dep_mask.counter, 0);
         $new._pad_420 = [0; 4];
         // process group that had the terminal when the leader gave it up
         $new.tty_old_pgrp = $cx.follow(&at!($at.tty_old_pgrp), $old.tty_old_pgrp);
@@ -373,7 +339,7 @@ macro_rules! signal_struct {
         $new.cstime = $old.cstime;
         $new.gtime = $old.gtime;
         $new.cgtime = $old.cgtime;
-        carry::prev_cputime::v6_1_0_47_amd64(
+        carry::prev_cputime::v5_10_0_30_amd64(
             $cx,
             &at!($at.prev_cputime),
             &$old.prev_cputime,
@@ -396,7 +362,7 @@ macro_rules! signal_struct {
         $new.ioac = $old.ioac;
         $new.sum_sched_runtime = $old.sum_sched_runtime;
         $new.rlim = $old.rlim;
-        carry::pacct_struct::v6_1_0_47_amd64(
+        carry::pacct_struct::v5_10_0_30_amd64(
             $cx,
             &at!($at.pacct),
             &$old.pacct,
@@ -426,7 +392,8 @@ macro_rules! task_struct {
         $new.sched_remote_wakeup_bits = [0; 2];
         $new.mce_ripv_bits = [0; 8];
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
-        carry::task_struct::with_softirq_disable_cnt!($cx, $at, $old, $new);
+        carry::task_struct::with_migration_pending!($cx, $at, $old, $new);
+        carry::task_struct::with_perf_event_mutex!($cx, $at, $old, $new);
         $new.__state = $old.__state;
         // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
         // a mutex under PREEMPT_RT, has put that aside
@@ -439,7 +406,7 @@ macro_rules! task_struct {
         // a new task runs nowhere
         $new.on_cpu = $cx.reset(&at!($at.on_cpu), $old.on_cpu, 0);
         // link of a remote wake-up on its way to another CPU
-        carry::__call_single_node::v6_1_0_47_amd64(
+        carry::__call_single_node::v5_10_0_30_amd64(
             $cx,
             &at!($at.wake_entry),
             &$old.wake_entry,
@@ -463,7 +430,7 @@ macro_rules! task_struct {
         $new.normal_prio = $old.normal_prio;
         $new.rt_priority = $old.rt_priority;
         $new._pad_132 = [0; 60];
-        carry::sched_rt_entity::v6_1_0_47_amd64(
+        carry::sched_rt_entity::v5_10_0_30_amd64(
             $cx,
             &at!($at.rt),
             &$old.rt,
@@ -476,7 +443,7 @@ macro_rules! task_struct {
             .reset(&at!($at.sched_task_group), $old.sched_task_group, 0);
         $new._pad_736 = [0; 32];
         // as list_head
-        carry::hlist_head::v6_1_0_47_amd64(
+        carry::hlist_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.preempt_notifiers),
             &$old.preempt_notifiers,
@@ -492,49 +459,8 @@ macro_rules! task_struct {
         $new.user_cpus_ptr = $cx
             .follow(&at!($at.user_cpus_ptr), $old.user_cpus_ptr);
         $new.cpus_mask = $old.cpus_mask;
-        // request on the kernel stack of one who changes the affinity and waits for it
-        $new.migration_pending = $cx
-            .reset_strict(&at!($at.migration_pending), $old.migration_pending, 0);
-        // nesting of migrate_disable, zero outside kernel code
-        $new.migration_disabled = $cx
-            .reset_strict(&at!($at.migration_disabled), $old.migration_disabled, 0);
-        $new.migration_flags = $old.migration_flags;
-        // nesting of RCU readers, zero outside kernel code
-        $new.rcu_read_lock_nesting = $cx
-            .reset(&at!($at.rcu_read_lock_nesting), $old.rcu_read_lock_nesting, 0);
-        // what RCU waits for from this reader
-        $new.rcu_read_unlock_special.as_mut_bytes().fill(0);
         $new._pad_2108 = [0; 4];
-        // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.rcu_node_entry),
-            &$old.rcu_node_entry,
-            &mut $new.rcu_node_entry,
-        );
-        // part of RCU's tree that waits for this reader, null outside one
-        $new.rcu_blocked_node = $cx
-            .reset(&at!($at.rcu_blocked_node), $old.rcu_blocked_node, 0);
-        // nvcsw as a running RCU-tasks grace period saw it first
-        $new.rcu_tasks_nvcsw = $cx
-            .reset(&at!($at.rcu_tasks_nvcsw), $old.rcu_tasks_nvcsw, 0);
-        // a running RCU-tasks grace period waits for this task
-        $new.rcu_tasks_holdout = $cx
-            .reset(&at!($at.rcu_tasks_holdout), $old.rcu_tasks_holdout, 0);
-        // index of an SRCU reader that a dying task holds
-        $new.rcu_tasks_idx = $cx
-            .reset(&at!($at.rcu_tasks_idx), $old.rcu_tasks_idx, 0);
         $new._pad_2146 = [0; 2];
-        // CPU whose idle task this is, -1 for any other
-        $new.rcu_tasks_idle_cpu = $cx
-            .reset(&at!($at.rcu_tasks_idle_cpu), $old.rcu_tasks_idle_cpu, -1);
-        // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.rcu_tasks_holdout_list),
-            &$old.rcu_tasks_holdout_list,
-            &mut $new.rcu_tasks_holdout_list,
-        );
         // nesting of RCU-trace readers, zero outside kernel code
         $new.trc_reader_nesting = $cx
             .reset(&at!($at.trc_reader_nesting), $old.trc_reader_nesting, 0);
@@ -550,20 +476,20 @@ macro_rules! task_struct {
             .reset(&at!($at.pushable_tasks.prio), $old.pushable_tasks.prio, 140);
         $new.pushable_tasks._pad_4 = [0; 4];
         // place among the realtime tasks that another CPU may take
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.pushable_tasks.prio_list),
             &$old.pushable_tasks.prio_list,
             &mut $new.pushable_tasks.prio_list,
         );
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.pushable_tasks.node_list),
             &$old.pushable_tasks.node_list,
             &mut $new.pushable_tasks.node_list,
         );
         // place in a tree that its keeper builds anew
-        carry::rb_node::v6_1_0_47_amd64(
+        carry::rb_node::v5_10_0_30_amd64(
             $cx,
             &at!($at.pushable_dl_tasks),
             &$old.pushable_dl_tasks,
@@ -672,7 +598,7 @@ macro_rules! task_struct {
             &at!($at.pid_links),
             &$old.pid_links,
             &mut $new.pid_links,
-            carry::hlist_node::v6_1_0_47_amd64,
+            carry::hlist_node::v5_10_0_30_amd64,
         );
         // place among the threads of the process, headed by signal_struct.thread_head
         $new.thread_node.next = $cx
@@ -699,7 +625,7 @@ macro_rules! task_struct {
         $new.utime = $old.utime;
         $new.stime = $old.stime;
         $new.gtime = $old.gtime;
-        carry::prev_cputime::v6_1_0_47_amd64(
+        carry::prev_cputime::v5_10_0_30_amd64(
             $cx,
             &at!($at.prev_cputime),
             &$old.prev_cputime,
@@ -721,7 +647,7 @@ macro_rules! task_struct {
         $new.start_boottime = $old.start_boottime;
         $new.min_flt = $old.min_flt;
         $new.maj_flt = $old.maj_flt;
-        carry::posix_cputimers::v6_1_0_47_amd64(
+        carry::posix_cputimers::v5_10_0_30_amd64(
             $cx,
             &at!($at.posix_cputimers),
             &$old.posix_cputimers,
@@ -739,13 +665,13 @@ macro_rules! task_struct {
         $new.comm = $old.comm;
         // path lookup under way, on the kernel stack
         $new.nameidata = $cx.reset_strict(&at!($at.nameidata), $old.nameidata, 0);
-        carry::sysv_sem::v6_1_0_47_amd64(
+        carry::sysv_sem::v5_10_0_30_amd64(
             $cx,
             &at!($at.sysvsem),
             &$old.sysvsem,
             &mut $new.sysvsem,
         );
-        carry::sysv_shm::v6_1_0_47_amd64(
+        carry::sysv_shm::v5_10_0_30_amd64(
             $cx,
             &at!($at.sysvshm),
             &$old.sysvshm,
@@ -770,7 +696,7 @@ macro_rules! task_struct {
         $new.blocked = $old.blocked;
         $new.real_blocked = $old.real_blocked;
         $new.saved_sigmask = $old.saved_sigmask;
-        carry::sigpending::v6_1_0_47_amd64(
+        carry::sigpending::v5_10_0_30_amd64(
             $cx,
             &at!($at.pending),
             &$old.pending,
@@ -787,7 +713,7 @@ macro_rules! task_struct {
             .reset(&at!($at.audit_context), $old.audit_context, 0);
         $new.loginuid = $old.loginuid;
         $new.sessionid = $old.sessionid;
-        carry::seccomp::v6_1_0_47_amd64(
+        carry::seccomp::v5_10_0_30_amd64(
             $cx,
             &at!($at.seccomp),
             &$old.seccomp,
@@ -802,7 +728,7 @@ macro_rules! task_struct {
         $new.parent_exec_id = $old.parent_exec_id;
         $new.self_exec_id = $old.self_exec_id;
         // as spinlock_t
-        carry::raw_spinlock_t::v6_1_0_47_amd64(
+        carry::raw_spinlock_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.pi_lock),
             &$old.pi_lock,
@@ -810,14 +736,14 @@ macro_rules! task_struct {
         );
         $new._pad_3348 = [0; 4];
         // a null link is a task that nobody is about to wake
-        carry::wake_q_node::v6_1_0_47_amd64(
+        carry::wake_q_node::v5_10_0_30_amd64(
             $cx,
             &at!($at.wake_q),
             &$old.wake_q,
             &mut $new.wake_q,
         );
         // the tree is built anew by whoever keeps it
-        carry::rb_root_cached::v6_1_0_47_amd64(
+        carry::rb_root_cached::v5_10_0_30_amd64(
             $cx,
             &at!($at.pi_waiters),
             &$old.pi_waiters,
@@ -828,6 +754,7 @@ macro_rules! task_struct {
         // rt-mutex the task waits for, with an entry on its kernel stack
         $new.pi_blocked_on = $cx
             .reset(&at!($at.pi_blocked_on), $old.pi_blocked_on, 0);
+        $new.softirq_disable_cnt = $old.softirq_disable_cnt;
         $new._pad_3396 = [0; 4];
         // handle of a running file system transaction
         $new.journal_info = $cx
@@ -856,11 +783,18 @@ macro_rules! task_struct {
         $new.acct_vm_mem1 = $old.acct_vm_mem1;
         $new.acct_timexpd = $old.acct_timexpd;
         $new.mems_allowed = $old.mems_allowed;
+        // as seqcount_t
+        carry::seqcount_spinlock_t::v5_10_0_30_rt_amd64(
+            $cx,
+            &at!($at.mems_allowed_seq),
+            &$old.mems_allowed_seq,
+            &mut $new.mems_allowed_seq,
+        );
         $new.cpuset_mem_spread_rotor = $old.cpuset_mem_spread_rotor;
         // the cgroups the task is in
         $new.cgroups = $cx.resource(&at!($at.cgroups), $old.cgroups);
         // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.cg_list),
             &$old.cg_list,
@@ -873,7 +807,7 @@ macro_rules! task_struct {
         $new.futex_exit_mutex.rtmutex._pad_4 = [0; 4];
         $new._pad_3820 = [0; 4];
         // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.perf_event_list),
             &$old.perf_event_list,
@@ -890,7 +824,7 @@ macro_rules! task_struct {
         $new._pad_4964 = [0; 12];
         // pipe kept for the next splice between files
         $new.splice_pipe = $cx.reset(&at!($at.splice_pipe), $old.splice_pipe, 0);
-        carry::page_frag::v6_1_0_47_amd64(
+        carry::page_frag::v5_10_0_30_amd64(
             $cx,
             &at!($at.task_frag),
             &$old.task_frag,
@@ -935,7 +869,7 @@ macro_rules! task_struct {
         // queue of the tasks whose memory the OOM reaper takes
         $new.oom_reaper_list = $cx
             .reset(&at!($at.oom_reaper_list), $old.oom_reaper_list, 0);
-        carry::timer_list::v6_1_0_47_amd64(
+        carry::timer_list::v5_10_0_30_amd64(
             $cx,
             &at!($at.oom_reaper_timer),
             &$old.oom_reaper_timer,
@@ -972,19 +906,13 @@ macro_rules! task_struct {
         );
         // link and function of a callback that is pending only while an object is being freed or
         // work is queued
-        carry::callback_head::v6_1_0_47_amd64(
+        carry::callback_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.l1d_flush_kill),
             &$old.l1d_flush_kill,
             &mut $new.l1d_flush_kill,
         );
         $new._pad_5328 = [0; 48];
-        // what RCU waits for from this reader
-        $cx.drop_kept(
-            &at!($at.rcu_read_unlock_special, old),
-            $old.rcu_read_unlock_special.as_bytes(),
-            &[0; 4],
-        );
     };
 }
 pub(super) use task_struct;
@@ -1143,10 +1071,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 4), Span::new(8, 8, 88), Span::new(128, 128, 4096)],
             padding: &[Bits::new(32, 32), Bits::new(772, 252)],
-            groups: &[&[
-                RuleKind::Reset.of("last_cpu").by_map(carry::reasons::fpu::LAST_CPU),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("avx512_timestamp").by_map(carry::reasons::fpu::AVX512_TIMESTAMP),
+            groups: &[&carry::fpu::ALWAYS, &[
                 RuleKind::Follow.of("fpstate").by_map(carry::reasons::fpu::FPSTATE),
                 RuleKind::Within.of("__task_fpstate").by_map(carry::reasons::fpu::__TASK_FPSTATE),
                 RuleKind::Recurse.of("perm").inside("fpu_state_perm"),
@@ -1276,30 +1201,15 @@ pub(super) static CHANGED: &[TypeConverter] = &[
     },
     TypeConverter {
         rules: TypeRules {
-            name: "maple_tree",
-            from_size: 48,
-            to_size: 48,
-            spans: &[Span::new(8, 8, 24), Span::new(32, 40, 4), Span::new(40, 32, 8)],
-            padding: &[Bits::new(32, 32), Bits::new(288, 32)],
-            groups: &[&[
-                RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
-                RuleKind::Reset.of("ma_root").by_map(carry::reasons::maple_tree::MA_ROOT),
-                RuleKind::Reset.of("ma_flags").by_map(carry::reasons::maple_tree::MA_FLAGS),
-                RuleKind::Padding.of("(padding)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
             name: "mempolicy",
             from_size: 288,
             to_size: 272,
             spans: &[Span::new(0, 0, 140), Span::new(144, 144, 128)],
             padding: &[Bits::new(1120, 32)],
-            groups: &[&carry::mempolicy::ALWAYS, &[
+            groups: &[&carry::mempolicy::WITH_NODES, &[
+                RuleKind::Carry.of("refcnt"),
                 RuleKind::Carry.of("flags"),
+                RuleKind::Union.of("w"),
                 RuleKind::EnumByName.of("mode"),
                 RuleKind::Drop.of("rcu.next").by_map(carry::reasons::callback_head::WHOLE),
                 RuleKind::Drop.of("rcu.func").by_map(carry::reasons::callback_head::WHOLE),
@@ -1316,6 +1226,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 28), Span::new(40, 40, 34), Span::new(88, 88, 48)],
             padding: &[Bits::new(224, 32), Bits::new(288, 32), Bits::new(672, 32), Bits::new(1112, 40)],
             groups: &[&carry::mm_context_t::ALWAYS, &[
+                RuleKind::Reset.of("next_trim_cpumask").by_map(carry::reasons::mm_context_t::NEXT_TRIM_CPUMASK),
                 RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(carry::reasons::rw_semaphore::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("lock").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
@@ -1334,7 +1245,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1200,
             spans: &[Span::new(0, 112, 4), Span::new(72, 8, 24), Span::new(96, 40, 4), Span::new(104, 32, 8), Span::new(112, 56, 56), Span::new(392, 120, 12), Span::new(416, 144, 28), Span::new(456, 184, 40), Span::new(640, 232, 76), Span::new(728, 320, 496), Span::new(1288, 816, 32), Span::new(1448, 848, 36), Span::new(1496, 896, 34), Span::new(1544, 944, 48), Span::new(1600, 992, 8), Span::new(1616, 1008, 40), Span::new(1656, 1056, 88), Span::new(1752, 1152, 16), Span::new(1776, 1168, 32)],
             padding: &[Bits::new(32, 480), Bits::new(544, 32), Bits::new(800, 32), Bits::new(1344, 192), Bits::new(2208, 32), Bits::new(2272, 32), Bits::new(2688, 384), Bits::new(3232, 32), Bits::new(3296, 32), Bits::new(3552, 32), Bits::new(3616, 32), Bits::new(4064, 32), Bits::new(4128, 32), Bits::new(5728, 32), Bits::new(5792, 32), Bits::new(11872, 32), Bits::new(11936, 32), Bits::new(12320, 32), Bits::new(12760, 40), Bits::new(12896, 32), Bits::new(14464, 384)],
-            groups: &[&carry::mm_struct::WITH_MMAP_LOCK, &[
+            groups: &[&carry::mm_struct::WITH_MM_MT_MA_ROOT, &carry::mm_struct::WITH_MM_MT_MA_LOCK, &[
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("mmap_base"),
                 RuleKind::Carry.of("mmap_legacy_base"),
                 RuleKind::Carry.of("mmap_compat_base"),
@@ -1376,17 +1288,11 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Follow.of("exe_file").by_map(carry::reasons::mm_struct::EXE_FILE),
                 RuleKind::Reset.of("notifier_subscriptions").by_map(carry::reasons::mm_struct::NOTIFIER_SUBSCRIPTIONS),
                 RuleKind::Reset.of("tlb_flush_pending.counter").by_map(carry::reasons::mm_struct::TLB_FLUSH_PENDING),
-                RuleKind::Reset.of("tlb_flush_batched.counter").by_map(carry::reasons::mm_struct::TLB_FLUSH_BATCHED),
                 RuleKind::Recurse.of("uprobes_state").inside("uprobes_state"),
+                RuleKind::Reset.of("delayed_drop").inside("callback_head").by_map(carry::reasons::callback_head::WHOLE),
                 RuleKind::Carry.of("hugetlb_usage"),
                 RuleKind::Reset.of("async_put_work").inside("work_struct").by_map(carry::reasons::work_struct::WHOLE),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("ksm_merging_pages"),
-                RuleKind::Carry.of("ksm_rmap_items"),
-                RuleKind::Reset.of("lru_gen.list").inside("list_head").by_map(carry::reasons::mm_struct::LRU_GEN),
-                RuleKind::Reset.of("lru_gen.bitmap").by_map(carry::reasons::mm_struct::LRU_GEN),
-                RuleKind::Reset.of("lru_gen.memcg").by_map(carry::reasons::mm_struct::LRU_GEN),
-                RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
                 RuleKind::Call.of("get_unmapped_area").by_override(carry::reasons::mm_struct::GET_UNMAPPED_AREA_2),
                 RuleKind::Init.of("futex_unique_id.counter").by_map(carry::reasons::mm_struct::FUTEX_UNIQUE_ID),
                 RuleKind::Flags.of("def_flags").by_override(joined!("VM_ALLOW_ANY_UNCACHED, VM_DROPPABLE, VM_SEALED, VM_SHADOW_STACK: ", carry::reasons::vm_area_struct::VM_SHADOW_STACK_2, "; VM_MAYBE_GUARD, VM_UFFD_RWP: ", carry::reasons::vm_area_struct::VM_MAYBE_GUARD_2, "; VM_PAT: ", carry::reasons::vm_area_struct::VM_PAT, "; VM_UFFD_MINOR: ", carry::reasons::vm_area_struct::VM_UFFD_MINOR)),
@@ -1467,6 +1373,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             groups: &[&carry::pid::ALWAYS, &[
                 RuleKind::Reset.of("lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map(carry::reasons::wait_queue_head_t::WHOLE),
+                RuleKind::Array.of("numbers").inside("upid").times(0),
                 RuleKind::Drop.of("ino").by_map(carry::reasons::pid::INO),
                 RuleKind::Drop.of("pidfs_hash.next").by_map(carry::reasons::rhash_head::WHOLE),
                 RuleKind::Drop.of("stashed").by_map(carry::reasons::pid::STASHED),
@@ -1642,11 +1549,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1176,
             spans: &[Span::new(0, 0, 32), Span::new(40, 40, 112), Span::new(156, 156, 12), Span::new(176, 176, 32), Span::new(224, 224, 8), Span::new(233, 233, 3), Span::new(240, 208, 16), Span::new(256, 240, 180), Span::new(440, 424, 12), Span::new(456, 440, 8), Span::new(464, 456, 4), Span::new(472, 464, 8), Span::new(488, 480, 88), Span::new(584, 576, 436), Span::new(1024, 1016, 60), Span::new(1088, 1080, 8), Span::new(1136, 1088, 1), Span::new(1138, 1090, 4), Span::new(1144, 1096, 8), Span::new(1160, 1112, 28), Span::new(1200, 1152, 24)],
             padding: &[Bits::new(288, 32), Bits::new(1234, 14), Bits::new(1896, 24), Bits::new(3488, 32), Bits::new(3616, 32), Bits::new(3744, 32), Bits::new(3872, 32), Bits::new(4640, 32), Bits::new(8160, 32), Bits::new(8672, 32), Bits::new(8800, 32), Bits::new(8864, 32), Bits::new(9096, 8), Bits::new(9136, 16), Bits::new(9248, 32), Bits::new(9504, 32), Bits::new(9568, 32)],
-            groups: &[&carry::signal_struct::WITH_WAIT_CHLDEXIT, &[
+            groups: &[&carry::signal_struct::WITH_QUICK_THREADS, &carry::signal_struct::WITH_WAIT_CHLDEXIT, &[
                 RuleKind::Carry.of("sigcnt").by_map(carry::reasons::refcount_t::WHOLE),
                 RuleKind::Carry.of("live"),
                 RuleKind::Carry.of("nr_threads"),
-                RuleKind::Carry.of("quick_threads"),
                 RuleKind::Within.of("thread_head.next").by_map(carry::reasons::signal_struct::THREAD_HEAD),
                 RuleKind::Within.of("thread_head.prev").by_map(carry::reasons::signal_struct::THREAD_HEAD),
                 RuleKind::Within.of("curr_target").by_map(carry::reasons::signal_struct::CURR_TARGET),
@@ -1654,17 +1560,14 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("multiprocess").inside("hlist_head").by_map(carry::reasons::hlist_head::WHOLE),
                 RuleKind::Carry.of("group_exit_code"),
                 RuleKind::Carry.of("notify_count"),
-                RuleKind::Reset.of("group_exec_task").by_map(carry::reasons::signal_struct::GROUP_EXEC_TASK),
                 RuleKind::Carry.of("group_stop_count"),
                 RuleKind::Carry.of("flags"),
-                RuleKind::Reset.of("core_state").by_map(carry::reasons::signal_struct::CORE_STATE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("it_real_incr"),
                 RuleKind::Carry.of("it"),
                 RuleKind::Carry.of("cputimer"),
                 RuleKind::Recurse.of("posix_cputimers").inside("posix_cputimers"),
                 RuleKind::Follow.of("pids").times(4).by_map(carry::reasons::signal_struct::PIDS),
-                RuleKind::Reset.of("tick_dep_mask.counter").by_map(carry::reasons::signal_struct::TICK_DEP_MASK),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Follow.of("tty_old_pgrp").by_map(carry::reasons::signal_struct::TTY_OLD_PGRP),
                 RuleKind::Carry.of("leader"),
@@ -1733,7 +1636,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 128,
             spans: &[Span::new(8, 8, 8), Span::new(32, 16, 16), Span::new(64, 32, 24), Span::new(104, 56, 16), Span::new(136, 72, 16), Span::new(168, 88, 16), Span::new(200, 104, 8), Span::new(232, 112, 16)],
             padding: &[Bits::new(32, 32), Bits::new(2016, 32)],
-            groups: &[&carry::task_delay_info::ALWAYS, &[
+            groups: &[&carry::task_delay_info::ALWAYS, &carry::task_delay_info::WITH_SWAPIN_START, &[
                 RuleKind::Drop.of("blkio_delay_max").by_override(carry::reasons::task_delay_info::BLKIO_DELAY_MAX_2),
                 RuleKind::Drop.of("blkio_delay_min").by_override(carry::reasons::task_delay_info::BLKIO_DELAY_MAX_2),
                 RuleKind::Drop.of("swapin_delay_max").by_override(carry::reasons::task_delay_info::BLKIO_DELAY_MAX_2),
@@ -1778,7 +1681,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             parts: &[Part { field: "thread.fpu", ty: "fpu", from: 6144, to: 5568, kind: PartKind::Folded, behind: Some(Bits::new(21952, 64)), alone: false }],
             spans: &[Span::new(0, 0, 20), Span::new(20, 24, 4), Span::new(24, 32, 29), Span::new(53, 112, 1), Span::new(56, 64, 8), Span::new(68, 76, 8), Span::new(80, 88, 24), Span::new(104, 116, 16), Span::new(128, 192, 12), Span::new(160, 208, 24), Span::new(216, 232, 17), Span::new(240, 256, 16), Span::new(256, 280, 8), Span::new(264, 272, 8), Span::new(296, 288, 12), Span::new(312, 304, 32), Span::new(384, 384, 56), Span::new(448, 448, 132), Span::new(584, 584, 32), Span::new(632, 632, 8), Span::new(641, 641, 3), Span::new(648, 616, 16), Span::new(664, 648, 32), Span::new(712, 696, 8), Span::new(721, 705, 3), Span::new(728, 680, 16), Span::new(760, 712, 8), Span::new(1048, 720, 16), Span::new(1152, 768, 112), Span::new(1264, 888, 88), Span::new(1408, 1024, 16), Span::new(1432, 1040, 4), Span::new(1440, 1048, 1056), Span::new(2504, 2112, 34), Span::new(2540, 2148, 20), Span::new(2584, 2168, 4), Span::new(2600, 2224, 16), Span::new(2632, 2240, 16), Span::new(2664, 2256, 20), Span::new(2688, 2280, 72), Span::new(2768, 2372, 16), Span::new(2784, 2392, 12), Span::new(2856, 2416, 240), Span::new(3096, 2672, 88), Span::new(3192, 2768, 4), Span::new(3200, 2776, 44), Span::new(3248, 2824, 144), Span::new(3400, 2976, 28), Span::new(3432, 3008, 96), Span::new(3536, 3104, 24), Span::new(3568, 3128, 92), Span::new(3664, 3224, 65), Span::new(3736, 3296, 16), Span::new(3760, 3320, 24), Span::new(3792, 3352, 40), Span::new(3856, 3392, 4), Span::new(3864, 3400, 32), Span::new(3896, 3440, 92), Span::new(3992, 3536, 156), Span::new(4152, 3696, 12), Span::new(4168, 3712, 24), Span::new(4200, 3736, 24), Span::new(4280, 3816, 4), Span::new(4312, 3848, 40), Span::new(4368, 3888, 10), Span::new(4380, 3898, 2), Span::new(4416, 3904, 8), Span::new(4480, 3928, 1024), Span::new(5512, 4952, 2), Span::new(5520, 4976, 24), Span::new(5552, 5000, 40), Span::new(5596, 5044, 20), Span::new(5624, 5064, 16), Span::new(5640, 5096, 4), Span::new(5648, 5104, 8), Span::new(5672, 5120, 16), Span::new(5704, 4960, 4), Span::new(5708, 5136, 4), Span::new(5712, 5144, 44), Span::new(5760, 5192, 40), Span::new(5808, 5240, 24), Span::new(5840, 5272, 20), Span::new(5864, 5296, 32), Span::new(5960, 5400, 120), Span::new(6084, 5524, 4)],
             padding: &[Bits::new(608, 32), Bits::new(960, 64), Bits::new(1120, 32), Bits::new(1248, 32), Bits::new(1888, 32), Bits::new(2464, 32), Bits::new(2752, 320), Bits::new(3552, 32), Bits::new(4651, 21), Bits::new(5160, 24), Bits::new(5800, 24), Bits::new(8168, 24), Bits::new(8776, 24), Bits::new(8928, 288), Bits::new(10816, 448), Bits::new(11488, 32), Bits::new(20000, 32), Bits::new(20304, 16), Bits::new(20512, 32), Bits::new(20704, 32), Bits::new(21472, 32), Bits::new(22372, 28), Bits::new(22415, 49), Bits::new(22504, 24), Bits::new(22792, 56), Bits::new(25504, 32), Bits::new(25568, 32), Bits::new(25952, 32), Bits::new(27168, 32), Bits::new(27424, 32), Bits::new(29280, 32), Bits::new(29832, 56), Bits::new(30048, 32), Bits::new(30304, 32), Bits::new(30752, 32), Bits::new(31904, 32), Bits::new(33184, 32), Bits::new(33312, 32), Bits::new(34016, 32), Bits::new(34272, 32), Bits::new(34336, 32), Bits::new(34464, 32), Bits::new(35032, 8), Bits::new(35056, 16), Bits::new(44040, 56), Bits::new(44112, 48), Bits::new(44368, 48), Bits::new(45152, 32), Bits::new(46048, 32), Bits::new(46880, 32), Bits::new(48641, 31), Bits::new(48960, 192)],
-            groups: &[&carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_SOFTIRQ_DISABLE_CNT, &[
+            groups: &[&carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_MIGRATION_PENDING, &carry::task_struct::WITH_PERF_EVENT_MUTEX, &[
                 RuleKind::Carry.of("__state"),
                 RuleKind::Reset.of("saved_state").by_map(carry::reasons::task_struct::SAVED_STATE),
                 RuleKind::Reset.of("stack").by_map(carry::reasons::task_struct::STACK),
@@ -1809,20 +1712,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Within.of("cpus_ptr").by_map(carry::reasons::task_struct::CPUS_PTR),
                 RuleKind::Follow.of("user_cpus_ptr").by_map(carry::reasons::task_struct::USER_CPUS_PTR),
                 RuleKind::Carry.of("cpus_mask"),
-                RuleKind::Reset.of("migration_pending").by_map(carry::reasons::task_struct::MIGRATION_PENDING),
-                RuleKind::Reset.of("migration_disabled").by_map(carry::reasons::task_struct::MIGRATION_DISABLED),
-                RuleKind::Carry.of("migration_flags"),
-                RuleKind::Reset.of("rcu_read_lock_nesting").by_map(carry::reasons::task_struct::RCU_READ_LOCK_NESTING),
-                RuleKind::Reset.of("rcu_read_unlock_special").by_map(carry::reasons::task_struct::RCU_READ_UNLOCK_SPECIAL),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("rcu_node_entry").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
-                RuleKind::Reset.of("rcu_blocked_node").by_map(carry::reasons::task_struct::RCU_BLOCKED_NODE),
-                RuleKind::Reset.of("rcu_tasks_nvcsw").by_map(carry::reasons::task_struct::RCU_TASKS_NVCSW),
-                RuleKind::Reset.of("rcu_tasks_holdout").by_map(carry::reasons::task_struct::RCU_TASKS_HOLDOUT),
-                RuleKind::Reset.of("rcu_tasks_idx").by_map(carry::reasons::task_struct::RCU_TASKS_IDX),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("rcu_tasks_idle_cpu").by_map(carry::reasons::task_struct::RCU_TASKS_IDLE_CPU),
-                RuleKind::Reset.of("rcu_tasks_holdout_list").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
                 RuleKind::Reset.of("trc_reader_nesting").by_map(carry::reasons::task_struct::TRC_READER_NESTING),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
@@ -1934,6 +1825,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("pi_waiters").inside("rb_root_cached").by_map(carry::reasons::rb_root_cached::WHOLE),
                 RuleKind::Reset.of("pi_top_task").by_map(carry::reasons::task_struct::PI_TOP_TASK),
                 RuleKind::Reset.of("pi_blocked_on").by_map(carry::reasons::task_struct::PI_BLOCKED_ON),
+                RuleKind::Carry.of("softirq_disable_cnt"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("journal_info").by_map(carry::reasons::task_struct::JOURNAL_INFO),
                 RuleKind::Reset.of("bio_list").by_map(carry::reasons::task_struct::BIO_LIST),
@@ -1950,6 +1842,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("acct_vm_mem1"),
                 RuleKind::Carry.of("acct_timexpd"),
                 RuleKind::Carry.of("mems_allowed"),
+                RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map(carry::reasons::seqcount_spinlock_t::WHOLE),
                 RuleKind::Carry.of("cpuset_mem_spread_rotor"),
                 RuleKind::Resource.of("cgroups").by_map(carry::reasons::task_struct::CGROUPS),
                 RuleKind::Reset.of("cg_list").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
@@ -2002,7 +1895,6 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("rethooks").inside("llist_head").by_map(carry::reasons::llist_head::WHOLE),
                 RuleKind::Reset.of("l1d_flush_kill").inside("callback_head").by_map(carry::reasons::callback_head::WHOLE),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("rcu_read_unlock_special").by_map(carry::reasons::task_struct::RCU_READ_UNLOCK_SPECIAL),
                 RuleKind::Recurse.of("thread_info").inside("thread_info"),
                 RuleKind::Flags.of("flags").by_override(joined!("PF_BLOCK_TS: ", carry::reasons::task_struct::PF_BLOCK_TS_2, "; PF_KCOMPACTD, PF_USER_WORKER: ", carry::reasons::task_struct::PF_USER_WORKER_2)),
                 RuleKind::Recurse.of("se").inside("sched_entity"),
@@ -2168,7 +2060,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 32,
             spans: &[Span::new(0, 0, 20), Span::new(20, 24, 4)],
             groups: &[&[
-                RuleKind::Flags.of("flags").by_override(joined!("TIF_ADDR32, TIF_BLOCKSTEP, TIF_MEMDIE, TIF_NEED_FPU_LOAD, TIF_NEED_RESCHED, TIF_NOCPUID, TIF_NOTIFY_RESUME, TIF_NOTIFY_SIGNAL, TIF_NOTSC, TIF_PATCH_PENDING, TIF_POLLING_NRFLAG, TIF_SIGPENDING, TIF_SPEC_IB, TIF_SPEC_L1D_FLUSH, TIF_UPROBE, TIF_USER_RETURN_NOTIFY: ", carry::reasons::thread_info::TIF_NOTIFY_RESUME, "; TIF_HRTIMER_REARM, TIF_RSEQ: ", carry::reasons::thread_info::TIF_RSEQ, "; TIF_LAZY_MMU_UPDATES: ", carry::reasons::thread_info::TIF_LAZY_MMU_UPDATES, "; TIF_NEED_RESCHED_LAZY: ", carry::reasons::thread_info::TIF_NEED_RESCHED_LAZY, "; TIF_SINGLESTEP, TIF_SSBD: ", carry::reasons::thread_info::TIF_SINGLESTEP)),
+                RuleKind::Flags.of("flags").by_override(joined!("TIF_ADDR32, TIF_BLOCKSTEP, TIF_MEMDIE, TIF_NEED_FPU_LOAD, TIF_NEED_RESCHED, TIF_NOCPUID, TIF_NOTIFY_RESUME, TIF_NOTSC, TIF_PATCH_PENDING, TIF_POLLING_NRFLAG, TIF_SIGPENDING, TIF_SPEC_IB, TIF_SPEC_L1D_FLUSH, TIF_UPROBE, TIF_USER_RETURN_NOTIFY: ", carry::reasons::thread_info::TIF_NOTIFY_RESUME, "; TIF_HRTIMER_REARM, TIF_RSEQ: ", carry::reasons::thread_info::TIF_RSEQ, "; TIF_LAZY_MMU_UPDATES: ", carry::reasons::thread_info::TIF_LAZY_MMU_UPDATES, "; TIF_NEED_RESCHED_LAZY: ", carry::reasons::thread_info::TIF_NEED_RESCHED_LAZY, "; TIF_NOTIFY_SIGNAL: ", carry::reasons::thread_info::TIF_NOTIFY_SIGNAL, "; TIF_SINGLESTEP, TIF_SSBD: ", carry::reasons::thread_info::TIF_SINGLESTEP)),
                 RuleKind::Flags.of("syscall_work").by_override(carry::reasons::thread_info::SYSCALL_WORK_SYSCALL_RSEQ_SLICE_2),
                 RuleKind::Carry.of("status"),
                 RuleKind::Init.of("preempt_lazy_count").by_override(carry::reasons::thread_info::PREEMPT_LAZY_COUNT),
@@ -2187,6 +2079,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(24, 24, 120), Span::new(148, 148, 4)],
             padding: &[Bits::new(1153, 31)],
             groups: &[&carry::thread_struct::ALWAYS, &[
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Carry.of("pkru"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Fold.of("fpu").by_map(carry::reasons::fpu::WHOLE),
                 RuleKind::Drop.of("features").by_map(carry::reasons::thread_struct::FEATURES),
@@ -2220,7 +2114,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 144,
             spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 16), Span::new(108, 108, 8), Span::new(124, 136, 4), Span::new(128, 128, 8)],
             padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32)],
-            groups: &[&carry::user_struct::ALWAYS, &[
+            groups: &[&carry::user_struct::ALWAYS, &carry::user_struct::WITH_EPOLL_WATCHES, &[
                 RuleKind::Carry.of("perf_mlock"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("ratelimit.printed").by_map(carry::reasons::user_struct::RATELIMIT),

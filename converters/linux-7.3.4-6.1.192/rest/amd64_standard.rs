@@ -55,7 +55,7 @@ macro_rules! file {
         $new.f_iocb_flags = $cx
             .reset(&at!($at.f_iocb_flags), $old.f_iocb_flags, 0);
         $new._pad_4 = [0; 12];
-        carry::path::v6_1_0_47_amd64(
+        carry::path::v5_10_0_30_amd64(
             $cx,
             &at!($at.f_path),
             &$old.f_path,
@@ -66,7 +66,7 @@ macro_rules! file {
         // set by open from the inode
         $new.f_op = $cx.symbol(&at!($at.f_op), $old.f_op);
         // nobody holds a lock of a frozen task
-        carry::spinlock_t::v6_1_0_47_amd64(
+        carry::spinlock_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.f_lock),
             &$old.f_lock,
@@ -120,12 +120,7 @@ pub(super) use fpstate;
 
 macro_rules! fpu {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        // CPU whose registers may still hold the state
-        $new.last_cpu = $cx.reset(&at!($at.last_cpu), $old.last_cpu, 4294967295);
-        $new._pad_4 = [0; 4];
-        // jiffies of this boot
-        $new.avx512_timestamp = $cx
-            .reset(&at!($at.avx512_timestamp), $old.avx512_timestamp, 0);
+        carry::fpu::always!($cx, $at, $old, $new);
         // the register state: __fpstate, or a larger one once the program may use AMX tiles
         $new.fpstate = $cx.follow(&at!($at.fpstate), $old.fpstate);
         // the task's own state while a guest's is loaded, null otherwise
@@ -154,14 +149,14 @@ pub(super) use hrtimer;
 macro_rules! k_itimer {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         // as list_head
-        carry::hlist_node::v6_1_0_47_amd64(
+        carry::hlist_node::v5_10_0_30_amd64(
             $cx,
             &at!($at.t_hash),
             &$old.t_hash,
             &mut $new.t_hash,
         );
         // nobody holds a lock of a frozen task
-        carry::spinlock_t::v6_1_0_47_amd64(
+        carry::spinlock_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.it_lock),
             &$old.it_lock,
@@ -183,7 +178,7 @@ macro_rules! k_itimer {
         $new.it_pid = $cx.follow(&at!($at.it_pid), $old.it_pid);
         // link and function of a callback that is pending only while an object is being freed or
         // work is queued
-        carry::callback_head::v6_1_0_47_amd64(
+        carry::callback_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.rcu),
             &$old.rcu,
@@ -193,29 +188,12 @@ macro_rules! k_itimer {
 }
 pub(super) use k_itimer;
 
-macro_rules! maple_tree {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        // nobody holds a lock of a frozen task
-        carry::spinlock_t::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.ma_lock),
-            &$old.ma_lock,
-            &mut $new.ma_lock,
-        );
-        $new._pad_4 = [0; 4];
-        // root of the tree of VMAs, which is built anew from their ordered list
-        $new.ma_root = $cx.reset(&at!($at.ma_root), $old.ma_root, 0);
-        // MM_MT_FLAGS
-        $new.ma_flags = $cx.reset(&at!($at.ma_flags), $old.ma_flags, 771);
-        $new._pad_20 = [0; 4];
-    };
-}
-pub(super) use maple_tree;
-
 macro_rules! mempolicy {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        carry::mempolicy::always!($cx, $at, $old, $new);
+        carry::mempolicy::with_nodes!($cx, $at, $old, $new);
+        $new.refcnt = $old.refcnt;
         $new.flags = $old.flags;
+        $new.w = $old.w;
     };
 }
 pub(super) use mempolicy;
@@ -223,6 +201,9 @@ pub(super) use mempolicy;
 macro_rules! mm_context_t {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_context_t::always!($cx, $at, $old, $new);
+        // jiffies of this boot
+        $new.next_trim_cpumask = $cx
+            .reset(&at!($at.next_trim_cpumask), $old.next_trim_cpumask, 0);
         $new._pad_74 = [0; 6];
     };
 }
@@ -231,6 +212,16 @@ pub(super) use mm_context_t;
 macro_rules! mm_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_struct::with_page_table_lock!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_mt_ma_root!($cx, $at, $old, $new);
+        // the tree of VMAs, which is built anew from their ordered list
+        carry::spinlock_t::v5_10_0_30_amd64(
+            $cx,
+            &at!($at.mm_mt.ma_lock),
+            &$old.mm_mt.ma_lock,
+            &mut $new.mm_mt.ma_lock,
+        );
+        $new.mm_mt._pad_4 = [0; 4];
+        $new.mm_mt._pad_20 = [0; 4];
         $new.mmap_base = $old.mmap_base;
         $new.mmap_legacy_base = $old.mmap_legacy_base;
         $new.mmap_compat_base = $old.mmap_compat_base;
@@ -247,7 +238,7 @@ macro_rules! mm_struct {
             .reset(&at!($at.pgtables_bytes.counter), $old.pgtables_bytes.counter, 0);
         $new.map_count = $old.map_count;
         // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.mmlist),
             &$old.mmlist,
@@ -264,7 +255,7 @@ macro_rules! mm_struct {
         $new.exec_vm = $old.exec_vm;
         $new.stack_vm = $old.stack_vm;
         // counts writers of this boot only
-        carry::seqcount_t::v6_1_0_47_amd64(
+        carry::seqcount_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.write_protect_seq),
             &$old.write_protect_seq,
@@ -301,15 +292,8 @@ macro_rules! mm_struct {
                 $old.tlb_flush_pending.counter,
                 0,
             );
-        // flushes that reclaim put off
-        $new.tlb_flush_batched.counter = $cx
-            .reset(
-                &at!($at.tlb_flush_batched.counter),
-                $old.tlb_flush_batched.counter,
-                0,
-            );
         $new._pad_988 = [0; 4];
-        carry::uprobes_state::v6_1_0_47_amd64(
+        carry::uprobes_state::v5_10_0_30_amd64(
             $cx,
             &at!($at.uprobes_state),
             &$old.uprobes_state,
@@ -317,34 +301,30 @@ macro_rules! mm_struct {
         );
         $new.hugetlb_usage = $old.hugetlb_usage;
         // deferred freeing of the object it is in
-        carry::work_struct::v6_1_0_47_amd64(
+        carry::work_struct::v5_10_0_30_amd64(
             $cx,
             &at!($at.async_put_work),
             &$old.async_put_work,
             &mut $new.async_put_work,
         );
         $new._pad_1044 = [0; 4];
-        $new.ksm_merging_pages = $old.ksm_merging_pages;
-        $new.ksm_rmap_items = $old.ksm_rmap_items;
-        // place on the list of mms whose pages are aged by walking their page tables, and its
-        // memory cgroup
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.lru_gen.list),
-            &$old.lru_gen.list,
-            &mut $new.lru_gen.list,
-        );
-        $new.lru_gen.bitmap = $cx
-            .reset(&at!($at.lru_gen.bitmap), $old.lru_gen.bitmap, 0);
-        $new.lru_gen.memcg = $cx
-            .reset(&at!($at.lru_gen.memcg), $old.lru_gen.memcg, 0);
     };
 }
 pub(super) use mm_struct;
 
 macro_rules! mutex {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        carry::mutex::with_owner_counter!($cx, $at, $old, $new);
+        // a free mutex has no owner, and nobody spins for it
+        $new.owner.counter = $cx
+            .reset(&at!($at.owner.counter), $old.owner.counter, 0);
+        carry::raw_spinlock_t::v5_10_0_30_amd64(
+            $cx,
+            &at!($at.wait_lock),
+            &$old.wait_lock,
+            &mut $new.wait_lock,
+        );
+        $new.osq.tail.counter = $cx
+            .reset(&at!($at.osq.tail.counter), $old.osq.tail.counter, 0);
     };
 }
 pub(super) use mutex;
@@ -360,6 +340,7 @@ macro_rules! pid {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::pid::always!($cx, $at, $old, $new);
         carry::pid::with_lock!($cx, $at, $old, $new);
+        // numbers: level + 1 elements at the end, each by `upid`
     };
 }
 pub(super) use pid;
@@ -448,11 +429,11 @@ pub(super) use sched_statistics;
 macro_rules! signal_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.is_child_subreaper_bits = [0; 1];
+        carry::signal_struct::with_quick_threads!($cx, $at, $old, $new);
         // how many references the old kernel held, kept for readers of the image
         $new.sigcnt = $old.sigcnt;
         $new.live = $old.live;
         $new.nr_threads = $old.nr_threads;
-        $new.quick_threads = $old.quick_threads;
         // list of the threads, linked by task_struct.thread_node
         $new.thread_head.next = $cx
             .link(
@@ -467,7 +448,7 @@ macro_rules! signal_struct {
                 $old.thread_head.prev,
             );
         // waiters queue with entries on their kernel stacks
-        carry::wait_queue_head_t::v6_1_0_47_amd64(
+        carry::wait_queue_head_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.wait_chldexit),
             &$old.wait_chldexit,
@@ -475,14 +456,14 @@ macro_rules! signal_struct {
         );
         // thread that got the last signal sent to the process, where the search for the next begins
         $new.curr_target = $cx.within(&at!($at.curr_target), $old.curr_target);
-        carry::sigpending::v6_1_0_47_amd64(
+        carry::sigpending::v5_10_0_30_amd64(
             $cx,
             &at!($at.shared_pending),
             &$old.shared_pending,
             &mut $new.shared_pending,
         );
         // as list_head
-        carry::hlist_head::v6_1_0_47_amd64(
+        carry::hlist_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.multiprocess),
             &$old.multiprocess,
@@ -490,19 +471,13 @@ macro_rules! signal_struct {
         );
         $new.group_exit_code = $old.group_exit_code;
         $new.notify_count = $old.notify_count;
-        // thread that executes a new program and waits for the others to end
-        $new.group_exec_task = $cx
-            .reset_strict(&at!($at.group_exec_task), $old.group_exec_task, 0);
         $new.group_stop_count = $old.group_stop_count;
         $new.flags = $old.flags;
-        // core dump under way, on the kernel stack
-        $new.core_state = $cx
-            .reset_strict(&at!($at.core_state), $old.core_state, 0);
         $new._pad_129 = [0; 3];
         $new.it_real_incr = $old.it_real_incr;
         $new.it = $old.it;
         $new.cputimer = $old.cputimer;
-        carry::posix_cputimers::v6_1_0_47_amd64(
+        carry::posix_cputimers::v5_10_0_30_amd64(
             $cx,
             &at!($at.posix_cputimers),
             &$old.posix_cputimers,
@@ -515,9 +490,6 @@ macro_rules! signal_struct {
             &mut $new.pids,
             |cx, at, old, new| *new = cx.follow(at, *old),
         );
-        // why this process keeps the tick alive
-        $new.tick_dep_mask.counter = $cx
-            .reset(&at!($at.tick_dep_mask.counter), $old.tick_dep_mask.counter, 0);
         $new._pad_396 = [0; 4];
         // process group that had the terminal when the leader gave it up
         $new.tty_old_pgrp = $cx.follow(&at!($at.tty_old_pgrp), $old.tty_old_pgrp);
@@ -534,7 +506,7 @@ macro_rules! signal_struct {
         $new.cstime = $old.cstime;
         $new.gtime = $old.gtime;
         $new.cgtime = $old.cgtime;
-        carry::prev_cputime::v6_1_0_47_amd64(
+        carry::prev_cputime::v5_10_0_30_amd64(
             $cx,
             &at!($at.prev_cputime),
             &$old.prev_cputime,
@@ -557,7 +529,7 @@ macro_rules! signal_struct {
         $new.ioac = $old.ioac;
         $new.sum_sched_runtime = $old.sum_sched_runtime;
         $new.rlim = $old.rlim;
-        carry::pacct_struct::v6_1_0_47_amd64(
+        carry::pacct_struct::v5_10_0_30_amd64(
             $cx,
             &at!($at.pacct),
             &$old.pacct,
@@ -584,6 +556,7 @@ pub(super) use signal_struct;
 macro_rules! task_delay_info {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::task_delay_info::always!($cx, $at, $old, $new);
+        carry::task_delay_info::with_swapin_start!($cx, $at, $old, $new);
     };
 }
 pub(super) use task_delay_info;
@@ -593,9 +566,10 @@ macro_rules! task_struct {
         $new.sched_reset_on_fork_bits = [0; 1];
         $new.sched_remote_wakeup_bits = [0; 2];
         $new.mce_ripv_bits = [0; 8];
-        carry::task_struct::with_padding_2!($cx, $at, $old, $new);
         carry::task_struct::with_alloc_lock!($cx, $at, $old, $new);
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
+        carry::task_struct::with_migration_pending!($cx, $at, $old, $new);
+        carry::task_struct::with_padding_2!($cx, $at, $old, $new);
         $new.__state = $old.__state;
         // kernel stack, made with the task
         $new.stack = $cx.reset(&at!($at.stack), $old.stack, 0);
@@ -605,7 +579,7 @@ macro_rules! task_struct {
         // a new task runs nowhere
         $new.on_cpu = $cx.reset(&at!($at.on_cpu), $old.on_cpu, 0);
         // link of a remote wake-up on its way to another CPU
-        carry::__call_single_node::v6_1_0_47_amd64(
+        carry::__call_single_node::v5_10_0_30_amd64(
             $cx,
             &at!($at.wake_entry),
             &$old.wake_entry,
@@ -629,7 +603,7 @@ macro_rules! task_struct {
         $new.normal_prio = $old.normal_prio;
         $new.rt_priority = $old.rt_priority;
         $new._pad_124 = [0; 4];
-        carry::sched_rt_entity::v6_1_0_47_amd64(
+        carry::sched_rt_entity::v5_10_0_30_amd64(
             $cx,
             &at!($at.rt),
             &$old.rt,
@@ -641,7 +615,7 @@ macro_rules! task_struct {
         $new.sched_task_group = $cx
             .reset(&at!($at.sched_task_group), $old.sched_task_group, 0);
         // as list_head
-        carry::hlist_head::v6_1_0_47_amd64(
+        carry::hlist_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.preempt_notifiers),
             &$old.preempt_notifiers,
@@ -656,47 +630,6 @@ macro_rules! task_struct {
         $new.user_cpus_ptr = $cx
             .follow(&at!($at.user_cpus_ptr), $old.user_cpus_ptr);
         $new.cpus_mask = $old.cpus_mask;
-        // request on the kernel stack of one who changes the affinity and waits for it
-        $new.migration_pending = $cx
-            .reset_strict(&at!($at.migration_pending), $old.migration_pending, 0);
-        // nesting of migrate_disable, zero outside kernel code
-        $new.migration_disabled = $cx
-            .reset_strict(&at!($at.migration_disabled), $old.migration_disabled, 0);
-        $new.migration_flags = $old.migration_flags;
-        // nesting of RCU readers, zero outside kernel code
-        $new.rcu_read_lock_nesting = $cx
-            .reset(&at!($at.rcu_read_lock_nesting), $old.rcu_read_lock_nesting, 0);
-        // what RCU waits for from this reader
-        $new.rcu_read_unlock_special.as_mut_bytes().fill(0);
-        // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.rcu_node_entry),
-            &$old.rcu_node_entry,
-            &mut $new.rcu_node_entry,
-        );
-        // part of RCU's tree that waits for this reader, null outside one
-        $new.rcu_blocked_node = $cx
-            .reset(&at!($at.rcu_blocked_node), $old.rcu_blocked_node, 0);
-        // nvcsw as a running RCU-tasks grace period saw it first
-        $new.rcu_tasks_nvcsw = $cx
-            .reset(&at!($at.rcu_tasks_nvcsw), $old.rcu_tasks_nvcsw, 0);
-        // a running RCU-tasks grace period waits for this task
-        $new.rcu_tasks_holdout = $cx
-            .reset(&at!($at.rcu_tasks_holdout), $old.rcu_tasks_holdout, 0);
-        // index of an SRCU reader that a dying task holds
-        $new.rcu_tasks_idx = $cx
-            .reset(&at!($at.rcu_tasks_idx), $old.rcu_tasks_idx, 0);
-        // CPU whose idle task this is, -1 for any other
-        $new.rcu_tasks_idle_cpu = $cx
-            .reset(&at!($at.rcu_tasks_idle_cpu), $old.rcu_tasks_idle_cpu, -1);
-        // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.rcu_tasks_holdout_list),
-            &$old.rcu_tasks_holdout_list,
-            &mut $new.rcu_tasks_holdout_list,
-        );
         // nesting of RCU-trace readers, zero outside kernel code
         $new.trc_reader_nesting = $cx
             .reset(&at!($at.trc_reader_nesting), $old.trc_reader_nesting, 0);
@@ -711,20 +644,20 @@ macro_rules! task_struct {
             .reset(&at!($at.pushable_tasks.prio), $old.pushable_tasks.prio, 140);
         $new.pushable_tasks._pad_4 = [0; 4];
         // place among the realtime tasks that another CPU may take
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.pushable_tasks.prio_list),
             &$old.pushable_tasks.prio_list,
             &mut $new.pushable_tasks.prio_list,
         );
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.pushable_tasks.node_list),
             &$old.pushable_tasks.node_list,
             &mut $new.pushable_tasks.node_list,
         );
         // place in a tree that its keeper builds anew
-        carry::rb_node::v6_1_0_47_amd64(
+        carry::rb_node::v5_10_0_30_amd64(
             $cx,
             &at!($at.pushable_dl_tasks),
             &$old.pushable_dl_tasks,
@@ -830,7 +763,7 @@ macro_rules! task_struct {
             &at!($at.pid_links),
             &$old.pid_links,
             &mut $new.pid_links,
-            carry::hlist_node::v6_1_0_47_amd64,
+            carry::hlist_node::v5_10_0_30_amd64,
         );
         // place among the threads of the process, headed by signal_struct.thread_head
         $new.thread_node.next = $cx
@@ -857,7 +790,7 @@ macro_rules! task_struct {
         $new.utime = $old.utime;
         $new.stime = $old.stime;
         $new.gtime = $old.gtime;
-        carry::prev_cputime::v6_1_0_47_amd64(
+        carry::prev_cputime::v5_10_0_30_amd64(
             $cx,
             &at!($at.prev_cputime),
             &$old.prev_cputime,
@@ -879,7 +812,7 @@ macro_rules! task_struct {
         $new.start_boottime = $old.start_boottime;
         $new.min_flt = $old.min_flt;
         $new.maj_flt = $old.maj_flt;
-        carry::posix_cputimers::v6_1_0_47_amd64(
+        carry::posix_cputimers::v5_10_0_30_amd64(
             $cx,
             &at!($at.posix_cputimers),
             &$old.posix_cputimers,
@@ -897,13 +830,13 @@ macro_rules! task_struct {
         $new.comm = $old.comm;
         // path lookup under way, on the kernel stack
         $new.nameidata = $cx.reset_strict(&at!($at.nameidata), $old.nameidata, 0);
-        carry::sysv_sem::v6_1_0_47_amd64(
+        carry::sysv_sem::v5_10_0_30_amd64(
             $cx,
             &at!($at.sysvsem),
             &$old.sysvsem,
             &mut $new.sysvsem,
         );
-        carry::sysv_shm::v6_1_0_47_amd64(
+        carry::sysv_shm::v5_10_0_30_amd64(
             $cx,
             &at!($at.sysvshm),
             &$old.sysvshm,
@@ -928,7 +861,7 @@ macro_rules! task_struct {
         $new.blocked = $old.blocked;
         $new.real_blocked = $old.real_blocked;
         $new.saved_sigmask = $old.saved_sigmask;
-        carry::sigpending::v6_1_0_47_amd64(
+        carry::sigpending::v5_10_0_30_amd64(
             $cx,
             &at!($at.pending),
             &$old.pending,
@@ -945,7 +878,7 @@ macro_rules! task_struct {
             .reset(&at!($at.audit_context), $old.audit_context, 0);
         $new.loginuid = $old.loginuid;
         $new.sessionid = $old.sessionid;
-        carry::seccomp::v6_1_0_47_amd64(
+        carry::seccomp::v5_10_0_30_amd64(
             $cx,
             &at!($at.seccomp),
             &$old.seccomp,
@@ -960,21 +893,21 @@ macro_rules! task_struct {
         $new.parent_exec_id = $old.parent_exec_id;
         $new.self_exec_id = $old.self_exec_id;
         // as spinlock_t
-        carry::raw_spinlock_t::v6_1_0_47_amd64(
+        carry::raw_spinlock_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.pi_lock),
             &$old.pi_lock,
             &mut $new.pi_lock,
         );
         // a null link is a task that nobody is about to wake
-        carry::wake_q_node::v6_1_0_47_amd64(
+        carry::wake_q_node::v5_10_0_30_amd64(
             $cx,
             &at!($at.wake_q),
             &$old.wake_q,
             &mut $new.wake_q,
         );
         // the tree is built anew by whoever keeps it
-        carry::rb_root_cached::v6_1_0_47_amd64(
+        carry::rb_root_cached::v5_10_0_30_amd64(
             $cx,
             &at!($at.pi_waiters),
             &$old.pi_waiters,
@@ -1007,6 +940,7 @@ macro_rules! task_struct {
         $new.ioac = $old.ioac;
         // how pressure accounting counts the task now
         $new.psi_flags = $cx.reset(&at!($at.psi_flags), $old.psi_flags, 0);
+        $new._pad_3428 = [0; 4];
         $new.acct_rss_mem1 = $old.acct_rss_mem1;
         $new.acct_vm_mem1 = $old.acct_vm_mem1;
         $new.acct_timexpd = $old.acct_timexpd;
@@ -1015,7 +949,7 @@ macro_rules! task_struct {
         // the cgroups the task is in
         $new.cgroups = $cx.resource(&at!($at.cgroups), $old.cgroups);
         // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.cg_list),
             &$old.cg_list,
@@ -1027,7 +961,7 @@ macro_rules! task_struct {
         $new.rmid = $cx.reset(&at!($at.rmid), $old.rmid, 0);
         $new._pad_3708 = [0; 4];
         // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.perf_event_list),
             &$old.perf_event_list,
@@ -1041,7 +975,7 @@ macro_rules! task_struct {
         $new.rcu_users = $old.rcu_users;
         // pipe kept for the next splice between files
         $new.splice_pipe = $cx.reset(&at!($at.splice_pipe), $old.splice_pipe, 0);
-        carry::page_frag::v6_1_0_47_amd64(
+        carry::page_frag::v5_10_0_30_amd64(
             $cx,
             &at!($at.task_frag),
             &$old.task_frag,
@@ -1084,7 +1018,7 @@ macro_rules! task_struct {
         // queue of the tasks whose memory the OOM reaper takes
         $new.oom_reaper_list = $cx
             .reset(&at!($at.oom_reaper_list), $old.oom_reaper_list, 0);
-        carry::timer_list::v6_1_0_47_amd64(
+        carry::timer_list::v5_10_0_30_amd64(
             $cx,
             &at!($at.oom_reaper_timer),
             &$old.oom_reaper_timer,
@@ -1121,19 +1055,13 @@ macro_rules! task_struct {
         );
         // link and function of a callback that is pending only while an object is being freed or
         // work is queued
-        carry::callback_head::v6_1_0_47_amd64(
+        carry::callback_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.l1d_flush_kill),
             &$old.l1d_flush_kill,
             &mut $new.l1d_flush_kill,
         );
         $new._pad_5336 = [0; 40];
-        // what RCU waits for from this reader
-        $cx.drop_kept(
-            &at!($at.rcu_read_unlock_special, old),
-            $old.rcu_read_unlock_special.as_bytes(),
-            &[0; 4],
-        );
     };
 }
 pub(super) use task_struct;
@@ -1142,6 +1070,8 @@ macro_rules! thread_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.iopl_warn_bits = [0; 1];
         carry::thread_struct::always!($cx, $at, $old, $new);
+        $new._pad_145 = [0; 3];
+        $new.pkru = $old.pkru;
         $new._pad_152 = [0; 40];
     };
 }
@@ -1158,6 +1088,7 @@ pub(super) use tlbflush_unmap_batch;
 macro_rules! user_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::user_struct::always!($cx, $at, $old, $new);
+        carry::user_struct::with_epoll_watches!($cx, $at, $old, $new);
         $new.perf_mlock = $old.perf_mlock;
         $new.ratelimit._pad_20 = [0; 4];
     };
@@ -1318,10 +1249,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 0, 4), Span::new(8, 8, 88), Span::new(128, 128, 4096)],
             padding: &[Bits::new(32, 32), Bits::new(772, 252)],
-            groups: &[&[
-                RuleKind::Reset.of("last_cpu").by_map(carry::reasons::fpu::LAST_CPU),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("avx512_timestamp").by_map(carry::reasons::fpu::AVX512_TIMESTAMP),
+            groups: &[&carry::fpu::ALWAYS, &[
                 RuleKind::Follow.of("fpstate").by_map(carry::reasons::fpu::FPSTATE),
                 RuleKind::Within.of("__task_fpstate").by_map(carry::reasons::fpu::__TASK_FPSTATE),
                 RuleKind::Recurse.of("perm").inside("fpu_state_perm"),
@@ -1442,30 +1370,15 @@ pub(super) static CHANGED: &[TypeConverter] = &[
     },
     TypeConverter {
         rules: TypeRules {
-            name: "maple_tree",
-            from_size: 16,
-            to_size: 24,
-            spans: &[Span::new(4, 16, 4), Span::new(8, 8, 8)],
-            groups: &[&[
-                RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("ma_root").by_map(carry::reasons::maple_tree::MA_ROOT),
-                RuleKind::Reset.of("ma_flags").by_map(carry::reasons::maple_tree::MA_FLAGS),
-                RuleKind::Padding.of("(padding)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
             name: "mempolicy",
             from_size: 288,
             to_size: 272,
             spans: &[Span::new(0, 0, 140), Span::new(144, 144, 128)],
             padding: &[Bits::new(1120, 32)],
-            groups: &[&carry::mempolicy::ALWAYS, &[
+            groups: &[&carry::mempolicy::WITH_NODES, &[
+                RuleKind::Carry.of("refcnt"),
                 RuleKind::Carry.of("flags"),
+                RuleKind::Union.of("w"),
                 RuleKind::EnumByName.of("mode"),
                 RuleKind::Drop.of("rcu.next").by_map(carry::reasons::callback_head::WHOLE),
                 RuleKind::Drop.of("rcu.func").by_map(carry::reasons::callback_head::WHOLE),
@@ -1482,6 +1395,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 44), Span::new(56, 64, 10), Span::new(72, 80, 8), Span::new(84, 92, 4), Span::new(96, 112, 24)],
             padding: &[Bits::new(984, 40)],
             groups: &[&carry::mm_context_t::ALWAYS, &[
+                RuleKind::Reset.of("next_trim_cpumask").by_map(carry::reasons::mm_context_t::NEXT_TRIM_CPUMASK),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(carry::reasons::rw_semaphore::WHOLE),
                 RuleKind::Flags.of("flags").by_override(joined!("MM_CONTEXT_FORCE_TAGGED_SVA: ", carry::reasons::mm_context_t::MM_CONTEXT_FORCE_TAGGED_SVA_2, "; MM_CONTEXT_LOCK_LAM: ", carry::reasons::mm_context_t::MM_CONTEXT_LOCK_LAM_2, "; MM_CONTEXT_NOTRACK: ", carry::reasons::mm_context_t::MM_CONTEXT_NOTRACK)),
@@ -1500,7 +1414,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1096,
             spans: &[Span::new(0, 88, 4), Span::new(68, 16, 4), Span::new(72, 8, 8), Span::new(80, 32, 56), Span::new(392, 96, 12), Span::new(408, 112, 20), Span::new(440, 152, 16), Span::new(592, 176, 76), Span::new(672, 256, 472), Span::new(1208, 728, 32), Span::new(1368, 760, 52), Span::new(1432, 832, 10), Span::new(1448, 848, 8), Span::new(1460, 860, 4), Span::new(1472, 880, 24), Span::new(1504, 904, 8), Span::new(1520, 920, 16), Span::new(1536, 944, 44), Span::new(1584, 992, 48), Span::new(1640, 1048, 16), Span::new(1664, 1064, 32)],
             padding: &[Bits::new(32, 480), Bits::new(1088, 448), Bits::new(2208, 32), Bits::new(2624, 448), Bits::new(3744, 32), Bits::new(11992, 40), Bits::new(12128, 32), Bits::new(12640, 32), Bits::new(13600, 224)],
-            groups: &[&carry::mm_struct::WITH_PAGE_TABLE_LOCK, &[
+            groups: &[&carry::mm_struct::WITH_PAGE_TABLE_LOCK, &carry::mm_struct::WITH_MM_MT_MA_ROOT, &[
+                RuleKind::Reset.of("mm_mt.ma_lock").inside("spinlock_t").by_map(carry::reasons::mm_struct::MM_MT),
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("mmap_base"),
                 RuleKind::Carry.of("mmap_legacy_base"),
                 RuleKind::Carry.of("mmap_compat_base"),
@@ -1541,18 +1458,11 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Follow.of("exe_file").by_map(carry::reasons::mm_struct::EXE_FILE),
                 RuleKind::Reset.of("notifier_subscriptions").by_map(carry::reasons::mm_struct::NOTIFIER_SUBSCRIPTIONS),
                 RuleKind::Reset.of("tlb_flush_pending.counter").by_map(carry::reasons::mm_struct::TLB_FLUSH_PENDING),
-                RuleKind::Reset.of("tlb_flush_batched.counter").by_map(carry::reasons::mm_struct::TLB_FLUSH_BATCHED),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Recurse.of("uprobes_state").inside("uprobes_state"),
                 RuleKind::Carry.of("hugetlb_usage"),
                 RuleKind::Reset.of("async_put_work").inside("work_struct").by_map(carry::reasons::work_struct::WHOLE),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("ksm_merging_pages"),
-                RuleKind::Carry.of("ksm_rmap_items"),
-                RuleKind::Reset.of("lru_gen.list").inside("list_head").by_map(carry::reasons::mm_struct::LRU_GEN),
-                RuleKind::Reset.of("lru_gen.bitmap").by_map(carry::reasons::mm_struct::LRU_GEN),
-                RuleKind::Reset.of("lru_gen.memcg").by_map(carry::reasons::mm_struct::LRU_GEN),
-                RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
                 RuleKind::Call.of("get_unmapped_area").by_override(carry::reasons::mm_struct::GET_UNMAPPED_AREA_2),
                 RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map(carry::reasons::rw_semaphore::WHOLE),
                 RuleKind::Init.of("futex_unique_id.counter").by_map(carry::reasons::mm_struct::FUTEX_UNIQUE_ID),
@@ -1616,7 +1526,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             from_size: 24,
             to_size: 32,
             spans: &[Span::new(0, 0, 8), Span::new(12, 12, 4)],
-            groups: &[&carry::mutex::WITH_OWNER_COUNTER, &[
+            groups: &[&[
+                RuleKind::Reset.of("owner.counter").by_map(carry::reasons::mutex::WHOLE),
+                RuleKind::Reset.of("wait_lock").inside("raw_spinlock_t").by_map(carry::reasons::mutex::WHOLE),
+                RuleKind::Reset.of("osq.tail.counter").by_map(carry::reasons::mutex::WHOLE),
                 RuleKind::Reset.of("wait_list.next").by_map(carry::reasons::mutex::WHOLE),
                 RuleKind::Reset.of("wait_list.prev").by_map(carry::reasons::mutex::WHOLE),
                 RuleKind::Drop.of("first_waiter").by_map(carry::reasons::mutex::WHOLE),
@@ -1648,6 +1561,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 8), Span::new(48, 16, 40), Span::new(96, 64, 32)],
             padding: &[Bits::new(96, 32), Bits::new(736, 32)],
             groups: &[&carry::pid::ALWAYS, &carry::pid::WITH_LOCK, &[
+                RuleKind::Array.of("numbers").inside("upid").times(0),
                 RuleKind::Drop.of("ino").by_map(carry::reasons::pid::INO),
                 RuleKind::Drop.of("pidfs_hash.next").by_map(carry::reasons::rhash_head::WHOLE),
                 RuleKind::Drop.of("stashed").by_map(carry::reasons::pid::STASHED),
@@ -1855,11 +1769,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1112,
             spans: &[Span::new(0, 0, 32), Span::new(40, 40, 88), Span::new(132, 132, 12), Span::new(152, 152, 32), Span::new(200, 200, 8), Span::new(209, 209, 3), Span::new(216, 184, 16), Span::new(232, 216, 180), Span::new(416, 400, 12), Span::new(432, 416, 20), Span::new(456, 440, 64), Span::new(528, 512, 436), Span::new(968, 952, 60), Span::new(1032, 1016, 8), Span::new(1072, 1024, 1), Span::new(1074, 1026, 4), Span::new(1080, 1032, 16), Span::new(1100, 1052, 4), Span::new(1112, 1072, 20)],
             padding: &[Bits::new(288, 32), Bits::new(1042, 14), Bits::new(1704, 24), Bits::new(3296, 32), Bits::new(3424, 32), Bits::new(4192, 32), Bits::new(7712, 32), Bits::new(8224, 32), Bits::new(8584, 8), Bits::new(8624, 16)],
-            groups: &[&[
+            groups: &[&carry::signal_struct::WITH_QUICK_THREADS, &[
                 RuleKind::Carry.of("sigcnt").by_map(carry::reasons::refcount_t::WHOLE),
                 RuleKind::Carry.of("live"),
                 RuleKind::Carry.of("nr_threads"),
-                RuleKind::Carry.of("quick_threads"),
                 RuleKind::Within.of("thread_head.next").by_map(carry::reasons::signal_struct::THREAD_HEAD),
                 RuleKind::Within.of("thread_head.prev").by_map(carry::reasons::signal_struct::THREAD_HEAD),
                 RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map(carry::reasons::wait_queue_head_t::WHOLE),
@@ -1868,17 +1781,14 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("multiprocess").inside("hlist_head").by_map(carry::reasons::hlist_head::WHOLE),
                 RuleKind::Carry.of("group_exit_code"),
                 RuleKind::Carry.of("notify_count"),
-                RuleKind::Reset.of("group_exec_task").by_map(carry::reasons::signal_struct::GROUP_EXEC_TASK),
                 RuleKind::Carry.of("group_stop_count"),
                 RuleKind::Carry.of("flags"),
-                RuleKind::Reset.of("core_state").by_map(carry::reasons::signal_struct::CORE_STATE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("it_real_incr"),
                 RuleKind::Carry.of("it"),
                 RuleKind::Carry.of("cputimer"),
                 RuleKind::Recurse.of("posix_cputimers").inside("posix_cputimers"),
                 RuleKind::Follow.of("pids").times(4).by_map(carry::reasons::signal_struct::PIDS),
-                RuleKind::Reset.of("tick_dep_mask.counter").by_map(carry::reasons::signal_struct::TICK_DEP_MASK),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Follow.of("tty_old_pgrp").by_map(carry::reasons::signal_struct::TTY_OLD_PGRP),
                 RuleKind::Carry.of("leader"),
@@ -1949,7 +1859,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 128,
             spans: &[Span::new(8, 8, 8), Span::new(32, 16, 16), Span::new(64, 32, 24), Span::new(104, 56, 16), Span::new(136, 72, 16), Span::new(168, 88, 16), Span::new(200, 104, 8), Span::new(232, 112, 16)],
             padding: &[Bits::new(32, 32), Bits::new(2016, 32)],
-            groups: &[&carry::task_delay_info::ALWAYS, &[
+            groups: &[&carry::task_delay_info::ALWAYS, &carry::task_delay_info::WITH_SWAPIN_START, &[
                 RuleKind::Drop.of("blkio_delay_max").by_override(carry::reasons::task_delay_info::BLKIO_DELAY_MAX_2),
                 RuleKind::Drop.of("blkio_delay_min").by_override(carry::reasons::task_delay_info::BLKIO_DELAY_MAX_2),
                 RuleKind::Drop.of("swapin_delay_max").by_override(carry::reasons::task_delay_info::BLKIO_DELAY_MAX_2),
@@ -1994,7 +1904,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             parts: &[Part { field: "thread.fpu", ty: "fpu", from: 6144, to: 5568, kind: PartKind::Folded, behind: Some(Bits::new(21952, 64)), alone: false }],
             spans: &[Span::new(0, 0, 28), Span::new(32, 32, 21), Span::new(53, 104, 1), Span::new(56, 56, 8), Span::new(68, 68, 8), Span::new(80, 80, 24), Span::new(104, 108, 16), Span::new(128, 128, 12), Span::new(160, 144, 24), Span::new(216, 168, 17), Span::new(240, 192, 16), Span::new(256, 216, 8), Span::new(264, 208, 8), Span::new(296, 224, 12), Span::new(312, 240, 32), Span::new(384, 320, 56), Span::new(448, 384, 132), Span::new(584, 520, 32), Span::new(632, 568, 8), Span::new(641, 577, 3), Span::new(648, 552, 16), Span::new(664, 584, 32), Span::new(712, 632, 8), Span::new(721, 641, 3), Span::new(728, 616, 16), Span::new(760, 648, 8), Span::new(1048, 656, 16), Span::new(1152, 704, 112), Span::new(1264, 824, 88), Span::new(1408, 960, 16), Span::new(1432, 976, 4), Span::new(1440, 984, 1056), Span::new(2504, 2048, 34), Span::new(2540, 2084, 20), Span::new(2584, 2104, 4), Span::new(2600, 2160, 16), Span::new(2632, 2176, 16), Span::new(2664, 2192, 20), Span::new(2688, 2216, 72), Span::new(2768, 2308, 16), Span::new(2784, 2328, 12), Span::new(2808, 2352, 240), Span::new(3048, 2608, 88), Span::new(3144, 2704, 4), Span::new(3152, 2712, 44), Span::new(3200, 2760, 152), Span::new(3356, 2916, 4), Span::new(3368, 2936, 4), Span::new(3376, 2944, 96), Span::new(3480, 3040, 24), Span::new(3512, 3064, 92), Span::new(3608, 3160, 65), Span::new(3680, 3232, 16), Span::new(3704, 3256, 40), Span::new(3784, 3296, 32), Span::new(3816, 3336, 92), Span::new(3912, 3432, 160), Span::new(4072, 3600, 48), Span::new(4168, 3704, 4), Span::new(4192, 3728, 8), Span::new(4204, 3740, 4), Span::new(4216, 3760, 16), Span::new(4248, 3776, 10), Span::new(4260, 3786, 2), Span::new(4264, 3788, 16), Span::new(4280, 3808, 104), Span::new(4416, 3912, 8), Span::new(4480, 3936, 1024), Span::new(5512, 4960, 2), Span::new(5520, 4984, 24), Span::new(5552, 5008, 40), Span::new(5596, 5052, 20), Span::new(5624, 5072, 16), Span::new(5640, 5104, 4), Span::new(5648, 5112, 8), Span::new(5672, 5128, 16), Span::new(5704, 4968, 4), Span::new(5708, 5144, 4), Span::new(5712, 5152, 44), Span::new(5760, 5200, 40), Span::new(5808, 5248, 24), Span::new(5840, 5280, 20), Span::new(5864, 5304, 32), Span::new(5960, 5400, 120), Span::new(6084, 5524, 4)],
             padding: &[Bits::new(608, 32), Bits::new(960, 64), Bits::new(1120, 32), Bits::new(1248, 32), Bits::new(1888, 32), Bits::new(2464, 32), Bits::new(2752, 320), Bits::new(3552, 32), Bits::new(4651, 21), Bits::new(5160, 24), Bits::new(5800, 24), Bits::new(8168, 24), Bits::new(8776, 24), Bits::new(8928, 288), Bits::new(10816, 448), Bits::new(11488, 32), Bits::new(20000, 32), Bits::new(20304, 16), Bits::new(20512, 32), Bits::new(20704, 32), Bits::new(21472, 32), Bits::new(22372, 28), Bits::new(22415, 49), Bits::new(25120, 32), Bits::new(25184, 32), Bits::new(25568, 32), Bits::new(26976, 32), Bits::new(28832, 32), Bits::new(29384, 56), Bits::new(30048, 32), Bits::new(30240, 32), Bits::new(31264, 32), Bits::new(33376, 32), Bits::new(33440, 32), Bits::new(34072, 8), Bits::new(34096, 16), Bits::new(44040, 56), Bits::new(44112, 48), Bits::new(44368, 48), Bits::new(45152, 32), Bits::new(46048, 32), Bits::new(46880, 32), Bits::new(48641, 31), Bits::new(48960, 192)],
-            groups: &[&carry::task_struct::WITH_PADDING_2, &carry::task_struct::WITH_ALLOC_LOCK, &carry::task_struct::WITH_MCE_VADDR, &[
+            groups: &[&carry::task_struct::WITH_ALLOC_LOCK, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_MIGRATION_PENDING, &carry::task_struct::WITH_PADDING_2, &[
                 RuleKind::Carry.of("__state"),
                 RuleKind::Reset.of("stack").by_map(carry::reasons::task_struct::STACK),
                 RuleKind::Carry.of("usage").by_map(carry::reasons::refcount_t::WHOLE),
@@ -2022,18 +1932,6 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Within.of("cpus_ptr").by_map(carry::reasons::task_struct::CPUS_PTR),
                 RuleKind::Follow.of("user_cpus_ptr").by_map(carry::reasons::task_struct::USER_CPUS_PTR),
                 RuleKind::Carry.of("cpus_mask"),
-                RuleKind::Reset.of("migration_pending").by_map(carry::reasons::task_struct::MIGRATION_PENDING),
-                RuleKind::Reset.of("migration_disabled").by_map(carry::reasons::task_struct::MIGRATION_DISABLED),
-                RuleKind::Carry.of("migration_flags"),
-                RuleKind::Reset.of("rcu_read_lock_nesting").by_map(carry::reasons::task_struct::RCU_READ_LOCK_NESTING),
-                RuleKind::Reset.of("rcu_read_unlock_special").by_map(carry::reasons::task_struct::RCU_READ_UNLOCK_SPECIAL),
-                RuleKind::Reset.of("rcu_node_entry").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
-                RuleKind::Reset.of("rcu_blocked_node").by_map(carry::reasons::task_struct::RCU_BLOCKED_NODE),
-                RuleKind::Reset.of("rcu_tasks_nvcsw").by_map(carry::reasons::task_struct::RCU_TASKS_NVCSW),
-                RuleKind::Reset.of("rcu_tasks_holdout").by_map(carry::reasons::task_struct::RCU_TASKS_HOLDOUT),
-                RuleKind::Reset.of("rcu_tasks_idx").by_map(carry::reasons::task_struct::RCU_TASKS_IDX),
-                RuleKind::Reset.of("rcu_tasks_idle_cpu").by_map(carry::reasons::task_struct::RCU_TASKS_IDLE_CPU),
-                RuleKind::Reset.of("rcu_tasks_holdout_list").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
                 RuleKind::Reset.of("trc_reader_nesting").by_map(carry::reasons::task_struct::TRC_READER_NESTING),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Within.of("tasks.next").by_map(carry::reasons::task_struct::TASKS),
@@ -2150,6 +2048,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("last_siginfo").by_map(carry::reasons::task_struct::LAST_SIGINFO),
                 RuleKind::Carry.of("ioac"),
                 RuleKind::Reset.of("psi_flags").by_map(carry::reasons::task_struct::PSI_FLAGS),
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("acct_rss_mem1"),
                 RuleKind::Carry.of("acct_vm_mem1"),
                 RuleKind::Carry.of("acct_timexpd"),
@@ -2200,7 +2099,6 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("rethooks").inside("llist_head").by_map(carry::reasons::llist_head::WHOLE),
                 RuleKind::Reset.of("l1d_flush_kill").inside("callback_head").by_map(carry::reasons::callback_head::WHOLE),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("rcu_read_unlock_special").by_map(carry::reasons::task_struct::RCU_READ_UNLOCK_SPECIAL),
                 RuleKind::Recurse.of("thread_info").inside("thread_info"),
                 RuleKind::Flags.of("flags").by_override(joined!("PF_BLOCK_TS: ", carry::reasons::task_struct::PF_BLOCK_TS_2, "; PF_KCOMPACTD, PF_USER_WORKER: ", carry::reasons::task_struct::PF_USER_WORKER_2)),
                 RuleKind::Recurse.of("se").inside("sched_entity"),
@@ -2364,7 +2262,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 24,
             spans: &[Span::new(0, 0, 24)],
             groups: &[&[
-                RuleKind::Flags.of("flags").by_override(joined!("TIF_ADDR32, TIF_BLOCKSTEP, TIF_MEMDIE, TIF_NEED_FPU_LOAD, TIF_NEED_RESCHED, TIF_NOCPUID, TIF_NOTIFY_RESUME, TIF_NOTIFY_SIGNAL, TIF_NOTSC, TIF_PATCH_PENDING, TIF_POLLING_NRFLAG, TIF_SIGPENDING, TIF_SPEC_IB, TIF_SPEC_L1D_FLUSH, TIF_UPROBE, TIF_USER_RETURN_NOTIFY: ", carry::reasons::thread_info::TIF_NOTIFY_RESUME, "; TIF_HRTIMER_REARM, TIF_RSEQ: ", carry::reasons::thread_info::TIF_RSEQ, "; TIF_LAZY_MMU_UPDATES: ", carry::reasons::thread_info::TIF_LAZY_MMU_UPDATES, "; TIF_NEED_RESCHED_LAZY: ", carry::reasons::thread_info::TIF_NEED_RESCHED_LAZY, "; TIF_SINGLESTEP, TIF_SSBD: ", carry::reasons::thread_info::TIF_SINGLESTEP)),
+                RuleKind::Flags.of("flags").by_override(joined!("TIF_ADDR32, TIF_BLOCKSTEP, TIF_MEMDIE, TIF_NEED_FPU_LOAD, TIF_NEED_RESCHED, TIF_NOCPUID, TIF_NOTIFY_RESUME, TIF_NOTSC, TIF_PATCH_PENDING, TIF_POLLING_NRFLAG, TIF_SIGPENDING, TIF_SPEC_IB, TIF_SPEC_L1D_FLUSH, TIF_UPROBE, TIF_USER_RETURN_NOTIFY: ", carry::reasons::thread_info::TIF_NOTIFY_RESUME, "; TIF_HRTIMER_REARM, TIF_RSEQ: ", carry::reasons::thread_info::TIF_RSEQ, "; TIF_LAZY_MMU_UPDATES: ", carry::reasons::thread_info::TIF_LAZY_MMU_UPDATES, "; TIF_NEED_RESCHED_LAZY: ", carry::reasons::thread_info::TIF_NEED_RESCHED_LAZY, "; TIF_NOTIFY_SIGNAL: ", carry::reasons::thread_info::TIF_NOTIFY_SIGNAL, "; TIF_SINGLESTEP, TIF_SSBD: ", carry::reasons::thread_info::TIF_SINGLESTEP)),
                 RuleKind::Flags.of("syscall_work").by_override(carry::reasons::thread_info::SYSCALL_WORK_SYSCALL_RSEQ_SLICE_2),
                 RuleKind::Carry.of("status"),
                 RuleKind::Reset.of("cpu").by_map(carry::reasons::thread_info::CPU),
@@ -2381,6 +2279,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(24, 24, 120), Span::new(148, 148, 4)],
             padding: &[Bits::new(1153, 31)],
             groups: &[&carry::thread_struct::ALWAYS, &[
+                RuleKind::Padding.of("(padding)"),
+                RuleKind::Carry.of("pkru"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Fold.of("fpu").by_map(carry::reasons::fpu::WHOLE),
                 RuleKind::Drop.of("features").by_map(carry::reasons::thread_struct::FEATURES),
@@ -2414,7 +2314,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 144,
             spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 16), Span::new(108, 108, 8), Span::new(124, 136, 4), Span::new(128, 128, 8)],
             padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32)],
-            groups: &[&carry::user_struct::ALWAYS, &[
+            groups: &[&carry::user_struct::ALWAYS, &carry::user_struct::WITH_EPOLL_WATCHES, &[
                 RuleKind::Carry.of("perf_mlock"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("ratelimit.printed").by_map(carry::reasons::user_struct::RATELIMIT),

@@ -26,15 +26,11 @@ pub(super) use futex_mm_data;
 macro_rules! mm_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_struct::always!($cx, $at, $old, $new);
-        carry::mm_struct::with_mmap_lock!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_mt_ma_root!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_mt_ma_lock!($cx, $at, $old, $new);
         carry::mm_struct::with_mm_lock_seq!($cx, $at, $old, $new);
         carry::mm_struct::with_mm_cid_2!($cx, $at, $old, $new);
-        carry::maple_tree::v6_12_95_deb12_rt_amd64(
-            $cx,
-            &at!($at.mm_mt),
-            &$old.mm_mt,
-            &mut $new.mm_mt,
-        );
+        $new.mm_mt._pad_36 = [0; 4];
         // where the address space has its cache on this machine, made with it
         $new.sched_cache_grp = $cx
             .reset(&at!($at.sched_cache_grp), $old.sched_cache_grp, 0);
@@ -47,6 +43,14 @@ macro_rules! mm_struct {
         );
         $new._pad_708 = [0; 4];
         $new.flags = $old.flags;
+        // link and function of a callback that is pending only while an object is being freed or
+        // work is queued
+        carry::callback_head::v5_10_0_30_amd64(
+            $cx,
+            &at!($at.delayed_drop),
+            &$old.delayed_drop,
+            &mut $new.delayed_drop,
+        );
         $new._pad_1800 = [0; 56];
     };
 }
@@ -56,9 +60,10 @@ macro_rules! signal_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.is_child_subreaper_bits = [0; 1];
         carry::signal_struct::always!($cx, $at, $old, $new);
+        carry::signal_struct::with_quick_threads!($cx, $at, $old, $new);
         carry::signal_struct::with_wait_chldexit!($cx, $at, $old, $new);
         carry::signal_struct::with_autoreap!($cx, $at, $old, $new);
-        carry::signal_struct::with_stats_lock_2!($cx, $at, $old, $new);
+        carry::signal_struct::with_cgroup_threadgroup_rwsem!($cx, $at, $old, $new);
         $new.flags = $old.flags;
         $new._pad_153 = [0; 3];
         // timers of timer_create, linked by k_itimer.list
@@ -75,7 +80,9 @@ macro_rules! task_struct {
         $new.sched_remote_wakeup_bits = [0; 2];
         $new.mce_ripv_bits = [0; 8];
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
-        carry::task_struct::with_softirq_disable_cnt!($cx, $at, $old, $new);
+        carry::task_struct::with_migration_pending!($cx, $at, $old, $new);
+        carry::task_struct::with_user_cpus_ptr!($cx, $at, $old, $new);
+        carry::task_struct::with_perf_event_mutex!($cx, $at, $old, $new);
         carry::task_struct::with_dl_server!($cx, $at, $old, $new);
         carry::task_struct::with_is_blocked!($cx, $at, $old, $new);
         carry::task_struct::with_net_xmit!($cx, $at, $old, $new);
@@ -93,7 +100,7 @@ macro_rules! task_struct {
         // a new task is on no run queue
         $new.on_rq = $cx.reset(&at!($at.on_rq), $old.on_rq, 0);
         // link of a remote wake-up on its way to another CPU
-        carry::__call_single_node::v6_1_0_47_amd64(
+        carry::__call_single_node::v5_10_0_30_amd64(
             $cx,
             &at!($at.wake_entry),
             &$old.wake_entry,
@@ -114,7 +121,7 @@ macro_rules! task_struct {
         $new.static_prio = $old.static_prio;
         $new.normal_prio = $old.normal_prio;
         $new.rt_priority = $old.rt_priority;
-        carry::sched_rt_entity::v6_1_0_47_amd64(
+        carry::sched_rt_entity::v5_10_0_30_amd64(
             $cx,
             &at!($at.rt),
             &$old.rt,
@@ -128,7 +135,7 @@ macro_rules! task_struct {
         $new._pad_1049 = [0; 3];
         $new._pad_1068 = [0; 20];
         // as list_head
-        carry::hlist_head::v6_1_0_47_amd64(
+        carry::hlist_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.preempt_notifiers),
             &$old.preempt_notifiers,
@@ -141,53 +148,9 @@ macro_rules! task_struct {
         $new._pad_1372 = [0; 4];
         // the affinity that counts: cpus_mask, or one CPU's mask while migration is disabled
         $new.cpus_ptr = $cx.within_required(&at!($at.cpus_ptr), $old.cpus_ptr);
-        // the affinity as the user asked for it, before cpusets cut it down
-        $new.user_cpus_ptr = $cx
-            .follow(&at!($at.user_cpus_ptr), $old.user_cpus_ptr);
         $new.cpus_mask = $old.cpus_mask;
-        // request on the kernel stack of one who changes the affinity and waits for it
-        $new.migration_pending = $cx
-            .reset_strict(&at!($at.migration_pending), $old.migration_pending, 0);
-        // nesting of migrate_disable, zero outside kernel code
-        $new.migration_disabled = $cx
-            .reset_strict(&at!($at.migration_disabled), $old.migration_disabled, 0);
-        $new.migration_flags = $old.migration_flags;
-        // nesting of RCU readers, zero outside kernel code
-        $new.rcu_read_lock_nesting = $cx
-            .reset(&at!($at.rcu_read_lock_nesting), $old.rcu_read_lock_nesting, 0);
-        // what RCU waits for from this reader
-        $new.rcu_read_unlock_special.as_mut_bytes().fill(0);
         $new._pad_2436 = [0; 4];
-        // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.rcu_node_entry),
-            &$old.rcu_node_entry,
-            &mut $new.rcu_node_entry,
-        );
-        // part of RCU's tree that waits for this reader, null outside one
-        $new.rcu_blocked_node = $cx
-            .reset(&at!($at.rcu_blocked_node), $old.rcu_blocked_node, 0);
-        // nvcsw as a running RCU-tasks grace period saw it first
-        $new.rcu_tasks_nvcsw = $cx
-            .reset(&at!($at.rcu_tasks_nvcsw), $old.rcu_tasks_nvcsw, 0);
-        // a running RCU-tasks grace period waits for this task
-        $new.rcu_tasks_holdout = $cx
-            .reset(&at!($at.rcu_tasks_holdout), $old.rcu_tasks_holdout, 0);
-        // index of an SRCU reader that a dying task holds
-        $new.rcu_tasks_idx = $cx
-            .reset(&at!($at.rcu_tasks_idx), $old.rcu_tasks_idx, 0);
         $new._pad_2474 = [0; 2];
-        // CPU whose idle task this is, -1 for any other
-        $new.rcu_tasks_idle_cpu = $cx
-            .reset(&at!($at.rcu_tasks_idle_cpu), $old.rcu_tasks_idle_cpu, -1);
-        // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.rcu_tasks_holdout_list),
-            &$old.rcu_tasks_holdout_list,
-            &mut $new.rcu_tasks_holdout_list,
-        );
         // nesting of RCU-trace readers, zero outside kernel code
         $new.trc_reader_nesting = $cx
             .reset(&at!($at.trc_reader_nesting), $old.trc_reader_nesting, 0);
@@ -202,20 +165,20 @@ macro_rules! task_struct {
             .reset(&at!($at.pushable_tasks.prio), $old.pushable_tasks.prio, 140);
         $new.pushable_tasks._pad_4 = [0; 4];
         // place among the realtime tasks that another CPU may take
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.pushable_tasks.prio_list),
             &$old.pushable_tasks.prio_list,
             &mut $new.pushable_tasks.prio_list,
         );
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.pushable_tasks.node_list),
             &$old.pushable_tasks.node_list,
             &mut $new.pushable_tasks.node_list,
         );
         // place in a tree that its keeper builds anew
-        carry::rb_node::v6_1_0_47_amd64(
+        carry::rb_node::v5_10_0_30_amd64(
             $cx,
             &at!($at.pushable_dl_tasks),
             &$old.pushable_dl_tasks,
@@ -234,7 +197,6 @@ macro_rules! task_struct {
         $new.set_sched_reset_on_fork($old.sched_reset_on_fork());
         $new.set_sched_contributes_to_load($old.sched_contributes_to_load());
         $new.set_sched_migrated($old.sched_migrated());
-        $new.set_sched_task_hot($old.sched_task_hot());
         $new._pad_2733 = [0; 3];
         $new.set_sched_remote_wakeup($old.sched_remote_wakeup());
         // inside execve, which is not interrupted half way
@@ -242,22 +204,11 @@ macro_rules! task_struct {
         // sleeps for I/O inside the kernel
         $new.set_in_iowait(0);
         $new.set_restore_sigmask($old.restore_sigmask());
-        $new.set_in_lru_fault($old.in_lru_fault());
         $new.set_no_cgroup_migration($old.no_cgroup_migration());
         $new.set_frozen($old.frozen());
         $new.set_use_memdelay($old.use_memdelay());
         $new.set_in_memstall($old.in_memstall());
-        $new.set_in_eventfd($old.in_eventfd());
-        $new.set_pasid_activated($old.pasid_activated());
-        $new.set_reported_split_lock($old.reported_split_lock());
-        $new.set_in_thrashing($old.in_thrashing());
         $new._pad_2738 = [0; 6];
-        carry::restart_block::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.restart_block),
-            &$old.restart_block,
-            &mut $new.restart_block,
-        );
         $new.pid = $old.pid;
         $new.tgid = $old.tgid;
         // random guard of a kernel stack that is not carried
@@ -329,7 +280,7 @@ macro_rules! task_struct {
             &at!($at.pid_links),
             &$old.pid_links,
             &mut $new.pid_links,
-            carry::hlist_node::v6_1_0_47_amd64,
+            carry::hlist_node::v5_10_0_30_amd64,
         );
         // place among the threads of the process, headed by signal_struct.thread_head
         $new.thread_node.next = $cx
@@ -350,27 +301,15 @@ macro_rules! task_struct {
         $new.set_child_tid = $old.set_child_tid;
         // what is cleared and woken as a futex when the thread ends, in the program
         $new.clear_child_tid = $old.clear_child_tid;
-        // what belongs to a kernel thread or I/O worker, null for any other task
-        $new.worker_private = $cx
-            .reset(&at!($at.worker_private), $old.worker_private, 0);
         $new.utime = $old.utime;
         $new.stime = $old.stime;
         $new.gtime = $old.gtime;
-        carry::prev_cputime::v6_1_0_47_amd64(
+        carry::prev_cputime::v5_10_0_30_amd64(
             $cx,
             &at!($at.prev_cputime),
             &$old.prev_cputime,
             &mut $new.prev_cputime,
         );
-        carry::vtime::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.vtime),
-            &$old.vtime,
-            &mut $new.vtime,
-        );
-        // why this task keeps the tick alive
-        $new.tick_dep_mask.counter = $cx
-            .reset(&at!($at.tick_dep_mask.counter), $old.tick_dep_mask.counter, 0);
         $new._pad_3180 = [0; 4];
         $new.nvcsw = $old.nvcsw;
         $new.nivcsw = $old.nivcsw;
@@ -378,7 +317,7 @@ macro_rules! task_struct {
         $new.start_boottime = $old.start_boottime;
         $new.min_flt = $old.min_flt;
         $new.maj_flt = $old.maj_flt;
-        carry::posix_cputimers::v6_1_0_47_amd64(
+        carry::posix_cputimers::v5_10_0_30_amd64(
             $cx,
             &at!($at.posix_cputimers),
             &$old.posix_cputimers,
@@ -396,13 +335,13 @@ macro_rules! task_struct {
         $new.comm = $old.comm;
         // path lookup under way, on the kernel stack
         $new.nameidata = $cx.reset_strict(&at!($at.nameidata), $old.nameidata, 0);
-        carry::sysv_sem::v6_1_0_47_amd64(
+        carry::sysv_sem::v5_10_0_30_amd64(
             $cx,
             &at!($at.sysvsem),
             &$old.sysvsem,
             &mut $new.sysvsem,
         );
-        carry::sysv_shm::v6_1_0_47_amd64(
+        carry::sysv_shm::v5_10_0_30_amd64(
             $cx,
             &at!($at.sysvshm),
             &$old.sysvshm,
@@ -427,7 +366,7 @@ macro_rules! task_struct {
         $new.blocked = $old.blocked;
         $new.real_blocked = $old.real_blocked;
         $new.saved_sigmask = $old.saved_sigmask;
-        carry::sigpending::v6_1_0_47_amd64(
+        carry::sigpending::v5_10_0_30_amd64(
             $cx,
             &at!($at.pending),
             &$old.pending,
@@ -444,22 +383,16 @@ macro_rules! task_struct {
             .reset(&at!($at.audit_context), $old.audit_context, 0);
         $new.loginuid = $old.loginuid;
         $new.sessionid = $old.sessionid;
-        carry::seccomp::v6_1_0_47_amd64(
+        carry::seccomp::v5_10_0_30_amd64(
             $cx,
             &at!($at.seccomp),
             &$old.seccomp,
             &mut $new.seccomp,
         );
-        carry::syscall_user_dispatch::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.syscall_dispatch),
-            &$old.syscall_dispatch,
-            &mut $new.syscall_dispatch,
-        );
         $new.parent_exec_id = $old.parent_exec_id;
         $new.self_exec_id = $old.self_exec_id;
         // as spinlock_t
-        carry::raw_spinlock_t::v6_1_0_47_amd64(
+        carry::raw_spinlock_t::v5_10_0_30_amd64(
             $cx,
             &at!($at.pi_lock),
             &$old.pi_lock,
@@ -467,14 +400,14 @@ macro_rules! task_struct {
         );
         $new._pad_3716 = [0; 4];
         // a null link is a task that nobody is about to wake
-        carry::wake_q_node::v6_1_0_47_amd64(
+        carry::wake_q_node::v5_10_0_30_amd64(
             $cx,
             &at!($at.wake_q),
             &$old.wake_q,
             &mut $new.wake_q,
         );
         // the tree is built anew by whoever keeps it
-        carry::rb_root_cached::v6_1_0_47_amd64(
+        carry::rb_root_cached::v5_10_0_30_amd64(
             $cx,
             &at!($at.pi_waiters),
             &$old.pi_waiters,
@@ -486,6 +419,7 @@ macro_rules! task_struct {
         $new.pi_blocked_on = $cx
             .reset(&at!($at.pi_blocked_on), $old.pi_blocked_on, 0);
         $new._pad_3772 = [0; 4];
+        $new.softirq_disable_cnt = $old.softirq_disable_cnt;
         // handle of a running file system transaction
         $new.journal_info = $cx
             .reset_strict(&at!($at.journal_info), $old.journal_info, 0);
@@ -513,12 +447,19 @@ macro_rules! task_struct {
         $new.acct_vm_mem1 = $old.acct_vm_mem1;
         $new.acct_timexpd = $old.acct_timexpd;
         $new.mems_allowed = $old.mems_allowed;
+        // as seqcount_t
+        carry::seqcount_spinlock_t::v5_10_0_30_rt_amd64(
+            $cx,
+            &at!($at.mems_allowed_seq),
+            &$old.mems_allowed_seq,
+            &mut $new.mems_allowed_seq,
+        );
         $new.cpuset_mem_spread_rotor = $old.cpuset_mem_spread_rotor;
         $new._pad_4092 = [0; 4];
         // the cgroups the task is in
         $new.cgroups = $cx.resource(&at!($at.cgroups), $old.cgroups);
         // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.cg_list),
             &$old.cg_list,
@@ -530,7 +471,7 @@ macro_rules! task_struct {
         $new.rmid = $cx.reset(&at!($at.rmid), $old.rmid, 0);
         $new._pad_4220 = [0; 4];
         // membership of a kernel list is rebuilt by whoever keeps the list
-        carry::list_head::v6_1_0_47_amd64(
+        carry::list_head::v5_10_0_30_amd64(
             $cx,
             &at!($at.perf_event_list),
             &$old.perf_event_list,
@@ -544,7 +485,7 @@ macro_rules! task_struct {
         $new._pad_4302 = [0; 2];
         // pipe kept for the next splice between files
         $new.splice_pipe = $cx.reset(&at!($at.splice_pipe), $old.splice_pipe, 0);
-        carry::page_frag::v6_1_0_47_amd64(
+        carry::page_frag::v5_10_0_30_amd64(
             $cx,
             &at!($at.task_frag),
             &$old.task_frag,
@@ -591,7 +532,7 @@ macro_rules! task_struct {
         // queue of the tasks whose memory the OOM reaper takes
         $new.oom_reaper_list = $cx
             .reset(&at!($at.oom_reaper_list), $old.oom_reaper_list, 0);
-        carry::timer_list::v6_1_0_47_amd64(
+        carry::timer_list::v5_10_0_30_amd64(
             $cx,
             &at!($at.oom_reaper_timer),
             &$old.oom_reaper_timer,
@@ -606,40 +547,9 @@ macro_rules! task_struct {
         $new.patch_state = $cx.reset(&at!($at.patch_state), $old.patch_state, -1);
         // what the security modules keep for the task, made with it
         $new.security = $cx.reset(&at!($at.security), $old.security, 0);
-        // values that BPF programs of this boot keep for the task
-        $new.bpf_storage = $cx.reset(&at!($at.bpf_storage), $old.bpf_storage, 0);
-        // BPF program under way, on the kernel stack
-        $new.bpf_ctx = $cx.reset_strict(&at!($at.bpf_ctx), $old.bpf_ctx, 0);
         $new.mce_kflags = $old.mce_kflags;
         $new._pad_5780 = [0; 4];
-        // as list_head
-        carry::llist_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.kretprobe_instances),
-            &$old.kretprobe_instances,
-            &mut $new.kretprobe_instances,
-        );
-        carry::llist_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.rethooks),
-            &$old.rethooks,
-            &mut $new.rethooks,
-        );
-        // link and function of a callback that is pending only while an object is being freed or
-        // work is queued
-        carry::callback_head::v6_1_0_47_amd64(
-            $cx,
-            &at!($at.l1d_flush_kill),
-            &$old.l1d_flush_kill,
-            &mut $new.l1d_flush_kill,
-        );
         $new._pad_6040 = [0; 40];
-        // what RCU waits for from this reader
-        $cx.drop_kept(
-            &at!($at.rcu_read_unlock_special, old),
-            $old.rcu_read_unlock_special.as_bytes(),
-            &[0; 4],
-        );
     };
 }
 pub(super) use task_struct;
@@ -681,12 +591,13 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1856,
             spans: &[Span::new(0, 0, 4), Span::new(72, 72, 28), Span::new(104, 104, 64), Span::new(192, 192, 24), Span::new(220, 220, 52), Span::new(288, 288, 48), Span::new(384, 384, 20), Span::new(416, 416, 28), Span::new(456, 456, 52), Span::new(520, 520, 80), Span::new(640, 632, 76), Span::new(728, 720, 560), Span::new(1296, 1288, 32), Span::new(1336, 1328, 32), Span::new(1376, 1368, 32), Span::new(1416, 1408, 68), Span::new(1496, 1488, 40), Span::new(1544, 1536, 51), Span::new(1600, 1592, 8), Span::new(1616, 1608, 192)],
             padding: &[Bits::new(32, 480), Bits::new(544, 32), Bits::new(800, 32), Bits::new(1344, 192), Bits::new(2208, 32), Bits::new(2272, 32), Bits::new(2688, 384), Bits::new(3232, 32), Bits::new(3296, 32), Bits::new(3552, 32), Bits::new(3616, 32), Bits::new(4064, 32), Bits::new(4128, 32), Bits::new(5728, 32), Bits::new(5792, 32), Bits::new(10336, 32), Bits::new(10656, 32), Bits::new(10976, 32), Bits::new(11296, 32), Bits::new(11872, 32), Bits::new(11936, 32), Bits::new(12320, 32), Bits::new(12760, 40), Bits::new(12896, 32), Bits::new(14464, 384)],
-            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_MMAP_LOCK, &carry::mm_struct::WITH_MM_LOCK_SEQ, &carry::mm_struct::WITH_MM_CID_2, &[
-                RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_MM_MT_MA_ROOT, &carry::mm_struct::WITH_MM_MT_MA_LOCK, &carry::mm_struct::WITH_MM_LOCK_SEQ, &carry::mm_struct::WITH_MM_CID_2, &[
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("sched_cache_grp").by_map(carry::reasons::mm_struct::SCHED_CACHE_GRP),
                 RuleKind::Reset.of("vma_writer_wait").inside("rcuwait").by_map(carry::reasons::rcuwait::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("flags"),
+                RuleKind::Reset.of("delayed_drop").inside("callback_head").by_map(carry::reasons::callback_head::WHOLE),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("futex").inside("futex_mm_data").by_map(carry::reasons::futex_mm_data::WHOLE),
                 RuleKind::Flags.of("def_flags").by_override(carry::reasons::vm_area_struct::VM_MAYBE_GUARD_2),
@@ -745,6 +656,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 112), Span::new(112, 120, 88)],
             padding: &[Bits::new(1600, 448)],
             groups: &[&carry::sched_statistics::ALWAYS, &[
+                RuleKind::Carry.of("sum_block_runtime"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Init.of("nr_migrations_cold").by_override(carry::reasons::sched_statistics::NR_MIGRATIONS_COLD),
                 RuleKind::Init.of("nr_wakeups_passive").by_override(carry::reasons::sched_statistics::NR_MIGRATIONS_COLD),
@@ -761,7 +673,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1224,
             spans: &[Span::new(0, 0, 32), Span::new(40, 40, 112), Span::new(156, 156, 81), Span::new(240, 240, 196), Span::new(440, 440, 12), Span::new(456, 456, 12), Span::new(472, 472, 8), Span::new(488, 488, 88), Span::new(584, 584, 436), Span::new(1024, 1024, 60), Span::new(1088, 1088, 12), Span::new(1112, 1112, 25), Span::new(1138, 1138, 4), Span::new(1144, 1144, 8), Span::new(1160, 1160, 28), Span::new(1200, 1200, 24)],
             padding: &[Bits::new(288, 32), Bits::new(1234, 14), Bits::new(1896, 24), Bits::new(3488, 32), Bits::new(3616, 32), Bits::new(3744, 32), Bits::new(3872, 32), Bits::new(4640, 32), Bits::new(8160, 32), Bits::new(8672, 32), Bits::new(8800, 32), Bits::new(8864, 32), Bits::new(9096, 8), Bits::new(9136, 16), Bits::new(9248, 32), Bits::new(9504, 32), Bits::new(9568, 32)],
-            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_WAIT_CHLDEXIT, &carry::signal_struct::WITH_AUTOREAP, &carry::signal_struct::WITH_STATS_LOCK_2, &[
+            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_QUICK_THREADS, &carry::signal_struct::WITH_WAIT_CHLDEXIT, &carry::signal_struct::WITH_AUTOREAP, &carry::signal_struct::WITH_CGROUP_THREADGROUP_RWSEM, &[
                 RuleKind::Carry.of("flags"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Within.of("posix_timers.first").by_map(carry::reasons::signal_struct::POSIX_TIMERS),
@@ -782,7 +694,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 6080,
             spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 40), Span::new(128, 128, 12), Span::new(160, 144, 76), Span::new(240, 224, 68), Span::new(312, 296, 32), Span::new(384, 384, 60), Span::new(448, 448, 132), Span::new(584, 584, 61), Span::new(648, 648, 77), Span::new(728, 728, 88), Span::new(832, 816, 64), Span::new(900, 880, 12), Span::new(916, 892, 44), Span::new(968, 936, 32), Span::new(1020, 968, 1), Span::new(1024, 976, 73), Span::new(1152, 1088, 112), Span::new(1264, 1208, 88), Span::new(1408, 1344, 28), Span::new(1440, 1376, 1056), Span::new(2504, 2440, 34), Span::new(2540, 2476, 24), Span::new(2568, 2504, 20), Span::new(2592, 2528, 92), Span::new(2688, 2624, 108), Span::new(2808, 2744, 5), Span::new(2816, 2752, 33), Span::new(2856, 2792, 328), Span::new(3192, 3128, 4), Span::new(3200, 3136, 44), Span::new(3248, 3184, 144), Span::new(3400, 3336, 28), Span::new(3432, 3368, 96), Span::new(3536, 3464, 124), Span::new(3664, 3592, 65), Span::new(3736, 3664, 16), Span::new(3760, 3688, 24), Span::new(3792, 3720, 48), Span::new(3848, 3776, 140), Span::new(3992, 3920, 156), Span::new(4152, 4080, 12), Span::new(4168, 4096, 80), Span::new(4256, 4184, 28), Span::new(4288, 4216, 4), Span::new(4296, 4224, 8), Span::new(4312, 4240, 48), Span::new(4368, 4288, 11), Span::new(4380, 4300, 2), Span::new(4384, 4304, 48), Span::new(4448, 4368, 4), Span::new(4456, 4376, 1049), Span::new(5512, 5432, 2), Span::new(5520, 5440, 26), Span::new(5552, 5472, 92), Span::new(5648, 5568, 108), Span::new(5760, 5680, 72), Span::new(5840, 5760, 20), Span::new(5864, 5784, 64), Span::new(5960, 5880, 120), Span::new(6084, 6004, 36)],
             padding: &[Bits::new(608, 32), Bits::new(960, 64), Bits::new(1120, 32), Bits::new(1248, 32), Bits::new(1888, 32), Bits::new(2464, 32), Bits::new(2752, 320), Bits::new(3552, 32), Bits::new(4651, 21), Bits::new(5160, 24), Bits::new(5800, 24), Bits::new(8168, 24), Bits::new(8776, 24), Bits::new(8816, 16), Bits::new(8848, 16), Bits::new(8928, 288), Bits::new(10816, 448), Bits::new(11488, 32), Bits::new(20000, 32), Bits::new(20304, 16), Bits::new(20512, 32), Bits::new(20704, 32), Bits::new(21472, 32), Bits::new(22372, 28), Bits::new(22415, 49), Bits::new(22504, 24), Bits::new(22792, 56), Bits::new(25504, 32), Bits::new(25568, 32), Bits::new(25952, 32), Bits::new(27168, 32), Bits::new(27424, 32), Bits::new(29280, 32), Bits::new(29832, 56), Bits::new(30048, 32), Bits::new(30304, 32), Bits::new(30752, 32), Bits::new(31904, 32), Bits::new(33184, 32), Bits::new(33312, 32), Bits::new(34016, 32), Bits::new(34272, 32), Bits::new(34336, 32), Bits::new(34464, 32), Bits::new(35032, 8), Bits::new(35056, 16), Bits::new(35616, 32), Bits::new(44040, 56), Bits::new(44112, 48), Bits::new(44368, 48), Bits::new(45152, 32), Bits::new(46048, 32), Bits::new(46880, 32), Bits::new(48641, 31), Bits::new(48960, 192)],
-            groups: &[&carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_SOFTIRQ_DISABLE_CNT, &carry::task_struct::WITH_DL_SERVER, &carry::task_struct::WITH_IS_BLOCKED, &carry::task_struct::WITH_NET_XMIT, &[
+            groups: &[&carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_MIGRATION_PENDING, &carry::task_struct::WITH_USER_CPUS_PTR, &carry::task_struct::WITH_PERF_EVENT_MUTEX, &carry::task_struct::WITH_DL_SERVER, &carry::task_struct::WITH_IS_BLOCKED, &carry::task_struct::WITH_NET_XMIT, &[
                 RuleKind::Carry.of("__state"),
                 RuleKind::Reset.of("saved_state").by_map(carry::reasons::task_struct::SAVED_STATE),
                 RuleKind::Reset.of("stack").by_map(carry::reasons::task_struct::STACK),
@@ -812,22 +724,9 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("nr_cpus_allowed"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Within.of("cpus_ptr").by_map(carry::reasons::task_struct::CPUS_PTR),
-                RuleKind::Follow.of("user_cpus_ptr").by_map(carry::reasons::task_struct::USER_CPUS_PTR),
                 RuleKind::Carry.of("cpus_mask"),
-                RuleKind::Reset.of("migration_pending").by_map(carry::reasons::task_struct::MIGRATION_PENDING),
-                RuleKind::Reset.of("migration_disabled").by_map(carry::reasons::task_struct::MIGRATION_DISABLED),
-                RuleKind::Carry.of("migration_flags"),
-                RuleKind::Reset.of("rcu_read_lock_nesting").by_map(carry::reasons::task_struct::RCU_READ_LOCK_NESTING),
-                RuleKind::Reset.of("rcu_read_unlock_special").by_map(carry::reasons::task_struct::RCU_READ_UNLOCK_SPECIAL),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("rcu_node_entry").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
-                RuleKind::Reset.of("rcu_blocked_node").by_map(carry::reasons::task_struct::RCU_BLOCKED_NODE),
-                RuleKind::Reset.of("rcu_tasks_nvcsw").by_map(carry::reasons::task_struct::RCU_TASKS_NVCSW),
-                RuleKind::Reset.of("rcu_tasks_holdout").by_map(carry::reasons::task_struct::RCU_TASKS_HOLDOUT),
-                RuleKind::Reset.of("rcu_tasks_idx").by_map(carry::reasons::task_struct::RCU_TASKS_IDX),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("rcu_tasks_idle_cpu").by_map(carry::reasons::task_struct::RCU_TASKS_IDLE_CPU),
-                RuleKind::Reset.of("rcu_tasks_holdout_list").inside("list_head").by_map(carry::reasons::list_head::WHOLE),
                 RuleKind::Reset.of("trc_reader_nesting").by_map(carry::reasons::task_struct::TRC_READER_NESTING),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Within.of("tasks.next").by_map(carry::reasons::task_struct::TASKS),
@@ -848,23 +747,16 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("sched_reset_on_fork"),
                 RuleKind::Carry.of("sched_contributes_to_load"),
                 RuleKind::Carry.of("sched_migrated"),
-                RuleKind::Carry.of("sched_task_hot"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("sched_remote_wakeup"),
                 RuleKind::Reset.of("in_execve").by_map(carry::reasons::task_struct::IN_EXECVE),
                 RuleKind::Reset.of("in_iowait").by_map(carry::reasons::task_struct::IN_IOWAIT),
                 RuleKind::Carry.of("restore_sigmask"),
-                RuleKind::Carry.of("in_lru_fault"),
                 RuleKind::Carry.of("no_cgroup_migration"),
                 RuleKind::Carry.of("frozen"),
                 RuleKind::Carry.of("use_memdelay"),
                 RuleKind::Carry.of("in_memstall"),
-                RuleKind::Carry.of("in_eventfd"),
-                RuleKind::Carry.of("pasid_activated"),
-                RuleKind::Carry.of("reported_split_lock"),
-                RuleKind::Carry.of("in_thrashing"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Recurse.of("restart_block").inside("restart_block"),
                 RuleKind::Carry.of("pid"),
                 RuleKind::Carry.of("tgid"),
                 RuleKind::Reset.of("stack_canary").by_map(carry::reasons::task_struct::STACK_CANARY),
@@ -886,13 +778,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Resource.of("vfork_done").by_map(carry::reasons::task_struct::VFORK_DONE),
                 RuleKind::User.of("set_child_tid").by_map(carry::reasons::task_struct::SET_CHILD_TID),
                 RuleKind::User.of("clear_child_tid").by_map(carry::reasons::task_struct::CLEAR_CHILD_TID),
-                RuleKind::Reset.of("worker_private").by_map(carry::reasons::task_struct::WORKER_PRIVATE),
                 RuleKind::Carry.of("utime"),
                 RuleKind::Carry.of("stime"),
                 RuleKind::Carry.of("gtime"),
                 RuleKind::Recurse.of("prev_cputime").inside("prev_cputime"),
-                RuleKind::Recurse.of("vtime").inside("vtime"),
-                RuleKind::Reset.of("tick_dep_mask.counter").by_map(carry::reasons::task_struct::TICK_DEP_MASK),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("nvcsw"),
                 RuleKind::Carry.of("nivcsw"),
@@ -929,7 +818,6 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("loginuid"),
                 RuleKind::Carry.of("sessionid"),
                 RuleKind::Recurse.of("seccomp").inside("seccomp"),
-                RuleKind::Recurse.of("syscall_dispatch").inside("syscall_user_dispatch"),
                 RuleKind::Carry.of("parent_exec_id"),
                 RuleKind::Carry.of("self_exec_id"),
                 RuleKind::Reset.of("pi_lock").inside("raw_spinlock_t").by_map(carry::reasons::raw_spinlock_t::WHOLE),
@@ -939,6 +827,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("pi_top_task").by_map(carry::reasons::task_struct::PI_TOP_TASK),
                 RuleKind::Reset.of("pi_blocked_on").by_map(carry::reasons::task_struct::PI_BLOCKED_ON),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Carry.of("softirq_disable_cnt"),
                 RuleKind::Reset.of("journal_info").by_map(carry::reasons::task_struct::JOURNAL_INFO),
                 RuleKind::Reset.of("bio_list").by_map(carry::reasons::task_struct::BIO_LIST),
                 RuleKind::Reset.of("plug").by_map(carry::reasons::task_struct::PLUG),
@@ -954,6 +843,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("acct_vm_mem1"),
                 RuleKind::Carry.of("acct_timexpd"),
                 RuleKind::Carry.of("mems_allowed"),
+                RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map(carry::reasons::seqcount_spinlock_t::WHOLE),
                 RuleKind::Carry.of("cpuset_mem_spread_rotor"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Resource.of("cgroups").by_map(carry::reasons::task_struct::CGROUPS),
@@ -996,15 +886,9 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("stack_refcount").by_map(carry::reasons::refcount_t::WHOLE),
                 RuleKind::Reset.of("patch_state").by_map(carry::reasons::task_struct::PATCH_STATE),
                 RuleKind::Reset.of("security").by_map(carry::reasons::task_struct::SECURITY),
-                RuleKind::Reset.of("bpf_storage").by_map(carry::reasons::task_struct::BPF_STORAGE),
-                RuleKind::Reset.of("bpf_ctx").by_map(carry::reasons::task_struct::BPF_CTX),
                 RuleKind::Carry.of("mce_kflags"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("kretprobe_instances").inside("llist_head").by_map(carry::reasons::llist_head::WHOLE),
-                RuleKind::Reset.of("rethooks").inside("llist_head").by_map(carry::reasons::llist_head::WHOLE),
-                RuleKind::Reset.of("l1d_flush_kill").inside("callback_head").by_map(carry::reasons::callback_head::WHOLE),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("rcu_read_unlock_special").by_map(carry::reasons::task_struct::RCU_READ_UNLOCK_SPECIAL),
                 RuleKind::Recurse.of("thread_info").inside("thread_info"),
                 RuleKind::Flags.of("flags").by_override(carry::reasons::task_struct::PF_NO_NOTIFY_SIGNAL_2),
                 RuleKind::Recurse.of("se").inside("sched_entity"),
@@ -1045,7 +929,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 128,
             spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 8), Span::new(108, 100, 28)],
             padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32)],
-            groups: &[&carry::user_struct::ALWAYS, &[
+            groups: &[&carry::user_struct::ALWAYS, &carry::user_struct::WITH_EPOLL_WATCHES, &[
                 RuleKind::Reset.of("ratelimit.rs_n_left.counter").by_map(carry::reasons::user_struct::RATELIMIT),
                 RuleKind::Reset.of("ratelimit.missed.counter").by_map(carry::reasons::user_struct::RATELIMIT),
                 RuleKind::Drop.of("perf_mlock.counter").by_override(carry::reasons::user_struct::PERF_MLOCK_2),

@@ -13,8 +13,13 @@ macro_rules! file {
         carry::file::always!($cx, $at, $old, $new);
         $new.f_mode = $old.f_mode;
         $new._pad_36 = [0; 4];
+        // computed from f_flags and the file system when the file is opened
+        $new.f_iocb_flags = $cx
+            .reset(&at!($at.f_iocb_flags), $old.f_iocb_flags, 0);
         // who gets signals of the file
         $new.f_owner = $cx.follow(&at!($at.f_owner), $old.f_owner);
+        // epoll instances that watch the file
+        $new.f_ep = $cx.reset(&at!($at.f_ep), $old.f_ep, 0);
         $new.f_ref = $old.f_ref;
     };
 }
@@ -77,6 +82,7 @@ pub(super) use futex_sched_data;
 macro_rules! io_context {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::io_context::always!($cx, $at, $old, $new);
+        $new._pad_14 = [0; 2];
     };
 }
 pub(super) use io_context;
@@ -98,6 +104,9 @@ pub(super) use k_itimer;
 macro_rules! mm_context_t {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_context_t::always!($cx, $at, $old, $new);
+        // jiffies of this boot
+        $new.next_trim_cpumask = $cx
+            .reset(&at!($at.next_trim_cpumask), $old.next_trim_cpumask, 0);
         $new.flags = $old.flags;
         // number of the address space in the TLBs of all CPUs, 0 until it is given one
         $new.global_asid = $cx.reset(&at!($at.global_asid), $old.global_asid, 0);
@@ -120,7 +129,9 @@ pub(super) use mm_mm_cid;
 macro_rules! mm_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         carry::mm_struct::always!($cx, $at, $old, $new);
+        carry::mm_struct::with_mm_mt_ma_root!($cx, $at, $old, $new);
         carry::mm_struct::with_mm_lock_seq!($cx, $at, $old, $new);
+        $new.mm_mt._pad_36 = [0; 4];
         $new._pad_168 = [0; 24];
         // where the address space has its cache on this machine, made with it
         $new.sched_cache_grp = $cx
@@ -158,6 +169,7 @@ macro_rules! pid {
         $new.stashed = $cx.reset(&at!($at.stashed), $old.stashed, 0);
         // what pidfs notes of the process when it is first asked, and when it ends
         $new.attr = $cx.reset(&at!($at.attr), $old.attr, 0);
+        // numbers: level + 1 elements at the end, each by `upid`
     };
 }
 pub(super) use pid;
@@ -166,6 +178,7 @@ macro_rules! signal_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.autoreap_bits = [0; 1];
         carry::signal_struct::always!($cx, $at, $old, $new);
+        carry::signal_struct::with_quick_threads!($cx, $at, $old, $new);
         carry::signal_struct::with_autoreap!($cx, $at, $old, $new);
         $new.flags = $old.flags;
         $new.is_child_subreaper = $old.is_child_subreaper;
@@ -190,6 +203,8 @@ macro_rules! task_struct {
         $new.mce_ripv_bits = [0; 8];
         carry::task_struct::always!($cx, $at, $old, $new);
         carry::task_struct::with_mce_vaddr!($cx, $at, $old, $new);
+        carry::task_struct::with_migration_pending!($cx, $at, $old, $new);
+        carry::task_struct::with_user_cpus_ptr!($cx, $at, $old, $new);
         carry::task_struct::with_dl_server!($cx, $at, $old, $new);
         carry::task_struct::with_is_blocked!($cx, $at, $old, $new);
         carry::task_struct::with_stats!($cx, $at, $old, $new);
@@ -259,7 +274,9 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             groups: &[&carry::file::ALWAYS, &[
                 RuleKind::Carry.of("f_mode"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Reset.of("f_iocb_flags").by_map(carry::reasons::file::F_IOCB_FLAGS),
                 RuleKind::Follow.of("f_owner").by_map(carry::reasons::file::F_OWNER),
+                RuleKind::Reset.of("f_ep").by_map(carry::reasons::file::F_EP),
                 RuleKind::Carry.of("f_ref"),
                 RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(carry::reasons::mutex::WHOLE),
@@ -359,6 +376,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 14), Span::new(28, 80, 4), Span::new(32, 88, 56)],
             padding: &[Bits::new(112, 16), Bits::new(160, 32)],
             groups: &[&carry::io_context::ALWAYS, &[
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("icq_tree").inside("xarray").by_map(carry::reasons::xarray::WHOLE),
             ]],
@@ -387,28 +405,13 @@ pub(super) static CHANGED: &[TypeConverter] = &[
     },
     TypeConverter {
         rules: TypeRules {
-            name: "maple_tree",
-            from_size: 16,
-            to_size: 48,
-            spans: &[Span::new(4, 32, 4), Span::new(8, 40, 8)],
-            groups: &[&[
-                RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
-                RuleKind::Reset.of("ma_flags").by_map(carry::reasons::maple_tree::MA_FLAGS),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("ma_root").by_map(carry::reasons::maple_tree::MA_ROOT),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
             name: "mm_context_t",
             from_size: 128,
             to_size: 144,
             spans: &[Span::new(0, 0, 24), Span::new(56, 64, 16), Span::new(96, 112, 27)],
             padding: &[Bits::new(984, 40)],
             groups: &[&carry::mm_context_t::ALWAYS, &[
+                RuleKind::Reset.of("next_trim_cpumask").by_map(carry::reasons::mm_context_t::NEXT_TRIM_CPUMASK),
                 RuleKind::Carry.of("flags"),
                 RuleKind::Reset.of("global_asid").by_map(carry::reasons::mm_context_t::GLOBAL_ASID),
                 RuleKind::Reset.of("asid_transition").by_map(carry::reasons::mm_context_t::ASID_TRANSITION),
@@ -442,7 +445,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1856,
             spans: &[Span::new(0, 0, 4), Span::new(68, 96, 4), Span::new(72, 104, 64), Span::new(192, 192, 24), Span::new(220, 220, 52), Span::new(304, 312, 24), Span::new(384, 384, 20), Span::new(440, 480, 28), Span::new(496, 544, 56), Span::new(584, 632, 84), Span::new(672, 752, 536), Span::new(1216, 1296, 32), Span::new(1256, 1336, 32), Span::new(1296, 1376, 32), Span::new(1336, 1416, 64), Span::new(1432, 1520, 16), Span::new(1472, 1568, 27), Span::new(1504, 1600, 8), Span::new(1520, 1640, 32), Span::new(1572, 1672, 8), Span::new(1584, 1680, 8), Span::new(1592, 1704, 104)],
             padding: &[Bits::new(32, 480), Bits::new(1088, 448), Bits::new(2208, 32), Bits::new(2624, 448), Bits::new(3744, 32), Bits::new(9696, 32), Bits::new(10016, 32), Bits::new(10336, 32), Bits::new(10656, 32), Bits::new(11992, 40), Bits::new(12128, 32), Bits::new(12640, 32), Bits::new(13600, 224)],
-            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_MM_LOCK_SEQ, &[
+            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_MM_MT_MA_ROOT, &carry::mm_struct::WITH_MM_LOCK_SEQ, &[
+                RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("sched_cache_grp").by_map(carry::reasons::mm_struct::SCHED_CACHE_GRP),
                 RuleKind::Padding.of("(padding)"),
@@ -452,7 +456,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("flags"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+                RuleKind::Reset.of("mm_mt.ma_lock").inside("spinlock_t").by_map(carry::reasons::mm_struct::MM_MT),
                 RuleKind::Reset.of("mm_cid").inside("mm_mm_cid").by_map(carry::reasons::mm_mm_cid::WHOLE),
                 RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map(carry::reasons::rw_semaphore::WHOLE),
@@ -505,6 +509,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("pidfs_hash").inside("rhash_head").by_map(carry::reasons::rhash_head::WHOLE),
                 RuleKind::Reset.of("stashed").by_map(carry::reasons::pid::STASHED),
                 RuleKind::Reset.of("attr").by_map(carry::reasons::pid::ATTR),
+                RuleKind::Array.of("numbers").inside("upid").times(0),
                 RuleKind::Reset.of("lock").inside("spinlock_t").by_map(carry::reasons::spinlock_t::WHOLE),
                 RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map(carry::reasons::wait_queue_head_t::WHOLE),
             ]],
@@ -630,7 +635,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 1224,
             spans: &[Span::new(0, 0, 32), Span::new(40, 64, 90), Span::new(132, 156, 81), Span::new(216, 240, 196), Span::new(416, 440, 12), Span::new(432, 456, 8), Span::new(448, 464, 4), Span::new(456, 512, 64), Span::new(528, 584, 436), Span::new(968, 1024, 60), Span::new(1032, 1088, 8), Span::new(1072, 1136, 1), Span::new(1074, 1138, 4), Span::new(1080, 1144, 8)],
             padding: &[Bits::new(288, 32), Bits::new(1042, 14), Bits::new(1704, 24), Bits::new(3296, 32), Bits::new(3424, 32), Bits::new(4192, 32), Bits::new(7712, 32), Bits::new(8224, 32), Bits::new(8584, 8), Bits::new(8624, 16)],
-            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_AUTOREAP, &[
+            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_QUICK_THREADS, &carry::signal_struct::WITH_AUTOREAP, &[
                 RuleKind::Carry.of("flags"),
                 RuleKind::Carry.of("is_child_subreaper"),
                 RuleKind::Carry.of("has_child_subreaper"),
@@ -679,7 +684,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 6144,
             spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 40), Span::new(128, 128, 12), Span::new(144, 144, 12), Span::new(160, 160, 76), Span::new(240, 240, 68), Span::new(312, 312, 32), Span::new(384, 384, 60), Span::new(448, 448, 132), Span::new(584, 584, 61), Span::new(648, 648, 77), Span::new(728, 728, 293), Span::new(1024, 1024, 73), Span::new(1152, 1152, 200), Span::new(1408, 1408, 28), Span::new(1440, 1440, 1056), Span::new(2504, 2504, 34), Span::new(2540, 2540, 24), Span::new(2568, 2568, 20), Span::new(2592, 2592, 92), Span::new(2688, 2688, 108), Span::new(2808, 2856, 328), Span::new(3144, 3192, 4), Span::new(3152, 3200, 44), Span::new(3200, 3248, 144), Span::new(3368, 3424, 4), Span::new(3376, 3432, 228), Span::new(3608, 3664, 65), Span::new(3680, 3736, 16), Span::new(3704, 3792, 48), Span::new(3760, 3848, 8), Span::new(3776, 3860, 4), Span::new(3784, 3864, 124), Span::new(3912, 3992, 156), Span::new(4068, 4160, 4), Span::new(4072, 4168, 24), Span::new(4096, 4200, 48), Span::new(4168, 4280, 4), Span::new(4176, 4288, 4), Span::new(4184, 4296, 8), Span::new(4216, 4336, 24), Span::new(4248, 4368, 11), Span::new(4260, 4380, 2), Span::new(4384, 4384, 48), Span::new(4448, 4448, 4), Span::new(4456, 4456, 1049), Span::new(5512, 5512, 2), Span::new(5520, 5520, 26), Span::new(5552, 5552, 92), Span::new(5648, 5648, 108), Span::new(5760, 5760, 72), Span::new(5840, 5840, 20), Span::new(5864, 5864, 64), Span::new(5960, 5960, 120), Span::new(6084, 6084, 36)],
             padding: &[Bits::new(608, 32), Bits::new(960, 64), Bits::new(1120, 32), Bits::new(1248, 32), Bits::new(1888, 32), Bits::new(2464, 32), Bits::new(2752, 320), Bits::new(3552, 32), Bits::new(4651, 21), Bits::new(5160, 24), Bits::new(5800, 24), Bits::new(8168, 24), Bits::new(8776, 24), Bits::new(8816, 16), Bits::new(8848, 16), Bits::new(8928, 288), Bits::new(10816, 448), Bits::new(11488, 32), Bits::new(20000, 32), Bits::new(20304, 16), Bits::new(20512, 32), Bits::new(20704, 32), Bits::new(21472, 32), Bits::new(22372, 28), Bits::new(22415, 49), Bits::new(25120, 32), Bits::new(25184, 32), Bits::new(25568, 32), Bits::new(26976, 32), Bits::new(28832, 32), Bits::new(29384, 56), Bits::new(30048, 32), Bits::new(30240, 32), Bits::new(31264, 32), Bits::new(33376, 32), Bits::new(33440, 32), Bits::new(34072, 8), Bits::new(34096, 16), Bits::new(35616, 32), Bits::new(44040, 56), Bits::new(44112, 48), Bits::new(44368, 48), Bits::new(45152, 32), Bits::new(46048, 32), Bits::new(46880, 32), Bits::new(48641, 31), Bits::new(48960, 192)],
-            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_DL_SERVER, &carry::task_struct::WITH_IS_BLOCKED, &carry::task_struct::WITH_STATS, &[
+            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_MIGRATION_PENDING, &carry::task_struct::WITH_USER_CPUS_PTR, &carry::task_struct::WITH_DL_SERVER, &carry::task_struct::WITH_IS_BLOCKED, &carry::task_struct::WITH_STATS, &[
                 RuleKind::Carry.of("__state"),
                 RuleKind::Reset.of("saved_state").by_map(carry::reasons::task_struct::SAVED_STATE),
                 RuleKind::Carry.of("flags"),

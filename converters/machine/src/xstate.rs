@@ -41,13 +41,31 @@ impl XsaveComponents {
     }
 }
 
+/// The components that the area `kept` of 5.10 has room for, and that are the program's own: as its header says of
+/// a compacted area, and of another one those in use. PASID, 10, is the kernel's.
+pub fn xsave_user_components(kept: &[u8]) -> u64 {
+    const COMPACTED: u64 = 1 << 63;
+    const PASID: u64 = 1 << 10;
+    const FP_AND_SSE: u64 = 3;
+    let word = |at: usize| kept.get(at..at + 8).map_or(0, little_endian);
+    if kept.len() < LEGACY + HEADER {
+        return FP_AND_SSE;
+    }
+    let (present, form) = (word(LEGACY), word(LEGACY + 8));
+    let room = match form & COMPACTED {
+        0 => present | FP_AND_SSE,
+        _ => form & !COMPACTED,
+    };
+    room & !PASID
+}
+
 /// The standard form, with the components of `user` alone, of what the kernel keeps in `kept`;
 /// `None` if that is no area of `xsave`.
 pub fn xsave_standard_form(
     components: &XsaveComponents,
     kept: &[u8],
     user: u64,
-    pkru: u32,
+    pkru: Option<u32>,
 ) -> Option<Vec<u8>> {
     const COMPACTED: u64 = 1 << 63;
     let word = |at: usize| kept.get(at..at + 8).map(little_endian);
@@ -90,7 +108,9 @@ pub fn xsave_standard_form(
     }
     // The kernel keeps the protection keys apart, because it needs its own while it runs
     // (arch/x86/kernel/fpu/xstate.c: __copy_xstate_to_uabi_buf).
-    if let Some(range) = components.standard(PKRU).filter(|_| has(user, PKRU)) {
+    // 5.10 does not.
+    let apart = components.standard(PKRU).filter(|_| has(user, PKRU));
+    if let (Some(range), Some(pkru)) = (apart, pkru) {
         standard[range][..4].copy_from_slice(&pkru.to_le_bytes());
         all |= 1 << PKRU;
     }
@@ -133,8 +153,8 @@ mod tests {
     #[test]
     fn components_move_from_side_by_side_to_their_places() {
         let user = 0b10_0110_0111;
-        let standard =
-            xsave_standard_form(&components(), &compacted(), user, 0x5555_5554).unwrap_or_default();
+        let standard = xsave_standard_form(&components(), &compacted(), user, Some(0x5555_5554))
+            .unwrap_or_default();
         assert_eq!(standard.len(), 2696);
         assert!(standard[..SOFTWARE].iter().all(|byte| *byte == 1));
         assert_eq!(little_endian(&standard[SOFTWARE..SOFTWARE + 8]), user);
@@ -151,7 +171,9 @@ mod tests {
     fn an_area_that_is_cut_off_gives_nothing() {
         let area = compacted();
         for length in [0, 511, 575, 900] {
-            assert!(xsave_standard_form(&components(), &area[..length], u64::MAX, 0).is_none());
+            assert!(
+                xsave_standard_form(&components(), &area[..length], u64::MAX, Some(0)).is_none()
+            );
         }
     }
 }

@@ -197,6 +197,15 @@ impl<'n, B: AsRef<[u8]>> Structure<'n, B> {
         self.range(path, start, start.checked_add(size))
     }
 
+    /// What there is from where the field at `path` begins, to the end of the bytes.
+    ///
+    /// # Errors
+    /// If there is no such field, or the bytes end before it.
+    pub fn bytes_to_end(&self, path: &str) -> Result<&[u8], FieldError> {
+        let start = self.offset_of(path)?;
+        self.range(path, start, Some(self.bytes.as_ref().len() as u64))
+    }
+
     /// The characters at `path`, up to the first NUL.
     ///
     /// # Errors

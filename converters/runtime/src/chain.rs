@@ -136,6 +136,7 @@ mod tests {
             }),
             changed: &[],
             carried: &[],
+            gone: &[],
         }
     }
 

@@ -35,6 +35,9 @@ pub struct Converter {
     /// The types as they are carried between releases of the layout it reads, sorted by name. One
     /// that is among `changed` too is not used.
     pub carried: &'static [&'static TypeConverter],
+    /// Types of objects among `carried` that the layout written has not. What leads to such an object
+    /// has a decision; there is none for the object itself.
+    pub gone: &'static [&'static str],
 }
 
 impl Converter {
@@ -43,6 +46,9 @@ impl Converter {
         let changed = self.changed.binary_search_by(|ty| ty.name.cmp(name));
         if let Ok(index) = changed {
             return Some(&self.changed[index]);
+        }
+        if self.gone.contains(&name) {
+            return None;
         }
         let carried = self.carried.binary_search_by(|ty| ty.name.cmp(name));
         carried.ok().map(|index| self.carried[index])
@@ -75,7 +81,8 @@ impl Converter {
             found.is_ok()
         };
         let carried = self.carried.iter().copied();
-        let carried = carried.filter(move |ty| !is_changed(ty.name));
+        let carried =
+            carried.filter(move |ty| !is_changed(ty.name) && !self.gone.contains(&ty.name));
         self.changed.iter().chain(carried)
     }
 }

@@ -130,6 +130,7 @@ const fn converter(
         }),
         changed: types,
         carried: &[],
+        gone: &[],
     }
 }
 

@@ -72,6 +72,7 @@ static CONVERTER: Converter = Converter {
     }),
     changed: &TYPES,
     carried: &[],
+    gone: &[],
 };
 
 /// The task is at home; the first node has a neighbour that drives it out.
@@ -150,6 +151,13 @@ impl Namer for Names {
     fn old(&self, _: ObjectId) -> Option<Old> {
         None
     }
+
+    fn referrers(&self, ty: &str, offset: u32, address: u64) -> Vec<ObjectId> {
+        match (ty, offset, address) {
+            ("node", 8, 0x2000) => vec![ObjectId(1), ObjectId(2)],
+            _ => Vec::new(),
+        }
+    }
 }
 
 fn symbol(name: &str, offset: u64) -> Symbol {
@@ -208,6 +216,16 @@ fn not_initial(initial: &str, reason: &'static str) -> Problem {
         initial: initial.to_owned(),
         reason,
     }
+}
+
+#[test]
+fn a_function_finds_who_points_at_an_object_and_how_long_its_own_is() {
+    let found = |pointer, to| node(|cx| cx.referrers_of(("node", pointer), to)).0;
+    assert_eq!(found(8, 0x2000), [0x8000, 0x8010]);
+    assert_eq!(found(8, 0x8000), [] as [u64; 0]);
+    assert_eq!(found(0, 0x2000), [] as [u64; 0]);
+    let rest = |place: usize| node(|cx| cx.old_rest(&BASE.field("lock", place, 0))).0;
+    assert_eq!([0, 8, 16, 24].map(rest), [16, 8, 0, 0]);
 }
 
 #[test]

@@ -139,6 +139,7 @@ mod tests {
             flags: 0,
             position: 0,
             owner: None,
+            write_hint: 0,
         };
         let filled = |parent| {
             let plan = Plan {

@@ -87,6 +87,7 @@ mod tests {
             flags: *flags as u32,
             position: 0,
             owner: None,
+            write_hint: 0,
         });
         let descriptors = (0..flags.len()).map(|file| Descriptor {
             number: file as i32,

@@ -52,6 +52,7 @@ pub(crate) fn of_another_kernel(plan: &Plan, image: Option<&Image>) -> Vec<Obsta
     let mut found = Obstacles::of(plan, ObstacleOf::Image);
     vdso::within(plan, &mut found);
     if let Some(image) = image {
+        vdso::without_stand_in(plan, image, &mut found);
         vdso::returning(plan, image, &mut found);
     }
     found.into_list()

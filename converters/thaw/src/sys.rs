@@ -60,9 +60,46 @@ pub(crate) fn rseq(pid: Pid) -> Result<(u64, u32, u32), Errno> {
             answer.as_mut_ptr().cast::<c_void>(),
         )
     };
-    Errno::result(done)?;
-    let address = u64::from(answer[0]) | u64::from(answer[1]) << 32;
-    Ok((address, answer[2], answer[3]))
+    match Errno::result(done) {
+        // Kernels before 5.13 do not tell.
+        Err(Errno::EIO) => rseq_of_library(pid),
+        Err(error) => Err(error),
+        Ok(_) => {
+            let address = u64::from(answer[0]) | u64::from(answer[1]) << 32;
+            Ok((address, answer[2], answer[3]))
+        }
+    }
+}
+
+/// As [`rseq`], of a thread that was made by fork and has what the C library of this process registered. A library that
+/// registers anything says where, from the thread pointer on (glibc 2.35: `__rseq_offset`, and `__rseq_size`, which is
+/// 0 if it did not). Before 6.3 the kernel takes no other length than 32 (6.1 `kernel/rseq.c`: sys_rseq).
+fn rseq_of_library(pid: Pid) -> Result<(u64, u32, u32), Errno> {
+    const LENGTH: u32 = 32;
+    // RSEQ_SIG of glibc's sysdeps/unix/sysv/linux/x86/bits/rseq.h.
+    const SIGNATURE: u32 = 0x5305_3053;
+    let (offset, size): (*const i64, *const u32);
+    // Other libraries do not have them, and dlsym finds nothing in a program without dynamic linking.
+    // SAFETY: reads the addresses that the linker knows, which are null if there are no such names.
+    unsafe {
+        std::arch::asm!(
+            ".weak __rseq_offset",
+            ".weak __rseq_size",
+            "mov {offset}, qword ptr [rip + __rseq_offset@GOTPCREL]",
+            "mov {size}, qword ptr [rip + __rseq_size@GOTPCREL]",
+            offset = out(reg) offset,
+            size = out(reg) size,
+            options(pure, nomem, nostack, preserves_flags),
+        );
+    }
+    // SAFETY: what the library has there are numbers of these types, which nobody changes once the program has begun.
+    let (offset, size) = unsafe { (offset.as_ref(), size.as_ref()) };
+    let (Some(offset), Some(1..)) = (offset, size) else {
+        return Ok((0, 0, 0));
+    };
+    let pointer = nix::sys::ptrace::getregs(pid)?.fs_base;
+    let address = pointer.wrapping_add_signed(*offset);
+    Ok((address, LENGTH, SIGNATURE))
 }
 
 /// The registers of a stopped thread beyond the general ones, in the standard form of `xsave`.
@@ -223,4 +260,28 @@ pub(crate) fn xsave_components() -> XsaveComponents {
         components.aligned.push(flags & 2 != 0);
     }
     components
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use nix::sys::ptrace;
+    use nix::sys::signal::{Signal, kill};
+    use nix::sys::wait::waitpid;
+
+    #[test]
+    fn the_library_has_its_area_where_the_kernel_says() {
+        let pid = seed().unwrap();
+        ptrace::seize(pid, ptrace::Options::empty()).unwrap();
+        ptrace::interrupt(pid).unwrap();
+        waitpid(pid, None).unwrap();
+        let of_kernel = rseq(pid).unwrap();
+        let of_library = rseq_of_library(pid).unwrap();
+        kill(pid, Signal::SIGKILL).unwrap();
+        waitpid(pid, None).unwrap();
+        assert_eq!(of_library.0, of_kernel.0);
+        assert_eq!(of_library.2, of_kernel.2);
+        assert!(of_library.1 <= of_kernel.1);
+    }
 }

@@ -189,6 +189,18 @@ pub(crate) struct Redirected {
     pub(crate) problem: Option<redirect::RedirectError>,
 }
 
+/// The functions of the vDSO of a program that nothing stands for on a kernel without them. A page that cannot be read
+/// is told with all others.
+pub(crate) fn without_stand_in(
+    image: &Image,
+    memory: &Memory,
+) -> Result<Result<Vec<String>, redirect::RedirectError>, ImageError> {
+    let Some((start, end)) = memory.vdso else {
+        return Ok(Ok(Vec::new()));
+    };
+    saved(image, memory.mm, start, end).map(|old| redirect::without_stand_in(&old))
+}
+
 /// What functions that go on without a kernel no longer have from it.
 pub(crate) fn dropped(plan: &Plan, image: &Image) -> Vec<Dropped> {
     // A machine without code to lead to, and pages that cannot be read, are in the way of a thaw and told as such.

@@ -16,7 +16,7 @@ fn builtin() -> Registry {
 fn every_stored_layout_is_what_the_table_says() {
     let registry = builtin();
     let ids: Vec<LayoutId> = registry.layouts().map(|entry| entry.id.clone()).collect();
-    assert_eq!(ids.len(), 29);
+    assert_eq!(ids.len(), 38);
     for id in ids {
         let entry = registry.layout_entry(&id).unwrap();
         let map = registry.state_map(&entry.family).unwrap();

@@ -126,6 +126,37 @@ fn a_rule_has_a_reason() {
     }
 }
 
+#[test]
+fn what_some_kernels_lack_is_walked_where_it_is() {
+    let map = map(
+        "[walk]\nqueue = [\"head\", \"tail?\", \"lock?\"]\n\"ring?\" = [\"head\"]\n\"tree?\" = [\"root\"]\n",
+    )
+    .unwrap();
+    let queue = structure(
+        "queue",
+        8,
+        vec![member("head", 0, id(1)), member("lock", 32, id(1))],
+    );
+    let ring = structure("ring", 4, vec![member("head", 0, id(1))]);
+    let layout = layout(vec![int("int", 4, true), queue, ring]);
+    let walked: Vec<(String, Vec<String>)> = map.keep_of(&layout).partial.into_iter().collect();
+    let expected = [("queue", vec!["head", "lock"]), ("ring", vec!["head"])];
+    let expected = expected.map(|(ty, members)| {
+        let members = members.into_iter().map(str::to_owned).collect();
+        (ty.to_owned(), members)
+    });
+    assert_eq!(walked, expected);
+    // Of what has to be there, nothing is left out.
+    let named: Vec<&str> = map.named_types().collect();
+    for name in ["queue", "ring", "tree"] {
+        assert!(named.contains(&name), "{name}");
+        assert!(map.keep().partial.contains_key(name), "{name}");
+    }
+    let small = crate::layout::testing::layout(vec![int("int", 4, true)]);
+    let walked: Vec<String> = map.keep_of(&small).partial.into_keys().collect();
+    assert_eq!(walked, ["queue"]);
+}
+
 /// What `layout` is told of the map with `text`.
 fn told(layout: &Layout, text: &str) -> Vec<String> {
     let findings = map(text).unwrap().check(&[layout]);

@@ -9,8 +9,12 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// The suites, of which a kernel that the machine's own suites lack may be.
-const SUITES: [&str; 1] = ["trixie-backports"];
+/// The suites, of which a kernel that the machine's own suites lack may be, each with the label of the archive that has it.
+const SUITES: [(&str, &str); 3] = [
+    ("Debian", "trixie-backports"),
+    ("Debian", "bullseye"),
+    ("Debian-Security", "bullseye-security"),
+];
 
 /// What Debian's archive is signed with, of the package debian-archive-keyring.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -39,18 +43,20 @@ pub(crate) fn update(cache: &Path) -> Result<(), Error> {
     targets.args(["indextargets", "--format", format]);
     let targets = run(&mut targets, "apt")?;
     let targets = String::from_utf8_lossy(&targets);
-    let archive = archive(&targets).ok_or_else(|| Error::NoArchive {
-        suites: SUITES.join(", "),
-    })?;
+    let key = Path::new(KEYRING).exists().then_some(KEYRING);
+    let sources = sources(&targets, key);
+    if sources.is_empty() {
+        let suites = SUITES.map(|(_, suite)| suite).join(", ");
+        return Err(Error::NoArchive { suites });
+    }
     for folder in ["lists/partial", "cache/archives/partial", "preferences"] {
         let folder = cache.join("suites").join(folder);
         std::fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
     }
-    let key = Path::new(KEYRING).exists().then_some(KEYRING);
     let conf = configuration(&folder);
     for (name, text) in [
         ("apt.conf", conf),
-        ("sources.list", sources(archive, key)),
+        ("sources.list", sources),
         ("status", String::new()),
     ] {
         let file = folder.join(name);
@@ -58,22 +64,32 @@ pub(crate) fn update(cache: &Path) -> Result<(), Error> {
     }
     let mut update = command("apt-get", cache);
     update.args(["update", "--quiet", "--error-on=any"]);
-    run(&mut update, "apt")?;
+    let updated = run(&mut update, "apt");
+    // A suite leaves the archive one day, and the others are to be had without it.
+    let mut kernels = command("apt-cache", cache);
+    kernels.args(["pkgnames", "linux-image-"]);
+    if run(&mut kernels, "apt")?.is_empty() {
+        updated?;
+    }
     std::fs::write(&stamp, "").map_err(Error::file(&stamp))
 }
 
-/// Where the machine takes Debian's packages from, of what apt says of its lists.
-fn archive(targets: &str) -> Option<&str> {
-    let packages = "Debian|Debian|main|Packages|";
-    targets.lines().find_map(|line| line.strip_prefix(packages))
+/// Where the machine takes Debian's packages of the archive called `label` from, of what apt says of its lists.
+fn archive<'a>(targets: &'a str, label: &str) -> Option<&'a str> {
+    let packages = format!("Debian|{label}|main|Packages|");
+    let mut lines = targets.lines();
+    lines.find_map(|line| line.strip_prefix(&packages))
 }
 
-fn sources(archive: &str, key: Option<&str>) -> String {
+/// A line for each suite whose archive is known.
+fn sources(targets: &str, key: Option<&str>) -> String {
     let signed = key.map_or_else(String::new, |key| format!(" [signed-by={key}]"));
     let mut sources = String::new();
-    for suite in SUITES {
-        // A `String` takes all that is written to it.
-        let _ = writeln!(sources, "deb{signed} {archive} {suite} main");
+    for (label, suite) in SUITES {
+        if let Some(archive) = archive(targets, label) {
+            // A `String` takes all that is written to it.
+            let _ = writeln!(sources, "deb{signed} {archive} {suite} main");
+        }
     }
     sources
 }
@@ -106,24 +122,28 @@ mod tests {
             Debian|Debian|main|DEP-11|http://no.example/\n\
             Debian|Debian|main|Packages|http://b.example/debian/\n\
             Debian|Debian|main|Packages|http://c.example/debian/\n";
-        assert_eq!(archive(targets), Some("http://b.example/debian/"));
-        assert_eq!(
-            archive("other|other|main|Packages|https://example.org/\n"),
-            None
-        );
+        assert_eq!(archive(targets, "Debian"), Some("http://b.example/debian/"));
+        let security = Some("http://a.example/security/");
+        assert_eq!(archive(targets, "Debian-Security"), security);
+        let other = "other|other|main|Packages|https://example.org/\n";
+        assert_eq!(archive(other, "Debian"), None);
     }
 
     #[test]
     fn a_source_names_its_key_if_that_is_there() {
-        let with = sources("http://b.example/debian/", Some("/key"));
-        let without = sources("http://b.example/debian/", None);
+        let targets = "Debian|Debian|main|Packages|http://b.example/debian/\n";
+        let with = sources(targets, Some("/key"));
         assert_eq!(
             with,
-            "deb [signed-by=/key] http://b.example/debian/ trixie-backports main\n"
+            "deb [signed-by=/key] http://b.example/debian/ trixie-backports main\n\
+             deb [signed-by=/key] http://b.example/debian/ bullseye main\n"
         );
+        let security = "Debian|Debian-Security|main|Packages|http://b.example/security/\n";
+        let without = sources(security, None);
         assert_eq!(
             without,
-            "deb http://b.example/debian/ trixie-backports main\n"
+            "deb http://b.example/security/ bullseye-security main\n"
         );
+        assert_eq!(sources("", None), "");
     }
 }

@@ -78,8 +78,20 @@ impl Kernel {
     /// # Errors
     /// As for [`Kernel::oldest`], and what is wrong with the registry.
     pub fn linux_7() -> Result<Option<Kernel>, Error> {
+        Kernel::elsewhere("7")
+    }
+
+    /// The newest kernel of Linux 5.10, as [`Kernel::linux_7`].
+    ///
+    /// # Errors
+    /// As for [`Kernel::linux_7`].
+    pub fn linux_5_10() -> Result<Option<Kernel>, Error> {
+        Kernel::elsewhere("5.10")
+    }
+
+    fn elsewhere(series: &str) -> Result<Option<Kernel>, Error> {
         let registry = Registry::builtin()?;
-        let offered = kconv_archive::elsewhere("7")?;
+        let offered = kconv_archive::elsewhere(series)?;
         let is_known = |package: &&String| {
             let release = package.strip_prefix("linux-image-");
             registry
@@ -92,7 +104,7 @@ impl Kernel {
             // no reason to fail.
             let _ = writeln!(
                 io::stderr(),
-                "NOT RUN on Linux 7: of what the archive offers ({}) kconv knows nothing",
+                "NOT RUN on Linux {series}: of what the archive offers ({}) kconv knows nothing",
                 offered.join(", ")
             );
             return Ok(None);

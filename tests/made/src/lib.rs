@@ -150,6 +150,14 @@ impl<'l> Made<'l> {
         self.objects[at.0 as usize].address
     }
 
+    /// The object of the same type that was made last before this one.
+    pub fn before(&self, at: At) -> Option<At> {
+        let ty = &self.objects[at.0 as usize].ty;
+        let mut earlier = self.objects[..at.0 as usize].iter();
+        let place = earlier.rposition(|object| object.ty == *ty)?;
+        Some(At(place as u32))
+    }
+
     /// Whether objects of this type have this field.
     pub fn has(&self, ty: &str, path: &str) -> bool {
         let path = FieldPath::parse(path).ok();

@@ -3,6 +3,12 @@
 use crate::{At, Made};
 use kconv_resources::linux6::FileType;
 
+/// Where a task of 5.10 has the registers of the FPU; it has no `fpstate`.
+const OF_5_10: &str = "thread.fpu.state";
+/// The xsave area of a task that ends where its type does, in bytes.
+const WHOLE_AREA: u64 = 4096;
+/// The features of the legacy region, x87 and SSE (Intel SDM vol. 1, 13.1).
+const LEGACY: u64 = 3;
 /// How many descriptors it has room for.
 const DESCRIPTORS: u32 = 64;
 /// Numbers of `signal_struct.pids` (`include/linux/pid_types.h`).
@@ -98,13 +104,39 @@ impl Process {
             ("pid", pid),
             ("tgid", pid),
             ("exit_state", 0),
-            ("__state", 1),
-            ("thread_info.syscall_work", 0),
+            ("__state|state", 1),
         ] {
             made.set(task, path, number.into());
         }
+        // A kind of program that 5.10 has in a number, and 6.1 in flags.
+        made.set(process.mm, "context.ia32_compat|context.flags", 0);
+        // Without mappings, of which 5.10 has a list and 6.1 has not.
+        made.set(process.mm, "map_count", 0);
+        if made.has("mm_struct", "highest_vm_end") {
+            made.set(process.mm, "highest_vm_end", 0);
+        }
+        // 5.10 has it among the flags.
+        if made.has("task_struct", "thread_info.syscall_work") {
+            made.set(task, "thread_info.syscall_work", 0);
+        }
         if let Some((holder, fpu)) = process.fpu_in(made) {
-            made.set(holder, &format!("{fpu}__fpstate.size"), 576);
+            // 5.10 has the area of xsave alone.
+            let area = match made.has("task_struct", OF_5_10) {
+                true => OF_5_10.to_owned(),
+                false => {
+                    let size = if fills { WHOLE_AREA } else { 576 };
+                    made.set(holder, &format!("{fpu}__fpstate.size"), size);
+                    format!("{fpu}__fpstate.regs")
+                }
+            };
+            if fills && area != OF_5_10 {
+                process.agree_on_area(made, holder, fpu);
+            }
+            // Behind the legacy region its header, by which the legacy parts are in use.
+            let mut header = [0; 64];
+            header[0] = LEGACY as u8;
+            let begins = made.offset(holder, &area) as usize + 512;
+            made.put_raw(holder, begins, &header);
         }
         made.put(task, "comm", b"worker\0\0\0\0\0\0\0\0\0\0");
         made.set(process.signal, "flags", 0);
@@ -114,6 +146,27 @@ impl Process {
         // Outside of a system call.
         made.set(process.registers, "orig_ax", u64::MAX);
         process
+    }
+
+    /// What a kernel from 6.1 on says of a task's xsave area, and of what it may use of it, as it is said of
+    /// a task that has not asked for more.
+    fn agree_on_area(&self, made: &mut Made<'_>, holder: At, fpu: &str) {
+        for (path, value) in [
+            ("__fpstate.user_size", WHOLE_AREA),
+            ("__fpstate.xfeatures", LEGACY),
+            ("__fpstate.user_xfeatures", LEGACY),
+            ("__fpstate.xfd", 0),
+            ("__fpstate.is_valloc", 0),
+            ("__fpstate.is_guest", 0),
+            ("__fpstate.is_confidential", 0),
+            ("__fpstate.in_use", 0),
+            ("perm.__state_perm", LEGACY),
+            ("perm.__state_size", WHOLE_AREA),
+            ("perm.__user_state_size", WHOLE_AREA),
+            ("guest_perm.__state_perm", LEGACY),
+        ] {
+            made.set(holder, &format!("{fpu}{path}"), value);
+        }
     }
 
     /// The object that has the FPU's state, and where in it.
@@ -140,7 +193,8 @@ impl Process {
         if made.has("task_struct", "real_fs") {
             made.point(task, "real_fs", self.fs);
         }
-        if let Some((holder, fpu)) = self.fpu_in(made) {
+        let own_fpstate = !made.has("task_struct", OF_5_10);
+        if let Some((holder, fpu)) = self.fpu_in(made).filter(|_| own_fpstate) {
             let state = made.address(holder) + made.offset(holder, &format!("{fpu}__fpstate"));
             made.set(holder, &format!("{fpu}fpstate"), state);
         }
@@ -187,13 +241,26 @@ impl Process {
         made.put_raw(self.closes, 0, &closes);
     }
 
-    /// A mapping without a file.
+    /// A mapping without a file, above those that there are.
     pub fn mapping(&self, made: &mut Made<'_>, start: u64, end: u64, flags: u64) -> At {
         let vma = made.object("vm_area_struct");
         made.point(vma, "vm_mm", self.mm);
         made.set(vma, "vm_start", start);
         made.set(vma, "vm_end", end);
         made.set(vma, "vm_flags", flags);
+        let count = made.get(self.mm, "map_count");
+        made.set(self.mm, "map_count", count + 1);
+        // 5.10 has a list of them beside its tree.
+        if made.has("mm_struct", "mmap") {
+            match made.before(vma) {
+                Some(below) => {
+                    made.point(below, "vm_next", vma);
+                    made.point(vma, "vm_prev", below);
+                }
+                None => made.point(self.mm, "mmap", vma),
+            }
+            made.set(self.mm, "highest_vm_end", end);
+        }
         made.owned_by(vma, self.task);
         vma
     }

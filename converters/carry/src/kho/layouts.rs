@@ -21,6 +21,7 @@ pub mod vkho_session1 {
         task: None,
         changed: &[],
         carried: CARRIED,
+        gone: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -54,6 +55,7 @@ pub mod vkho_session2 {
         task: None,
         changed: &[],
         carried: CARRIED,
+        gone: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -88,6 +90,7 @@ pub mod vkho_luo5 {
         task: None,
         changed: &[],
         carried: CARRIED,
+        gone: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 

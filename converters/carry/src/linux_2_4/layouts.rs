@@ -21,6 +21,7 @@ pub mod v2_4_32_i386_up {
         task: Some(TaskLabel { ty: "task_struct", pid: 124, comm: 574, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
+        gone: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -76,6 +77,7 @@ pub mod v2_4_32_i386_smp {
         task: Some(TaskLabel { ty: "task_struct", pid: 124, comm: 826, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
+        gone: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -133,6 +135,7 @@ pub mod v2_4_36_9_i386_up {
         task: Some(TaskLabel { ty: "task_struct", pid: 124, comm: 574, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
+        gone: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -188,6 +191,7 @@ pub mod v2_4_36_9_i386_smp {
         task: Some(TaskLabel { ty: "task_struct", pid: 124, comm: 826, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
+        gone: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 

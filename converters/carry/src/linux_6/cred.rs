@@ -44,8 +44,6 @@ macro_rules! __linux_6_cred_always {
         $new.user = $cx.follow(&$crate::linux_6::runtime::at!($at.user), $old.user);
         // namespace its ids and capabilities are relative to
         $new.user_ns = $cx.resource(&$crate::linux_6::runtime::at!($at.user_ns), $old.user_ns);
-        // account of the user in the namespace, found by both
-        $new.ucounts = $cx.reset(&$crate::linux_6::runtime::at!($at.ucounts), $old.ucounts, 0);
         // supplementary groups
         $new.group_info = $cx.follow(&$crate::linux_6::runtime::at!($at.group_info), $old.group_info);
         $new.non_rcu = $old.non_rcu;
@@ -53,7 +51,7 @@ macro_rules! __linux_6_cred_always {
 }
 pub use __linux_6_cred_always as always;
 
-pub static ALWAYS: [FieldRule; 25] = [
+pub static ALWAYS: [FieldRule; 24] = [
     RuleKind::Carry.of("usage"),
     RuleKind::Carry.of("uid"),
     RuleKind::Carry.of("gid"),
@@ -76,10 +74,37 @@ pub static ALWAYS: [FieldRule; 25] = [
     RuleKind::Resource.of("security").by_map(super::reasons::cred::SECURITY),
     RuleKind::Follow.of("user").by_map(super::reasons::cred::USER),
     RuleKind::Resource.of("user_ns").by_map(super::reasons::cred::USER_NS),
-    RuleKind::Reset.of("ucounts").by_map(super::reasons::cred::UCOUNTS),
     RuleKind::Follow.of("group_info").by_map(super::reasons::cred::GROUP_INFO),
     RuleKind::Carry.of("non_rcu"),
 ];
+
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::cred::V5_10_0_30_amd64, new: &mut views::cred::V5_10_0_30_amd64) {
+    use views::cred::V5_10_0_30_amd64 as Old;
+    use views::cred::V5_10_0_30_amd64 as New;
+    always!(cx, at, old, new);
+    new.securebits = old.securebits;
+    new._pad_85 = [0; 3];
+    new._pad_156 = [0; 12];
+}
+
+/// `cred`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "cred",
+        from_size: 168,
+        to_size: 168,
+        spans: &[Span::new(0, 0, 85), Span::new(88, 88, 68)],
+        padding: &[Bits::new(680, 24), Bits::new(1248, 96)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Carry.of("securebits"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_amd64)),
+};
 
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::cred::V6_1_0_47_amd64, new: &mut views::cred::V6_1_0_47_amd64) {
@@ -88,6 +113,8 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::cred::V6_
     always!(cx, at, old, new);
     new.securebits = old.securebits;
     new._pad_85 = [0; 3];
+    // account of the user in the namespace, found by both
+    new.ucounts = cx.reset(&at!(at.ucounts), old.ucounts, 0);
     new._pad_164 = [0; 12];
 }
 
@@ -102,6 +129,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         groups: &[&ALWAYS, &[
             RuleKind::Carry.of("securebits"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("ucounts").by_map(super::reasons::cred::UCOUNTS),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
@@ -117,6 +145,8 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::cred
     new.securebits = old.securebits;
     new._pad_44 = [0; 4];
     new._pad_89 = [0; 7];
+    // account of the user in the namespace, found by both
+    new.ucounts = cx.reset(&at!(at.ucounts), old.ucounts, 0);
     new._pad_172 = [0; 12];
 }
 
@@ -132,6 +162,7 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
             RuleKind::Carry.of("securebits"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("ucounts").by_map(super::reasons::cred::UCOUNTS),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN

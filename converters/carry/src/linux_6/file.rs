@@ -9,12 +9,43 @@ use kernel_structs_views::linux_6 as views;
 
 #[doc(hidden)]
 #[macro_export]
+macro_rules! __linux_6_file_with_f_u {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        // links that are used after the last reference was dropped
+        $new.f_u.as_mut_bytes().fill(0);
+        $new.f_write_hint = $old.f_write_hint;
+        // membership of a kernel list is rebuilt by whoever keeps the list
+        $crate::linux_6::list_head::v5_10_0_30_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.f_ep_links),
+            &$old.f_ep_links,
+            &mut $new.f_ep_links,
+        );
+        $crate::linux_6::list_head::v5_10_0_30_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.f_tfile_llink),
+            &$old.f_tfile_llink,
+            &mut $new.f_tfile_llink,
+        );
+        // links that are used after the last reference was dropped
+        $cx.drop_kept(&$crate::linux_6::runtime::at!($at.f_u, old), $old.f_u.as_bytes(), &[0; 16]);
+    };
+}
+pub use __linux_6_file_with_f_u as with_f_u;
+
+pub static WITH_F_U: [FieldRule; 5] = [
+    RuleKind::Reset.of("f_u").by_map(super::reasons::file::F_U),
+    RuleKind::Carry.of("f_write_hint"),
+    RuleKind::Reset.of("f_ep_links").inside("list_head").by_map(super::reasons::list_head::WHOLE),
+    RuleKind::Reset.of("f_tfile_llink").inside("list_head").by_map(super::reasons::list_head::WHOLE),
+    RuleKind::Drop.of("f_u").by_map(super::reasons::file::F_U),
+];
+
+#[doc(hidden)]
+#[macro_export]
 macro_rules! __linux_6_file_always {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        // computed from f_flags and the file system when the file is opened
-        $new.f_iocb_flags = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.f_iocb_flags), $old.f_iocb_flags, 0);
-        $crate::linux_6::path::v6_1_0_47_amd64(
+        $crate::linux_6::path::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.f_path),
             &$old.f_path,
@@ -34,8 +65,6 @@ macro_rules! __linux_6_file_always {
         // belongs to the driver or file system, which sets it when the file is opened
         $new.private_data = $cx
             .reset(&$crate::linux_6::runtime::at!($at.private_data), $old.private_data, 0);
-        // epoll instances that watch the file
-        $new.f_ep = $cx.reset(&$crate::linux_6::runtime::at!($at.f_ep), $old.f_ep, 0);
         // pages of the inode, set when it is opened
         $new.f_mapping = $cx.reset(&$crate::linux_6::runtime::at!($at.f_mapping), $old.f_mapping, 0);
         // errors of the file seen so far, sampled when it is opened
@@ -46,8 +75,7 @@ macro_rules! __linux_6_file_always {
 }
 pub use __linux_6_file_always as always;
 
-pub static ALWAYS: [FieldRule; 14] = [
-    RuleKind::Reset.of("f_iocb_flags").by_map(super::reasons::file::F_IOCB_FLAGS),
+pub static ALWAYS: [FieldRule; 12] = [
     RuleKind::Recurse.of("f_path").inside("path"),
     RuleKind::Reset.of("f_inode").by_map(super::reasons::file::F_INODE),
     RuleKind::Symbol.of("f_op").by_map(super::reasons::file::F_OP),
@@ -57,20 +85,127 @@ pub static ALWAYS: [FieldRule; 14] = [
     RuleKind::Carry.of("f_ra"),
     RuleKind::Reset.of("f_security").by_map(super::reasons::file::F_SECURITY),
     RuleKind::Reset.of("private_data").by_map(super::reasons::file::PRIVATE_DATA),
-    RuleKind::Reset.of("f_ep").by_map(super::reasons::file::F_EP),
     RuleKind::Reset.of("f_mapping").by_map(super::reasons::file::F_MAPPING),
     RuleKind::Reset.of("f_wb_err").by_map(super::reasons::file::F_WB_ERR),
     RuleKind::Reset.of("f_sb_err").by_map(super::reasons::file::F_SB_ERR),
 ];
+
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V5_10_0_30_amd64, new: &mut views::file::V5_10_0_30_amd64) {
+    use views::file::V5_10_0_30_amd64 as Old;
+    use views::file::V5_10_0_30_amd64 as New;
+    with_f_u!(cx, at, old, new);
+    always!(cx, at, old, new);
+    // nobody holds a lock of a frozen task
+    super::spinlock_t::v5_10_0_30_amd64(
+        cx,
+        &at!(at.f_lock),
+        &old.f_lock,
+        &mut new.f_lock,
+    );
+    new.f_count = old.f_count;
+    new.f_mode = old.f_mode;
+    // a free mutex has no owner, and nobody spins for it
+    super::mutex::v5_10_0_30_amd64(
+        cx,
+        &at!(at.f_pos_lock),
+        &old.f_pos_lock,
+        &mut new.f_pos_lock,
+    );
+    super::fown_struct::v5_10_0_30_amd64(
+        cx,
+        &at!(at.f_owner),
+        &old.f_owner,
+        &mut new.f_owner,
+    );
+    new.f_version = old.f_version;
+}
+
+/// `file`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "file",
+        from_size: 256,
+        to_size: 256,
+        spans: &[Span::new(16, 16, 32), Span::new(52, 52, 28), Span::new(84, 84, 28), Span::new(120, 120, 136)],
+        groups: &[&WITH_F_U, &ALWAYS, &[
+            RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Carry.of("f_count"),
+            RuleKind::Carry.of("f_mode"),
+            RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Recurse.of("f_owner").inside("fown_struct"),
+            RuleKind::Carry.of("f_version"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_amd64)),
+};
+
+/// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V5_10_0_30_rt_amd64, new: &mut views::file::V5_10_0_30_rt_amd64) {
+    use views::file::V5_10_0_30_rt_amd64 as Old;
+    use views::file::V5_10_0_30_rt_amd64 as New;
+    with_f_u!(cx, at, old, new);
+    always!(cx, at, old, new);
+    // nobody holds a lock of a frozen task
+    super::spinlock_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.f_lock),
+        &old.f_lock,
+        &mut new.f_lock,
+    );
+    new._pad_100 = [0; 4];
+    new.f_count = old.f_count;
+    new.f_mode = old.f_mode;
+    // a free mutex has no owner, and nobody spins for it
+    super::mutex::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.f_pos_lock),
+        &old.f_pos_lock,
+        &mut new.f_pos_lock,
+    );
+    super::fown_struct::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.f_owner),
+        &old.f_owner,
+        &mut new.f_owner,
+    );
+    new.f_version = old.f_version;
+}
+
+/// `file`, 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "file",
+        from_size: 352,
+        to_size: 352,
+        spans: &[Span::new(16, 16, 32), Span::new(56, 56, 28), Span::new(88, 88, 4), Span::new(96, 96, 4), Span::new(104, 104, 16), Span::new(128, 128, 28), Span::new(160, 160, 8), Span::new(176, 176, 28), Span::new(208, 208, 4), Span::new(216, 216, 136)],
+        padding: &[Bits::new(416, 32), Bits::new(672, 32), Bits::new(736, 32), Bits::new(800, 32), Bits::new(992, 32), Bits::new(1248, 32), Bits::new(1376, 32), Bits::new(1632, 32), Bits::new(1696, 32)],
+        groups: &[&WITH_F_U, &ALWAYS, &[
+            RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("f_count"),
+            RuleKind::Carry.of("f_mode"),
+            RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Recurse.of("f_owner").inside("fown_struct"),
+            RuleKind::Carry.of("f_version"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_rt_amd64)),
+};
 
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_1_0_47_amd64, new: &mut views::file::V6_1_0_47_amd64) {
     use views::file::V6_1_0_47_amd64 as Old;
     use views::file::V6_1_0_47_amd64 as New;
     always!(cx, at, old, new);
+    // computed from f_flags and the file system when the file is opened
+    new.f_iocb_flags = cx
+        .reset(&at!(at.f_iocb_flags), old.f_iocb_flags, 0);
     new._pad_4 = [0; 12];
     // nobody holds a lock of a frozen task
-    super::spinlock_t::v6_1_0_47_amd64(
+    super::spinlock_t::v5_10_0_30_amd64(
         cx,
         &at!(at.f_lock),
         &old.f_lock,
@@ -86,13 +221,15 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_
         &old.f_pos_lock,
         &mut new.f_pos_lock,
     );
-    super::fown_struct::v6_1_0_47_amd64(
+    super::fown_struct::v5_10_0_30_amd64(
         cx,
         &at!(at.f_owner),
         &old.f_owner,
         &mut new.f_owner,
     );
     new.f_version = old.f_version;
+    // epoll instances that watch the file
+    new.f_ep = cx.reset(&at!(at.f_ep), old.f_ep, 0);
 }
 
 /// `file`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
@@ -104,6 +241,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 4), Span::new(16, 16, 32), Span::new(56, 56, 24), Span::new(84, 84, 28), Span::new(120, 120, 112)],
         padding: &[Bits::new(32, 96), Bits::new(416, 32)],
         groups: &[&ALWAYS, &[
+            RuleKind::Reset.of("f_iocb_flags").by_map(super::reasons::file::F_IOCB_FLAGS),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
@@ -112,6 +250,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
             RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
             RuleKind::Recurse.of("f_owner").inside("fown_struct"),
             RuleKind::Carry.of("f_version"),
+            RuleKind::Reset.of("f_ep").by_map(super::reasons::file::F_EP),
         ]],
         ..TypeRules::PLAIN
     },
@@ -123,6 +262,9 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::
     use views::file::V6_1_0_47_rt_amd64 as Old;
     use views::file::V6_1_0_47_rt_amd64 as New;
     always!(cx, at, old, new);
+    // computed from f_flags and the file system when the file is opened
+    new.f_iocb_flags = cx
+        .reset(&at!(at.f_iocb_flags), old.f_iocb_flags, 0);
     new._pad_4 = [0; 12];
     // nobody holds a lock of a frozen task
     super::spinlock_t::v6_1_0_47_rt_amd64(
@@ -147,6 +289,8 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::
         &mut new.f_owner,
     );
     new.f_version = old.f_version;
+    // epoll instances that watch the file
+    new.f_ep = cx.reset(&at!(at.f_ep), old.f_ep, 0);
 }
 
 /// `file`, 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64.
@@ -158,6 +302,7 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 4), Span::new(16, 16, 32), Span::new(56, 56, 40), Span::new(104, 104, 36), Span::new(152, 152, 28), Span::new(184, 184, 112)],
         padding: &[Bits::new(32, 96), Bits::new(416, 32), Bits::new(800, 32), Bits::new(1120, 32), Bits::new(1184, 32), Bits::new(1440, 32)],
         groups: &[&ALWAYS, &[
+            RuleKind::Reset.of("f_iocb_flags").by_map(super::reasons::file::F_IOCB_FLAGS),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
             RuleKind::Carry.of("f_count"),
@@ -165,6 +310,7 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
             RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
             RuleKind::Recurse.of("f_owner").inside("fown_struct"),
             RuleKind::Carry.of("f_version"),
+            RuleKind::Reset.of("f_ep").by_map(super::reasons::file::F_EP),
         ]],
         ..TypeRules::PLAIN
     },
@@ -178,13 +324,16 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::file
     always!(cx, at, old, new);
     new.f_count = old.f_count;
     // nobody holds a lock of a frozen task
-    super::spinlock_t::v6_1_0_47_amd64(
+    super::spinlock_t::v5_10_0_30_amd64(
         cx,
         &at!(at.f_lock),
         &old.f_lock,
         &mut new.f_lock,
     );
     new.f_mode = old.f_mode;
+    // computed from f_flags and the file system when the file is opened
+    new.f_iocb_flags = cx
+        .reset(&at!(at.f_iocb_flags), old.f_iocb_flags, 0);
     // a free mutex has no owner, and nobody spins for it
     super::mutex::v6_1_0_47_amd64(
         cx,
@@ -194,6 +343,8 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::file
     );
     // who gets signals of the file
     new.f_owner = cx.follow(&at!(at.f_owner), old.f_owner);
+    // epoll instances that watch the file
+    new.f_ep = cx.reset(&at!(at.f_ep), old.f_ep, 0);
 }
 
 /// `file`, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
@@ -207,8 +358,10 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
             RuleKind::Carry.of("f_count"),
             RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
             RuleKind::Carry.of("f_mode"),
+            RuleKind::Reset.of("f_iocb_flags").by_map(super::reasons::file::F_IOCB_FLAGS),
             RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
             RuleKind::Follow.of("f_owner").by_map(super::reasons::file::F_OWNER),
+            RuleKind::Reset.of("f_ep").by_map(super::reasons::file::F_EP),
         ]],
         ..TypeRules::PLAIN
     },
@@ -230,6 +383,9 @@ pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::f
     );
     new.f_mode = old.f_mode;
     new._pad_44 = [0; 4];
+    // computed from f_flags and the file system when the file is opened
+    new.f_iocb_flags = cx
+        .reset(&at!(at.f_iocb_flags), old.f_iocb_flags, 0);
     // a free mutex has no owner, and nobody spins for it
     super::mutex::v6_1_0_47_rt_amd64(
         cx,
@@ -239,6 +395,8 @@ pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::f
     );
     // who gets signals of the file
     new.f_owner = cx.follow(&at!(at.f_owner), old.f_owner);
+    // epoll instances that watch the file
+    new.f_ep = cx.reset(&at!(at.f_ep), old.f_ep, 0);
 }
 
 /// `file`, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
@@ -254,8 +412,10 @@ pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
             RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
             RuleKind::Carry.of("f_mode"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("f_iocb_flags").by_map(super::reasons::file::F_IOCB_FLAGS),
             RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
             RuleKind::Follow.of("f_owner").by_map(super::reasons::file::F_OWNER),
+            RuleKind::Reset.of("f_ep").by_map(super::reasons::file::F_EP),
         ]],
         ..TypeRules::PLAIN
     },
@@ -268,13 +428,16 @@ pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::file:
     use views::file::V7_2_12_deb13_amd64 as New;
     always!(cx, at, old, new);
     // nobody holds a lock of a frozen task
-    super::spinlock_t::v6_1_0_47_amd64(
+    super::spinlock_t::v5_10_0_30_amd64(
         cx,
         &at!(at.f_lock),
         &old.f_lock,
         &mut new.f_lock,
     );
     new.f_mode = old.f_mode;
+    // computed from f_flags and the file system when the file is opened
+    new.f_iocb_flags = cx
+        .reset(&at!(at.f_iocb_flags), old.f_iocb_flags, 0);
     // who gets signals of the file
     new.f_owner = cx.follow(&at!(at.f_owner), old.f_owner);
     // a free mutex has no owner, and nobody spins for it
@@ -284,6 +447,8 @@ pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::file:
         &old.f_pos_lock,
         &mut new.f_pos_lock,
     );
+    // epoll instances that watch the file
+    new.f_ep = cx.reset(&at!(at.f_ep), old.f_ep, 0);
     new.f_ref = old.f_ref;
 }
 
@@ -297,8 +462,10 @@ pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
         groups: &[&ALWAYS, &[
             RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
             RuleKind::Carry.of("f_mode"),
+            RuleKind::Reset.of("f_iocb_flags").by_map(super::reasons::file::F_IOCB_FLAGS),
             RuleKind::Follow.of("f_owner").by_map(super::reasons::file::F_OWNER),
             RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Reset.of("f_ep").by_map(super::reasons::file::F_EP),
             RuleKind::Carry.of("f_ref"),
         ]],
         ..TypeRules::PLAIN
@@ -320,6 +487,9 @@ pub fn v7_2_12_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fi
     );
     new.f_mode = old.f_mode;
     new._pad_36 = [0; 4];
+    // computed from f_flags and the file system when the file is opened
+    new.f_iocb_flags = cx
+        .reset(&at!(at.f_iocb_flags), old.f_iocb_flags, 0);
     // who gets signals of the file
     new.f_owner = cx.follow(&at!(at.f_owner), old.f_owner);
     // a free mutex has no owner, and nobody spins for it
@@ -329,6 +499,8 @@ pub fn v7_2_12_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fi
         &old.f_pos_lock,
         &mut new.f_pos_lock,
     );
+    // epoll instances that watch the file
+    new.f_ep = cx.reset(&at!(at.f_ep), old.f_ep, 0);
     new.f_ref = old.f_ref;
 }
 
@@ -344,8 +516,10 @@ pub static V7_2_12_DEB13_RT_AMD64: TypeConverter = TypeConverter {
             RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
             RuleKind::Carry.of("f_mode"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("f_iocb_flags").by_map(super::reasons::file::F_IOCB_FLAGS),
             RuleKind::Follow.of("f_owner").by_map(super::reasons::file::F_OWNER),
             RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Reset.of("f_ep").by_map(super::reasons::file::F_EP),
             RuleKind::Carry.of("f_ref"),
         ]],
         ..TypeRules::PLAIN

@@ -16,7 +16,7 @@ macro_rules! __linux_6_files_struct_always {
         $new._pad_5 = [0; 3];
         // the table in use: fdtab, or a larger one
         $new.fdt = $cx.follow(&$crate::linux_6::runtime::at!($at.fdt), $old.fdt);
-        $crate::linux_6::fdtable::v6_1_0_47_amd64(
+        $crate::linux_6::fdtable::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.fdtab),
             &$old.fdtab,
@@ -50,13 +50,13 @@ pub static ALWAYS: [FieldRule; 10] = [
     RuleKind::Within.of("fd_array").times(64).by_map(super::reasons::files_struct::FD_ARRAY),
 ];
 
-/// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
-pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::files_struct::V6_1_0_47_amd64, new: &mut views::files_struct::V6_1_0_47_amd64) {
-    use views::files_struct::V6_1_0_47_amd64 as Old;
-    use views::files_struct::V6_1_0_47_amd64 as New;
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::files_struct::V5_10_0_30_amd64, new: &mut views::files_struct::V5_10_0_30_amd64) {
+    use views::files_struct::V5_10_0_30_amd64 as Old;
+    use views::files_struct::V5_10_0_30_amd64 as New;
     always!(cx, at, old, new);
     // waiters queue with entries on their kernel stacks
-    super::wait_queue_head_t::v6_1_0_47_amd64(
+    super::wait_queue_head_t::v5_10_0_30_amd64(
         cx,
         &at!(at.resize_wait),
         &old.resize_wait,
@@ -64,7 +64,7 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::files_str
     );
     new._pad_96 = [0; 32];
     // nobody holds a lock of a frozen task
-    super::spinlock_t::v6_1_0_47_amd64(
+    super::spinlock_t::v5_10_0_30_amd64(
         cx,
         &at!(at.file_lock),
         &old.file_lock,
@@ -73,8 +73,8 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::files_str
     new._pad_672 = [0; 32];
 }
 
-/// `files_struct`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
-pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
+/// `files_struct`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "files_struct",
         from_size: 704,
@@ -89,7 +89,51 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         ]],
         ..TypeRules::PLAIN
     },
-    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_1_0_47_amd64)),
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_amd64)),
+};
+
+/// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::files_struct::V5_10_0_30_rt_amd64, new: &mut views::files_struct::V5_10_0_30_rt_amd64) {
+    use views::files_struct::V5_10_0_30_rt_amd64 as Old;
+    use views::files_struct::V5_10_0_30_rt_amd64 as New;
+    always!(cx, at, old, new);
+    // waiters queue with entries on their kernel stacks
+    super::wait_queue_head_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.resize_wait),
+        &old.resize_wait,
+        &mut new.resize_wait,
+    );
+    new._pad_136 = [0; 56];
+    // nobody holds a lock of a frozen task
+    super::spinlock_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.file_lock),
+        &old.file_lock,
+        &mut new.file_lock,
+    );
+    new._pad_244 = [0; 4];
+    new._pad_784 = [0; 48];
+}
+
+/// `files_struct`, 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "files_struct",
+        from_size: 832,
+        to_size: 832,
+        spans: &[Span::new(0, 0, 5), Span::new(16, 16, 28), Span::new(48, 48, 4), Span::new(56, 56, 28), Span::new(88, 88, 48), Span::new(200, 200, 28), Span::new(232, 232, 4), Span::new(240, 240, 4), Span::new(248, 248, 536)],
+        padding: &[Bits::new(40, 24), Bits::new(96, 32), Bits::new(352, 32), Bits::new(416, 32), Bits::new(672, 32), Bits::new(1088, 448), Bits::new(1568, 32), Bits::new(1824, 32), Bits::new(1888, 32), Bits::new(1952, 32), Bits::new(6272, 384)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Reset.of("resize_wait").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("file_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_rt_amd64)),
 };
 
 /// 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.

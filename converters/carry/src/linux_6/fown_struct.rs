@@ -29,13 +29,13 @@ pub static ALWAYS: [FieldRule; 5] = [
     RuleKind::Carry.of("signum"),
 ];
 
-/// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
-pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V6_1_0_47_amd64, new: &mut views::fown_struct::V6_1_0_47_amd64) {
-    use views::fown_struct::V6_1_0_47_amd64 as Old;
-    use views::fown_struct::V6_1_0_47_amd64 as New;
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V5_10_0_30_amd64, new: &mut views::fown_struct::V5_10_0_30_amd64) {
+    use views::fown_struct::V5_10_0_30_amd64 as Old;
+    use views::fown_struct::V5_10_0_30_amd64 as New;
     always!(cx, at, old, new);
     // as spinlock_t
-    super::rwlock_t::v6_1_0_47_amd64(
+    super::rwlock_t::v5_10_0_30_amd64(
         cx,
         &at!(at.lock),
         &old.lock,
@@ -43,8 +43,8 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_stru
     );
 }
 
-/// `fown_struct`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
-pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
+/// `fown_struct`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "fown_struct",
         from_size: 32,
@@ -55,7 +55,37 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         ]],
         ..TypeRules::PLAIN
     },
-    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_1_0_47_amd64)),
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_amd64)),
+};
+
+/// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V5_10_0_30_rt_amd64, new: &mut views::fown_struct::V5_10_0_30_rt_amd64) {
+    use views::fown_struct::V5_10_0_30_rt_amd64 as Old;
+    use views::fown_struct::V5_10_0_30_rt_amd64 as New;
+    always!(cx, at, old, new);
+    // as spinlock_t
+    super::rwlock_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.lock),
+        &old.lock,
+        &mut new.lock,
+    );
+}
+
+/// `fown_struct`, 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "fown_struct",
+        from_size: 72,
+        to_size: 72,
+        spans: &[Span::new(8, 8, 28), Span::new(40, 40, 4), Span::new(48, 48, 24)],
+        padding: &[Bits::new(32, 32), Bits::new(288, 32), Bits::new(352, 32)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Reset.of("lock").inside("rwlock_t").by_map(super::reasons::rwlock_t::WHOLE),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_rt_amd64)),
 };
 
 /// 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64.
@@ -96,7 +126,7 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown
     // the file it belongs to
     new.file = cx.within_required(&at!(at.file), old.file);
     // as spinlock_t
-    super::rwlock_t::v6_1_0_47_amd64(
+    super::rwlock_t::v5_10_0_30_amd64(
         cx,
         &at!(at.lock),
         &old.lock,

@@ -17,6 +17,20 @@ macro_rules! __linux_6_fpu_always {
         // jiffies of this boot
         $new.avx512_timestamp = $cx
             .reset(&$crate::linux_6::runtime::at!($at.avx512_timestamp), $old.avx512_timestamp, 0);
+    };
+}
+pub use __linux_6_fpu_always as always;
+
+pub static ALWAYS: [FieldRule; 3] = [
+    RuleKind::Reset.of("last_cpu").by_map(super::reasons::fpu::LAST_CPU),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Reset.of("avx512_timestamp").by_map(super::reasons::fpu::AVX512_TIMESTAMP),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_fpu_with_fpstate {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         // the register state: __fpstate, or a larger one once the program may use AMX tiles
         $new.fpstate = $cx.follow(&$crate::linux_6::runtime::at!($at.fpstate), $old.fpstate);
         // the task's own state while a guest's is loaded, null otherwise
@@ -32,12 +46,9 @@ macro_rules! __linux_6_fpu_always {
         );
     };
 }
-pub use __linux_6_fpu_always as always;
+pub use __linux_6_fpu_with_fpstate as with_fpstate;
 
-pub static ALWAYS: [FieldRule; 8] = [
-    RuleKind::Reset.of("last_cpu").by_map(super::reasons::fpu::LAST_CPU),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Reset.of("avx512_timestamp").by_map(super::reasons::fpu::AVX512_TIMESTAMP),
+pub static WITH_FPSTATE: [FieldRule; 5] = [
     RuleKind::Follow.of("fpstate").by_map(super::reasons::fpu::FPSTATE),
     RuleKind::Within.of("__task_fpstate").by_map(super::reasons::fpu::__TASK_FPSTATE),
     RuleKind::Carry.of("perm"),
@@ -45,11 +56,40 @@ pub static ALWAYS: [FieldRule; 8] = [
     RuleKind::Recurse.of("__fpstate").inside("fpstate"),
 ];
 
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu::V5_10_0_30_amd64, new: &mut views::fpu::V5_10_0_30_amd64) {
+    use views::fpu::V5_10_0_30_amd64 as Old;
+    use views::fpu::V5_10_0_30_amd64 as New;
+    always!(cx, at, old, new);
+    new._pad_16 = [0; 48];
+    // the FPU's own save format, fxsave or xsave as the CPU has it, fpstate.size bytes long
+    new.state = old.state;
+}
+
+/// `fpu`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "fpu",
+        from_size: 4160,
+        to_size: 4160,
+        open: true,
+        spans: &[Span::new(0, 0, 4), Span::new(8, 8, 8), Span::new(64, 64, 4096)],
+        padding: &[Bits::new(32, 32), Bits::new(128, 384)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("state").by_map(super::reasons::fpregs_state::WHOLE),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_amd64)),
+};
+
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu::V6_1_0_47_amd64, new: &mut views::fpu::V6_1_0_47_amd64) {
     use views::fpu::V6_1_0_47_amd64 as Old;
     use views::fpu::V6_1_0_47_amd64 as New;
     always!(cx, at, old, new);
+    with_fpstate!(cx, at, old, new);
 }
 
 /// `fpu`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
@@ -61,7 +101,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 4), Span::new(8, 8, 88), Span::new(128, 128, 4096)],
         padding: &[Bits::new(32, 32), Bits::new(772, 252)],
-        groups: &[&ALWAYS, ],
+        groups: &[&ALWAYS, &WITH_FPSTATE, ],
         ..TypeRules::PLAIN
     },
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_1_0_47_amd64)),
@@ -72,6 +112,7 @@ pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu::
     use views::fpu::V6_1_0_47_amd64 as Old;
     use views::fpu::V6_1_0_47_amd64 as New;
     always!(cx, at, old, new);
+    with_fpstate!(cx, at, old, new);
 }
 
 /// `fpu`, 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
@@ -84,7 +125,7 @@ pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 4), Span::new(8, 8, 88), Span::new(128, 128, 4096)],
         padding: &[Bits::new(32, 32), Bits::new(772, 252)],
-        groups: &[&ALWAYS, ],
+        groups: &[&ALWAYS, &WITH_FPSTATE, ],
         ..TypeRules::PLAIN
     },
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v7_2_12_deb13_amd64)),

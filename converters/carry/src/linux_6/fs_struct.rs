@@ -14,13 +14,13 @@ macro_rules! __linux_6_fs_struct_always {
         $new.users = $old.users;
         $new.umask = $old.umask;
         $new.in_exec = $old.in_exec;
-        $crate::linux_6::path::v6_1_0_47_amd64(
+        $crate::linux_6::path::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.root),
             &$old.root,
             &mut $new.root,
         );
-        $crate::linux_6::path::v6_1_0_47_amd64(
+        $crate::linux_6::path::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.pwd),
             &$old.pwd,
@@ -38,13 +38,13 @@ pub static ALWAYS: [FieldRule; 5] = [
     RuleKind::Recurse.of("pwd").inside("path"),
 ];
 
-/// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fs_struct::V6_1_0_47_amd64, new: &mut views::fs_struct::V6_1_0_47_amd64) {
-    use views::fs_struct::V6_1_0_47_amd64 as Old;
-    use views::fs_struct::V6_1_0_47_amd64 as New;
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fs_struct::V5_10_0_30_amd64, new: &mut views::fs_struct::V5_10_0_30_amd64) {
+    use views::fs_struct::V5_10_0_30_amd64 as Old;
+    use views::fs_struct::V5_10_0_30_amd64 as New;
     always!(cx, at, old, new);
     // nobody holds a lock of a frozen task
-    super::spinlock_t::v6_1_0_47_amd64(
+    super::spinlock_t::v5_10_0_30_amd64(
         cx,
         &at!(at.lock),
         &old.lock,
@@ -56,8 +56,8 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fs_struct
     new._pad_20 = [0; 4];
 }
 
-/// `fs_struct`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
+/// `fs_struct`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "fs_struct",
         from_size: 56,
@@ -71,7 +71,48 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         ]],
         ..TypeRules::PLAIN
     },
-    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_1_0_47_amd64)),
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_amd64)),
+};
+
+/// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fs_struct::V5_10_0_30_rt_amd64, new: &mut views::fs_struct::V5_10_0_30_rt_amd64) {
+    use views::fs_struct::V5_10_0_30_rt_amd64 as Old;
+    use views::fs_struct::V5_10_0_30_rt_amd64 as New;
+    always!(cx, at, old, new);
+    new._pad_4 = [0; 4];
+    // nobody holds a lock of a frozen task
+    super::spinlock_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.lock),
+        &old.lock,
+        &mut new.lock,
+    );
+    // counts writers of this boot only, and since 6.16 has their lock in it
+    new.seq.seqcount.sequence = cx
+        .reset(&at!(at.seq.seqcount.sequence), old.seq.seqcount.sequence, 0);
+    new.seq._pad_4 = [0; 4];
+    // counts writers of this boot only, and since 6.16 has their lock in it
+    new.seq.lock = cx.reset(&at!(at.seq.lock), old.seq.lock, 0);
+}
+
+/// `fs_struct`, 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "fs_struct",
+        from_size: 112,
+        to_size: 112,
+        spans: &[Span::new(0, 0, 4), Span::new(16, 16, 28), Span::new(48, 48, 4), Span::new(56, 56, 4), Span::new(64, 64, 48)],
+        padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(352, 32), Bits::new(416, 32), Bits::new(480, 32)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Reset.of("seq.seqcount.sequence").by_map(super::reasons::fs_struct::SEQ),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("seq.lock").by_map(super::reasons::fs_struct::SEQ),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_rt_amd64)),
 };
 
 /// 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.

@@ -18,7 +18,7 @@ macro_rules! __linux_6_futex_mm_data_always {
             .reset(&$crate::linux_6::runtime::at!($at.phash.hash_new), $old.phash.hash_new, 0);
         $new.phash.batches = $cx
             .reset(&$crate::linux_6::runtime::at!($at.phash.batches), $old.phash.batches, 0);
-        $crate::linux_6::callback_head::v6_1_0_47_amd64(
+        $crate::linux_6::callback_head::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.phash.rcu),
             &$old.phash.rcu,

@@ -16,7 +16,7 @@ macro_rules! __linux_6_futex_sched_data_always {
         // head of the list of robust futexes of a 32-bit program
         $new.compat_robust_list = $old.compat_robust_list;
         // as task_struct.pi_state_list
-        $crate::linux_6::list_head::v6_1_0_47_amd64(
+        $crate::linux_6::list_head::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.pi_state_list),
             &$old.pi_state_list,

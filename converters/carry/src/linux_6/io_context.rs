@@ -14,18 +14,17 @@ macro_rules! __linux_6_io_context_always {
         $new.refcount = $old.refcount;
         $new.active_ref = $old.active_ref;
         $new.ioprio = $old.ioprio;
-        $new._pad_14 = [0; 2];
         // queue of the I/O scheduler used last
         $new.icq_hint = $cx.reset(&$crate::linux_6::runtime::at!($at.icq_hint), $old.icq_hint, 0);
         // as list_head
-        $crate::linux_6::hlist_head::v6_1_0_47_amd64(
+        $crate::linux_6::hlist_head::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.icq_list),
             &$old.icq_list,
             &mut $new.icq_list,
         );
         // deferred freeing of the object it is in
-        $crate::linux_6::work_struct::v6_1_0_47_amd64(
+        $crate::linux_6::work_struct::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.release_work),
             &$old.release_work,
@@ -35,23 +34,107 @@ macro_rules! __linux_6_io_context_always {
 }
 pub use __linux_6_io_context_always as always;
 
-pub static ALWAYS: [FieldRule; 7] = [
+pub static ALWAYS: [FieldRule; 6] = [
     RuleKind::Carry.of("refcount"),
     RuleKind::Carry.of("active_ref"),
     RuleKind::Carry.of("ioprio"),
-    RuleKind::Padding.of("(padding)"),
     RuleKind::Reset.of("icq_hint").by_map(super::reasons::io_context::ICQ_HINT),
     RuleKind::Reset.of("icq_list").inside("hlist_head").by_map(super::reasons::hlist_head::WHOLE),
     RuleKind::Reset.of("release_work").inside("work_struct").by_map(super::reasons::work_struct::WHOLE),
 ];
+
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::io_context::V5_10_0_30_amd64, new: &mut views::io_context::V5_10_0_30_amd64) {
+    use views::io_context::V5_10_0_30_amd64 as Old;
+    use views::io_context::V5_10_0_30_amd64 as New;
+    always!(cx, at, old, new);
+    new.nr_tasks = old.nr_tasks;
+    // nobody holds a lock of a frozen task
+    super::spinlock_t::v5_10_0_30_amd64(
+        cx,
+        &at!(at.lock),
+        &old.lock,
+        &mut new.lock,
+    );
+    new._pad_22 = [0; 2];
+    // an index that its keeper fills anew
+    super::xarray::v5_10_0_30_amd64(
+        cx,
+        &at!(at.icq_tree),
+        &old.icq_tree,
+        &mut new.icq_tree,
+    );
+}
+
+/// `io_context`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "io_context",
+        from_size: 88,
+        to_size: 88,
+        spans: &[Span::new(0, 0, 16), Span::new(20, 20, 2), Span::new(28, 28, 60)],
+        padding: &[Bits::new(176, 16)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Carry.of("nr_tasks"),
+            RuleKind::Reset.of("lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("icq_tree").inside("xarray").by_map(super::reasons::xarray::WHOLE),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_amd64)),
+};
+
+/// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::io_context::V5_10_0_30_rt_amd64, new: &mut views::io_context::V5_10_0_30_rt_amd64) {
+    use views::io_context::V5_10_0_30_rt_amd64 as Old;
+    use views::io_context::V5_10_0_30_rt_amd64 as New;
+    always!(cx, at, old, new);
+    new.nr_tasks = old.nr_tasks;
+    // nobody holds a lock of a frozen task
+    super::spinlock_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.lock),
+        &old.lock,
+        &mut new.lock,
+    );
+    new._pad_66 = [0; 6];
+    // an index that its keeper fills anew
+    super::xarray::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.icq_tree),
+        &old.icq_tree,
+        &mut new.icq_tree,
+    );
+}
+
+/// `io_context`, 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "io_context",
+        from_size: 184,
+        to_size: 184,
+        spans: &[Span::new(0, 0, 16), Span::new(24, 24, 28), Span::new(56, 56, 4), Span::new(64, 64, 2), Span::new(80, 80, 28), Span::new(112, 112, 4), Span::new(120, 120, 4), Span::new(128, 128, 56)],
+        padding: &[Bits::new(160, 32), Bits::new(416, 32), Bits::new(480, 32), Bits::new(528, 48), Bits::new(608, 32), Bits::new(864, 32), Bits::new(928, 32), Bits::new(992, 32)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Carry.of("nr_tasks"),
+            RuleKind::Reset.of("lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("icq_tree").inside("xarray").by_map(super::reasons::xarray::WHOLE),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_rt_amd64)),
+};
 
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::io_context::V6_1_0_47_amd64, new: &mut views::io_context::V6_1_0_47_amd64) {
     use views::io_context::V6_1_0_47_amd64 as Old;
     use views::io_context::V6_1_0_47_amd64 as New;
     always!(cx, at, old, new);
+    new._pad_14 = [0; 2];
     // nobody holds a lock of a frozen task
-    super::spinlock_t::v6_1_0_47_amd64(
+    super::spinlock_t::v5_10_0_30_amd64(
         cx,
         &at!(at.lock),
         &old.lock,
@@ -59,7 +142,7 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::io_contex
     );
     new._pad_20 = [0; 4];
     // an index that its keeper fills anew
-    super::xarray::v6_1_0_47_amd64(
+    super::xarray::v5_10_0_30_amd64(
         cx,
         &at!(at.icq_tree),
         &old.icq_tree,
@@ -76,6 +159,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 14), Span::new(28, 28, 60)],
         padding: &[Bits::new(112, 16), Bits::new(160, 32)],
         groups: &[&ALWAYS, &[
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Reset.of("lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Reset.of("icq_tree").inside("xarray").by_map(super::reasons::xarray::WHOLE),
@@ -90,6 +174,7 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::io_con
     use views::io_context::V6_1_0_47_rt_amd64 as Old;
     use views::io_context::V6_1_0_47_rt_amd64 as New;
     always!(cx, at, old, new);
+    new._pad_14 = [0; 2];
     // nobody holds a lock of a frozen task
     super::spinlock_t::v6_1_0_47_rt_amd64(
         cx,
@@ -115,6 +200,7 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 14), Span::new(24, 24, 24), Span::new(56, 56, 28), Span::new(88, 88, 56)],
         padding: &[Bits::new(112, 16), Bits::new(160, 32), Bits::new(416, 32), Bits::new(672, 32)],
         groups: &[&ALWAYS, &[
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Reset.of("lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
             RuleKind::Reset.of("icq_tree").inside("xarray").by_map(super::reasons::xarray::WHOLE),
         ]],

@@ -12,7 +12,7 @@ pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::irq_w
     use views::irq_work::V7_2_12_deb13_amd64 as Old;
     use views::irq_work::V7_2_12_deb13_amd64 as New;
     // work for the next interrupt
-    super::__call_single_node::v6_1_0_47_amd64(
+    super::__call_single_node::v5_10_0_30_amd64(
         cx,
         &at!(at.node),
         &old.node,

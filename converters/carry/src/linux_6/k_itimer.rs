@@ -12,7 +12,7 @@ use kernel_structs_views::linux_6 as views;
 macro_rules! __linux_6_k_itimer_always {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         // as list_head
-        $crate::linux_6::hlist_node::v6_1_0_47_amd64(
+        $crate::linux_6::hlist_node::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.t_hash),
             &$old.t_hash,
@@ -34,7 +34,7 @@ macro_rules! __linux_6_k_itimer_always {
         $new.it = $old.it;
         // link and function of a callback that is pending only while an object is being freed or
         // work is queued
-        $crate::linux_6::callback_head::v6_1_0_47_amd64(
+        $crate::linux_6::callback_head::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.rcu),
             &$old.rcu,
@@ -87,7 +87,7 @@ macro_rules! __linux_6_k_itimer_with_it_pid_type {
         $new.it_signal_seq = $old.it_signal_seq;
         $new.it_sigqueue_seq = $old.it_sigqueue_seq;
         // as list_head
-        $crate::linux_6::hlist_node::v6_1_0_47_amd64(
+        $crate::linux_6::hlist_node::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.ignored_list),
             &$old.ignored_list,
@@ -115,10 +115,10 @@ pub static WITH_IT_PID_TYPE: [FieldRule; 8] = [
     RuleKind::Carry.of("rcuref"),
 ];
 
-/// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
-pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_1_0_47_amd64, new: &mut views::k_itimer::V6_1_0_47_amd64) {
-    use views::k_itimer::V6_1_0_47_amd64 as Old;
-    use views::k_itimer::V6_1_0_47_amd64 as New;
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V5_10_0_30_amd64, new: &mut views::k_itimer::V5_10_0_30_amd64) {
+    use views::k_itimer::V5_10_0_30_amd64 as Old;
+    use views::k_itimer::V5_10_0_30_amd64 as New;
     always!(cx, at, old, new);
     with_it_active!(cx, at, old, new);
     // place among the timers of the process
@@ -127,7 +127,7 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer:
     new.list.prev = cx
         .link(&at!(at.list.prev), &at!(at.list), old.list.prev);
     // nobody holds a lock of a frozen task
-    super::spinlock_t::v6_1_0_47_amd64(
+    super::spinlock_t::v5_10_0_30_amd64(
         cx,
         &at!(at.it_lock),
         &old.it_lock,
@@ -137,8 +137,8 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer:
     new._pad_60 = [0; 4];
 }
 
-/// `k_itimer`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
-pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
+/// `k_itimer`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "k_itimer",
         from_size: 256,
@@ -154,7 +154,47 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         ]],
         ..TypeRules::PLAIN
     },
-    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_1_0_47_amd64)),
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_amd64)),
+};
+
+/// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V5_10_0_30_rt_amd64, new: &mut views::k_itimer::V5_10_0_30_rt_amd64) {
+    use views::k_itimer::V5_10_0_30_rt_amd64 as Old;
+    use views::k_itimer::V5_10_0_30_rt_amd64 as New;
+    always!(cx, at, old, new);
+    with_it_active!(cx, at, old, new);
+    // place among the timers of the process
+    new.list.next = cx
+        .link(&at!(at.list.next), &at!(at.list), old.list.next);
+    new.list.prev = cx
+        .link(&at!(at.list.prev), &at!(at.list), old.list.prev);
+    // nobody holds a lock of a frozen task
+    super::spinlock_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.it_lock),
+        &old.it_lock,
+        &mut new.it_lock,
+    );
+    new._pad_100 = [0; 4];
+}
+
+/// `k_itimer`, 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "k_itimer",
+        from_size: 296,
+        to_size: 296,
+        spans: &[Span::new(0, 0, 32), Span::new(40, 40, 28), Span::new(72, 72, 4), Span::new(80, 80, 20), Span::new(104, 104, 192)],
+        padding: &[Bits::new(288, 32), Bits::new(544, 32), Bits::new(608, 32), Bits::new(800, 32)],
+        groups: &[&ALWAYS, &WITH_IT_ACTIVE, &[
+            RuleKind::Within.of("list.next").by_map(super::reasons::k_itimer::LIST),
+            RuleKind::Within.of("list.prev").by_map(super::reasons::k_itimer::LIST),
+            RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_rt_amd64)),
 };
 
 /// 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64.
@@ -207,7 +247,7 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_it
     new.list.next = cx.link_required(&at!(at.list.next), old.list.next);
     new.list.pprev = cx.link_required(&at!(at.list.pprev), old.list.pprev);
     // nobody holds a lock of a frozen task
-    super::spinlock_t::v6_1_0_47_amd64(
+    super::spinlock_t::v5_10_0_30_amd64(
         cx,
         &at!(at.it_lock),
         &old.it_lock,
@@ -285,7 +325,7 @@ pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_iti
     new.list.next = cx.link_required(&at!(at.list.next), old.list.next);
     new.list.pprev = cx.link_required(&at!(at.list.pprev), old.list.pprev);
     // nobody holds a lock of a frozen task
-    super::spinlock_t::v6_1_0_47_amd64(
+    super::spinlock_t::v5_10_0_30_amd64(
         cx,
         &at!(at.it_lock),
         &old.it_lock,

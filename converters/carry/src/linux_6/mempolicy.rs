@@ -9,32 +9,60 @@ use kernel_structs_views::linux_6 as views;
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __linux_6_mempolicy_always {
+macro_rules! __linux_6_mempolicy_with_nodes {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        $new.refcnt = $old.refcnt;
         $new.nodes = $old.nodes;
         $new.home_node = $old.home_node;
         $new._pad_140 = [0; 4];
-        $new.w = $old.w;
     };
 }
-pub use __linux_6_mempolicy_always as always;
+pub use __linux_6_mempolicy_with_nodes as with_nodes;
 
-pub static ALWAYS: [FieldRule; 5] = [
-    RuleKind::Carry.of("refcnt"),
+pub static WITH_NODES: [FieldRule; 3] = [
     RuleKind::Carry.of("nodes"),
     RuleKind::Carry.of("home_node"),
     RuleKind::Padding.of("(padding)"),
-    RuleKind::Union.of("w"),
 ];
+
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mempolicy::V5_10_0_30_amd64, new: &mut views::mempolicy::V5_10_0_30_amd64) {
+    use views::mempolicy::V5_10_0_30_amd64 as Old;
+    use views::mempolicy::V5_10_0_30_amd64 as New;
+    new.refcnt = old.refcnt;
+    new.mode = old.mode;
+    new.flags = old.flags;
+    new.v = old.v;
+    new.w = old.w;
+}
+
+/// `mempolicy`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "mempolicy",
+        from_size: 264,
+        to_size: 264,
+        spans: &[Span::new(0, 0, 264)],
+        groups: &[&[
+            RuleKind::Carry.of("refcnt"),
+            RuleKind::Carry.of("mode"),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Union.of("v"),
+            RuleKind::Union.of("w"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_amd64)),
+};
 
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mempolicy::V6_1_0_47_amd64, new: &mut views::mempolicy::V6_1_0_47_amd64) {
     use views::mempolicy::V6_1_0_47_amd64 as Old;
     use views::mempolicy::V6_1_0_47_amd64 as New;
-    always!(cx, at, old, new);
+    with_nodes!(cx, at, old, new);
+    new.refcnt = old.refcnt;
     new.mode = old.mode;
     new.flags = old.flags;
+    new.w = old.w;
 }
 
 /// `mempolicy`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
@@ -45,9 +73,11 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 272,
         spans: &[Span::new(0, 0, 140), Span::new(144, 144, 128)],
         padding: &[Bits::new(1120, 32)],
-        groups: &[&ALWAYS, &[
+        groups: &[&WITH_NODES, &[
+            RuleKind::Carry.of("refcnt"),
             RuleKind::Carry.of("mode"),
             RuleKind::Carry.of("flags"),
+            RuleKind::Union.of("w"),
         ]],
         ..TypeRules::PLAIN
     },
@@ -58,12 +88,14 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
 pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mempolicy::V7_2_12_deb13_amd64, new: &mut views::mempolicy::V7_2_12_deb13_amd64) {
     use views::mempolicy::V7_2_12_deb13_amd64 as Old;
     use views::mempolicy::V7_2_12_deb13_amd64 as New;
-    always!(cx, at, old, new);
+    with_nodes!(cx, at, old, new);
+    new.refcnt = old.refcnt;
     new.mode = old.mode;
     new.flags = old.flags;
+    new.w = old.w;
     // link and function of a callback that is pending only while an object is being freed or
     // work is queued
-    super::callback_head::v6_1_0_47_amd64(
+    super::callback_head::v5_10_0_30_amd64(
         cx,
         &at!(at.rcu),
         &old.rcu,
@@ -79,9 +111,11 @@ pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
         to_size: 288,
         spans: &[Span::new(0, 0, 140), Span::new(144, 144, 144)],
         padding: &[Bits::new(1120, 32)],
-        groups: &[&ALWAYS, &[
+        groups: &[&WITH_NODES, &[
+            RuleKind::Carry.of("refcnt"),
             RuleKind::Carry.of("mode"),
             RuleKind::Carry.of("flags"),
+            RuleKind::Union.of("w"),
             RuleKind::Reset.of("rcu").inside("callback_head").by_map(super::reasons::callback_head::WHOLE),
         ]],
         ..TypeRules::PLAIN

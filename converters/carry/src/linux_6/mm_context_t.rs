@@ -16,9 +16,6 @@ macro_rules! __linux_6_mm_context_t_always {
         // counts changes of page tables that are not carried
         $new.tlb_gen.counter = $cx
             .reset(&$crate::linux_6::runtime::at!($at.tlb_gen.counter), $old.tlb_gen.counter, 0);
-        // jiffies of this boot
-        $new.next_trim_cpumask = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.next_trim_cpumask), $old.next_trim_cpumask, 0);
         // the LDT, null until the program writes one
         $new.ldt = $cx.follow(&$crate::linux_6::runtime::at!($at.ldt), $old.ldt);
         // where the vdso is mapped in the program
@@ -38,10 +35,9 @@ macro_rules! __linux_6_mm_context_t_always {
 }
 pub use __linux_6_mm_context_t_always as always;
 
-pub static ALWAYS: [FieldRule; 9] = [
+pub static ALWAYS: [FieldRule; 8] = [
     RuleKind::Reset.of("ctx_id").by_map(super::reasons::mm_context_t::CTX_ID),
     RuleKind::Reset.of("tlb_gen.counter").by_map(super::reasons::mm_context_t::TLB_GEN),
-    RuleKind::Reset.of("next_trim_cpumask").by_map(super::reasons::mm_context_t::NEXT_TRIM_CPUMASK),
     RuleKind::Follow.of("ldt").by_map(super::reasons::mm_context_t::LDT),
     RuleKind::User.of("vdso").by_map(super::reasons::mm_context_t::VDSO),
     RuleKind::Symbol.of("vdso_image").by_map(super::reasons::mm_context_t::VDSO_IMAGE),
@@ -50,13 +46,100 @@ pub static ALWAYS: [FieldRule; 9] = [
     RuleKind::Carry.of("execute_only_pkey"),
 ];
 
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t::V5_10_0_30_amd64, new: &mut views::mm_context_t::V5_10_0_30_amd64) {
+    use views::mm_context_t::V5_10_0_30_amd64 as Old;
+    use views::mm_context_t::V5_10_0_30_amd64 as New;
+    always!(cx, at, old, new);
+    // count 0 is unlocked
+    super::rw_semaphore::v5_10_0_30_amd64(
+        cx,
+        &at!(at.ldt_usr_sem),
+        &old.ldt_usr_sem,
+        &mut new.ldt_usr_sem,
+    );
+    new.ia32_compat = old.ia32_compat;
+    new._pad_66 = [0; 6];
+    // a free mutex has no owner, and nobody spins for it
+    super::mutex::v5_10_0_30_amd64(
+        cx,
+        &at!(at.lock),
+        &old.lock,
+        &mut new.lock,
+    );
+}
+
+/// `mm_context_t`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "mm_context_t",
+        from_size: 128,
+        to_size: 128,
+        spans: &[Span::new(0, 0, 36), Span::new(40, 40, 26), Span::new(72, 72, 8), Span::new(84, 84, 44)],
+        padding: &[Bits::new(528, 48)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
+            RuleKind::Carry.of("ia32_compat"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
+/// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t::V5_10_0_30_rt_amd64, new: &mut views::mm_context_t::V5_10_0_30_rt_amd64) {
+    use views::mm_context_t::V5_10_0_30_rt_amd64 as Old;
+    use views::mm_context_t::V5_10_0_30_rt_amd64 as New;
+    always!(cx, at, old, new);
+    // count 0 is unlocked
+    super::rw_semaphore::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.ldt_usr_sem),
+        &old.ldt_usr_sem,
+        &mut new.ldt_usr_sem,
+    );
+    new.ia32_compat = old.ia32_compat;
+    new._pad_74 = [0; 6];
+    // a free mutex has no owner, and nobody spins for it
+    super::mutex::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.lock),
+        &old.lock,
+        &mut new.lock,
+    );
+}
+
+/// `mm_context_t`, 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "mm_context_t",
+        from_size: 144,
+        to_size: 144,
+        spans: &[Span::new(0, 0, 20), Span::new(32, 32, 28), Span::new(64, 64, 10), Span::new(88, 88, 28), Span::new(120, 120, 24)],
+        padding: &[Bits::new(160, 32), Bits::new(224, 32), Bits::new(480, 32), Bits::new(592, 48), Bits::new(672, 32), Bits::new(928, 32)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
+            RuleKind::Carry.of("ia32_compat"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t::V6_1_0_47_amd64, new: &mut views::mm_context_t::V6_1_0_47_amd64) {
     use views::mm_context_t::V6_1_0_47_amd64 as Old;
     use views::mm_context_t::V6_1_0_47_amd64 as New;
     always!(cx, at, old, new);
+    // jiffies of this boot
+    new.next_trim_cpumask = cx
+        .reset(&at!(at.next_trim_cpumask), old.next_trim_cpumask, 0);
     // count 0 is unlocked
-    super::rw_semaphore::v6_1_0_47_amd64(
+    super::rw_semaphore::v5_10_0_30_amd64(
         cx,
         &at!(at.ldt_usr_sem),
         &old.ldt_usr_sem,
@@ -82,6 +165,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 44), Span::new(48, 48, 26), Span::new(80, 80, 8), Span::new(92, 92, 44)],
         padding: &[Bits::new(592, 48)],
         groups: &[&ALWAYS, &[
+            RuleKind::Reset.of("next_trim_cpumask").by_map(super::reasons::mm_context_t::NEXT_TRIM_CPUMASK),
             RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
             RuleKind::Carry.of("flags"),
             RuleKind::Padding.of("(padding)"),
@@ -97,6 +181,9 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_con
     use views::mm_context_t::V6_1_0_47_rt_amd64 as Old;
     use views::mm_context_t::V6_1_0_47_rt_amd64 as New;
     always!(cx, at, old, new);
+    // jiffies of this boot
+    new.next_trim_cpumask = cx
+        .reset(&at!(at.next_trim_cpumask), old.next_trim_cpumask, 0);
     // count 0 is unlocked
     super::rw_semaphore::v6_1_0_47_rt_amd64(
         cx,
@@ -124,6 +211,7 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 28), Span::new(40, 40, 34), Span::new(88, 88, 48)],
         padding: &[Bits::new(224, 32), Bits::new(288, 32), Bits::new(592, 48), Bits::new(672, 32)],
         groups: &[&ALWAYS, &[
+            RuleKind::Reset.of("next_trim_cpumask").by_map(super::reasons::mm_context_t::NEXT_TRIM_CPUMASK),
             RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
             RuleKind::Carry.of("flags"),
             RuleKind::Padding.of("(padding)"),
@@ -139,8 +227,11 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_c
     use views::mm_context_t::V6_12_95_deb12_amd64 as Old;
     use views::mm_context_t::V6_12_95_deb12_amd64 as New;
     always!(cx, at, old, new);
+    // jiffies of this boot
+    new.next_trim_cpumask = cx
+        .reset(&at!(at.next_trim_cpumask), old.next_trim_cpumask, 0);
     // count 0 is unlocked
-    super::rw_semaphore::v6_1_0_47_amd64(
+    super::rw_semaphore::v5_10_0_30_amd64(
         cx,
         &at!(at.ldt_usr_sem),
         &old.ldt_usr_sem,
@@ -164,6 +255,7 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
         to_size: 136,
         spans: &[Span::new(0, 0, 44), Span::new(48, 48, 40), Span::new(92, 92, 44)],
         groups: &[&ALWAYS, &[
+            RuleKind::Reset.of("next_trim_cpumask").by_map(super::reasons::mm_context_t::NEXT_TRIM_CPUMASK),
             RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
             RuleKind::Carry.of("flags"),
             RuleKind::Reset.of("lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
@@ -178,6 +270,9 @@ pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::m
     use views::mm_context_t::V6_12_95_deb12_rt_amd64 as Old;
     use views::mm_context_t::V6_12_95_deb12_rt_amd64 as New;
     always!(cx, at, old, new);
+    // jiffies of this boot
+    new.next_trim_cpumask = cx
+        .reset(&at!(at.next_trim_cpumask), old.next_trim_cpumask, 0);
     // count 0 is unlocked
     super::rw_semaphore::v6_1_0_47_rt_amd64(
         cx,
@@ -204,6 +299,7 @@ pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 28), Span::new(40, 40, 40), Span::new(88, 88, 48)],
         padding: &[Bits::new(224, 32), Bits::new(288, 32), Bits::new(672, 32)],
         groups: &[&ALWAYS, &[
+            RuleKind::Reset.of("next_trim_cpumask").by_map(super::reasons::mm_context_t::NEXT_TRIM_CPUMASK),
             RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
             RuleKind::Carry.of("flags"),
             RuleKind::Reset.of("lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
@@ -218,6 +314,9 @@ pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_co
     use views::mm_context_t::V7_2_12_deb13_amd64 as Old;
     use views::mm_context_t::V7_2_12_deb13_amd64 as New;
     always!(cx, at, old, new);
+    // jiffies of this boot
+    new.next_trim_cpumask = cx
+        .reset(&at!(at.next_trim_cpumask), old.next_trim_cpumask, 0);
     // count 0 is unlocked
     super::rw_semaphore::v7_2_12_deb13_amd64(
         cx,
@@ -250,6 +349,7 @@ pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 44), Span::new(48, 48, 32), Span::new(84, 84, 39)],
         padding: &[Bits::new(984, 40)],
         groups: &[&ALWAYS, &[
+            RuleKind::Reset.of("next_trim_cpumask").by_map(super::reasons::mm_context_t::NEXT_TRIM_CPUMASK),
             RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
             RuleKind::Carry.of("flags"),
             RuleKind::Reset.of("lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
@@ -267,6 +367,9 @@ pub fn v7_2_12_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm
     use views::mm_context_t::V7_2_12_deb13_rt_amd64 as Old;
     use views::mm_context_t::V7_2_12_deb13_rt_amd64 as New;
     always!(cx, at, old, new);
+    // jiffies of this boot
+    new.next_trim_cpumask = cx
+        .reset(&at!(at.next_trim_cpumask), old.next_trim_cpumask, 0);
     // count 0 is unlocked
     super::rw_semaphore::v6_1_0_47_rt_amd64(
         cx,
@@ -299,6 +402,7 @@ pub static V7_2_12_DEB13_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 28), Span::new(40, 40, 40), Span::new(88, 88, 51)],
         padding: &[Bits::new(224, 32), Bits::new(288, 32), Bits::new(672, 32), Bits::new(1112, 40)],
         groups: &[&ALWAYS, &[
+            RuleKind::Reset.of("next_trim_cpumask").by_map(super::reasons::mm_context_t::NEXT_TRIM_CPUMASK),
             RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
             RuleKind::Carry.of("flags"),
             RuleKind::Reset.of("lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),

@@ -21,13 +21,13 @@ macro_rules! __linux_6_mm_mm_cid_always {
             &$old.irq_work,
             &mut $new.irq_work,
         );
-        $crate::linux_6::work_struct::v6_1_0_47_amd64(
+        $crate::linux_6::work_struct::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.work),
             &$old.work,
             &mut $new.work,
         );
-        $crate::linux_6::raw_spinlock_t::v6_1_0_47_amd64(
+        $crate::linux_6::raw_spinlock_t::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.lock),
             &$old.lock,
@@ -35,7 +35,7 @@ macro_rules! __linux_6_mm_mm_cid_always {
         );
         $new._pad_84 = [0; 4];
         // concurrency ids of the address space, made with it
-        $crate::linux_6::hlist_head::v6_1_0_47_amd64(
+        $crate::linux_6::hlist_head::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.user_list),
             &$old.user_list,

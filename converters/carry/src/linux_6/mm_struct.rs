@@ -9,48 +9,42 @@ use kernel_structs_views::linux_6 as views;
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __linux_6_mm_struct_with_mm_mt {
+macro_rules! __linux_6_mm_struct_with_mmap {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        $crate::linux_6::maple_tree::v6_1_0_47_amd64(
+        // the mapping with the lowest address, from which vm_next leads to the others
+        $new.mmap = $cx.within_required(&$crate::linux_6::runtime::at!($at.mmap), $old.mmap);
+        // as rb_root_cached
+        $crate::linux_6::rb_root::v5_10_0_30_amd64(
             $cx,
-            &$crate::linux_6::runtime::at!($at.mm_mt),
-            &$old.mm_mt,
-            &mut $new.mm_mt,
+            &$crate::linux_6::runtime::at!($at.mm_rb),
+            &$old.mm_rb,
+            &mut $new.mm_rb,
         );
-        $new._pad_92 = [0; 4];
-        $crate::linux_6::mm_context_t::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.context),
-            &$old.context,
-            &mut $new.context,
-        );
+        // number by which the vmacache of each task is told that it is out of date
+        $new.vmacache_seqnum = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.vmacache_seqnum), $old.vmacache_seqnum, 0);
+        $new.highest_vm_end = $old.highest_vm_end;
+        $new.has_pinned = $old.has_pinned;
+        // core dump under way, on the kernel stack
+        $new.core_state = $cx
+            .reset_strict(&$crate::linux_6::runtime::at!($at.core_state), $old.core_state, 0);
+        // flushes that reclaim put off
+        $new.tlb_flush_batched = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.tlb_flush_batched), $old.tlb_flush_batched, 0);
+        // id under which devices share the mm
+        $new.pasid = $cx.reset_strict(&$crate::linux_6::runtime::at!($at.pasid), $old.pasid, 0);
     };
 }
-pub use __linux_6_mm_struct_with_mm_mt as with_mm_mt;
+pub use __linux_6_mm_struct_with_mmap as with_mmap;
 
-pub static WITH_MM_MT: [FieldRule; 3] = [
-    RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Recurse.of("context").inside("mm_context_t"),
-];
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __linux_6_mm_struct_with_get_unmapped_area {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        // arch_get_unmapped_area or arch_get_unmapped_area_topdown, chosen by execve
-        $new.get_unmapped_area = $cx
-            .symbol(&$crate::linux_6::runtime::at!($at.get_unmapped_area), $old.get_unmapped_area);
-        $new.rss_stat = $old.rss_stat;
-        // id under which devices share the mm, INVALID_IOASID for none
-        $new.pasid = $cx.reset_strict(&$crate::linux_6::runtime::at!($at.pasid), $old.pasid, 4294967295);
-    };
-}
-pub use __linux_6_mm_struct_with_get_unmapped_area as with_get_unmapped_area;
-
-pub static WITH_GET_UNMAPPED_AREA: [FieldRule; 3] = [
-    RuleKind::Symbol.of("get_unmapped_area").by_map(super::reasons::mm_struct::GET_UNMAPPED_AREA),
-    RuleKind::Carry.of("rss_stat"),
+pub static WITH_MMAP: [FieldRule; 8] = [
+    RuleKind::Within.of("mmap").by_map(super::reasons::mm_struct::MMAP),
+    RuleKind::Reset.of("mm_rb").inside("rb_root").by_map(super::reasons::rb_root::WHOLE),
+    RuleKind::Reset.of("vmacache_seqnum").by_map(super::reasons::mm_struct::VMACACHE_SEQNUM),
+    RuleKind::Carry.of("highest_vm_end"),
+    RuleKind::Carry.of("has_pinned"),
+    RuleKind::Reset.of("core_state").by_map(super::reasons::mm_struct::CORE_STATE),
+    RuleKind::Reset.of("tlb_flush_batched").by_map(super::reasons::mm_struct::TLB_FLUSH_BATCHED),
     RuleKind::Reset.of("pasid").by_map(super::reasons::mm_struct::PASID),
 ];
 
@@ -73,7 +67,7 @@ macro_rules! __linux_6_mm_struct_always {
             .reset(&$crate::linux_6::runtime::at!($at.pgtables_bytes.counter), $old.pgtables_bytes.counter, 0);
         $new.map_count = $old.map_count;
         // membership of a kernel list is rebuilt by whoever keeps the list
-        $crate::linux_6::list_head::v6_1_0_47_amd64(
+        $crate::linux_6::list_head::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.mmlist),
             &$old.mmlist,
@@ -90,7 +84,7 @@ macro_rules! __linux_6_mm_struct_always {
         $new.exec_vm = $old.exec_vm;
         $new.stack_vm = $old.stack_vm;
         // counts writers of this boot only
-        $crate::linux_6::seqcount_t::v6_1_0_47_amd64(
+        $crate::linux_6::seqcount_t::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.write_protect_seq),
             &$old.write_protect_seq,
@@ -127,14 +121,7 @@ macro_rules! __linux_6_mm_struct_always {
                 $old.tlb_flush_pending.counter,
                 0,
             );
-        // flushes that reclaim put off
-        $new.tlb_flush_batched.counter = $cx
-            .reset(
-                &$crate::linux_6::runtime::at!($at.tlb_flush_batched.counter),
-                $old.tlb_flush_batched.counter,
-                0,
-            );
-        $crate::linux_6::uprobes_state::v6_1_0_47_amd64(
+        $crate::linux_6::uprobes_state::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.uprobes_state),
             &$old.uprobes_state,
@@ -142,31 +129,17 @@ macro_rules! __linux_6_mm_struct_always {
         );
         $new.hugetlb_usage = $old.hugetlb_usage;
         // deferred freeing of the object it is in
-        $crate::linux_6::work_struct::v6_1_0_47_amd64(
+        $crate::linux_6::work_struct::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.async_put_work),
             &$old.async_put_work,
             &mut $new.async_put_work,
         );
-        $new.ksm_merging_pages = $old.ksm_merging_pages;
-        $new.ksm_rmap_items = $old.ksm_rmap_items;
-        // place on the list of mms whose pages are aged by walking their page tables, and its
-        // memory cgroup
-        $crate::linux_6::list_head::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.lru_gen.list),
-            &$old.lru_gen.list,
-            &mut $new.lru_gen.list,
-        );
-        $new.lru_gen.bitmap = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.lru_gen.bitmap), $old.lru_gen.bitmap, 0);
-        $new.lru_gen.memcg = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.lru_gen.memcg), $old.lru_gen.memcg, 0);
     };
 }
 pub use __linux_6_mm_struct_always as always;
 
-pub static ALWAYS: [FieldRule; 48] = [
+pub static ALWAYS: [FieldRule; 42] = [
     RuleKind::Carry.of("mmap_base"),
     RuleKind::Carry.of("mmap_legacy_base"),
     RuleKind::Carry.of("mmap_compat_base"),
@@ -206,15 +179,9 @@ pub static ALWAYS: [FieldRule; 48] = [
     RuleKind::Follow.of("exe_file").by_map(super::reasons::mm_struct::EXE_FILE),
     RuleKind::Reset.of("notifier_subscriptions").by_map(super::reasons::mm_struct::NOTIFIER_SUBSCRIPTIONS),
     RuleKind::Reset.of("tlb_flush_pending.counter").by_map(super::reasons::mm_struct::TLB_FLUSH_PENDING),
-    RuleKind::Reset.of("tlb_flush_batched.counter").by_map(super::reasons::mm_struct::TLB_FLUSH_BATCHED),
     RuleKind::Recurse.of("uprobes_state").inside("uprobes_state"),
     RuleKind::Carry.of("hugetlb_usage"),
     RuleKind::Reset.of("async_put_work").inside("work_struct").by_map(super::reasons::work_struct::WHOLE),
-    RuleKind::Carry.of("ksm_merging_pages"),
-    RuleKind::Carry.of("ksm_rmap_items"),
-    RuleKind::Reset.of("lru_gen.list").inside("list_head").by_map(super::reasons::mm_struct::LRU_GEN),
-    RuleKind::Reset.of("lru_gen.bitmap").by_map(super::reasons::mm_struct::LRU_GEN),
-    RuleKind::Reset.of("lru_gen.memcg").by_map(super::reasons::mm_struct::LRU_GEN),
 ];
 
 #[doc(hidden)]
@@ -222,19 +189,19 @@ pub static ALWAYS: [FieldRule; 48] = [
 macro_rules! __linux_6_mm_struct_with_page_table_lock {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         // nobody holds a lock of a frozen task
-        $crate::linux_6::spinlock_t::v6_1_0_47_amd64(
+        $crate::linux_6::spinlock_t::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.page_table_lock),
             &$old.page_table_lock,
             &mut $new.page_table_lock,
         );
-        $crate::linux_6::spinlock_t::v6_1_0_47_amd64(
+        $crate::linux_6::spinlock_t::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.arg_lock),
             &$old.arg_lock,
             &mut $new.arg_lock,
         );
-        $crate::linux_6::spinlock_t::v6_1_0_47_amd64(
+        $crate::linux_6::spinlock_t::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.ioctx_lock),
             &$old.ioctx_lock,
@@ -266,15 +233,10 @@ pub static WITH_PAGE_TABLE_LOCK: [FieldRule; 6] = [
 #[macro_export]
 macro_rules! __linux_6_mm_struct_with_context {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        $crate::linux_6::maple_tree::v6_1_0_47_rt_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.mm_mt),
-            &$old.mm_mt,
-            &mut $new.mm_mt,
-        );
-        $new._pad_116 = [0; 4];
-        $new._pad_132 = [0; 4];
-        $crate::linux_6::mm_context_t::v6_1_0_47_rt_amd64(
+        $new.mm_mt._pad_4 = [0; 4];
+        $new.mm_mt._pad_20 = [0; 4];
+        $new._pad_92 = [0; 4];
+        $crate::linux_6::mm_context_t::v6_1_0_47_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.context),
             &$old.context,
@@ -285,7 +247,7 @@ macro_rules! __linux_6_mm_struct_with_context {
 pub use __linux_6_mm_struct_with_context as with_context;
 
 pub static WITH_CONTEXT: [FieldRule; 4] = [
-    RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+    RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Recurse.of("context").inside("mm_context_t"),
@@ -293,8 +255,60 @@ pub static WITH_CONTEXT: [FieldRule; 4] = [
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __linux_6_mm_struct_with_mmap_lock {
+macro_rules! __linux_6_mm_struct_with_mm_mt_ma_root {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        // the tree of VMAs, which is built anew from their ordered list
+        $new.mm_mt.ma_root = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.mm_mt.ma_root), $old.mm_mt.ma_root, 0);
+        $new.mm_mt.ma_flags = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.mm_mt.ma_flags), $old.mm_mt.ma_flags, 771);
+        // flushes that reclaim put off
+        $new.tlb_flush_batched.counter = $cx
+            .reset(
+                &$crate::linux_6::runtime::at!($at.tlb_flush_batched.counter),
+                $old.tlb_flush_batched.counter,
+                0,
+            );
+        $new.ksm_merging_pages = $old.ksm_merging_pages;
+        $new.ksm_rmap_items = $old.ksm_rmap_items;
+        // place on the list of mms whose pages are aged by walking their page tables, and its
+        // memory cgroup
+        $crate::linux_6::list_head::v5_10_0_30_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.lru_gen.list),
+            &$old.lru_gen.list,
+            &mut $new.lru_gen.list,
+        );
+        $new.lru_gen.bitmap = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.lru_gen.bitmap), $old.lru_gen.bitmap, 0);
+        $new.lru_gen.memcg = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.lru_gen.memcg), $old.lru_gen.memcg, 0);
+    };
+}
+pub use __linux_6_mm_struct_with_mm_mt_ma_root as with_mm_mt_ma_root;
+
+pub static WITH_MM_MT_MA_ROOT: [FieldRule; 8] = [
+    RuleKind::Reset.of("mm_mt.ma_root").by_map(super::reasons::mm_struct::MM_MT),
+    RuleKind::Reset.of("mm_mt.ma_flags").by_map(super::reasons::mm_struct::MM_MT),
+    RuleKind::Reset.of("tlb_flush_batched.counter").by_map(super::reasons::mm_struct::TLB_FLUSH_BATCHED),
+    RuleKind::Carry.of("ksm_merging_pages"),
+    RuleKind::Carry.of("ksm_rmap_items"),
+    RuleKind::Reset.of("lru_gen.list").inside("list_head").by_map(super::reasons::mm_struct::LRU_GEN),
+    RuleKind::Reset.of("lru_gen.bitmap").by_map(super::reasons::mm_struct::LRU_GEN),
+    RuleKind::Reset.of("lru_gen.memcg").by_map(super::reasons::mm_struct::LRU_GEN),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_mm_struct_with_mm_mt_ma_lock {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        // the tree of VMAs, which is built anew from their ordered list
+        $crate::linux_6::spinlock_t::v6_1_0_47_rt_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.mm_mt.ma_lock),
+            &$old.mm_mt.ma_lock,
+            &mut $new.mm_mt.ma_lock,
+        );
         // nobody holds a lock of a frozen task
         $crate::linux_6::spinlock_t::v6_1_0_47_rt_amd64(
             $cx,
@@ -322,24 +336,38 @@ macro_rules! __linux_6_mm_struct_with_mmap_lock {
             &$old.ioctx_lock,
             &mut $new.ioctx_lock,
         );
-        // link and function of a callback that is pending only while an object is being freed or
-        // work is queued
-        $crate::linux_6::callback_head::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.delayed_drop),
-            &$old.delayed_drop,
-            &mut $new.delayed_drop,
-        );
     };
 }
-pub use __linux_6_mm_struct_with_mmap_lock as with_mmap_lock;
+pub use __linux_6_mm_struct_with_mm_mt_ma_lock as with_mm_mt_ma_lock;
 
-pub static WITH_MMAP_LOCK: [FieldRule; 5] = [
+pub static WITH_MM_MT_MA_LOCK: [FieldRule; 5] = [
+    RuleKind::Reset.of("mm_mt.ma_lock").inside("spinlock_t").by_map(super::reasons::mm_struct::MM_MT),
     RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
     RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
     RuleKind::Reset.of("arg_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
     RuleKind::Reset.of("ioctx_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
-    RuleKind::Reset.of("delayed_drop").inside("callback_head").by_map(super::reasons::callback_head::WHOLE),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_mm_struct_with_context_2 {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        $new.mm_mt._pad_44 = [0; 4];
+        $new._pad_132 = [0; 4];
+        $crate::linux_6::mm_context_t::v6_1_0_47_rt_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.context),
+            &$old.context,
+            &mut $new.context,
+        );
+    };
+}
+pub use __linux_6_mm_struct_with_context_2 as with_context_2;
+
+pub static WITH_CONTEXT_2: [FieldRule; 3] = [
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Recurse.of("context").inside("mm_context_t"),
 ];
 
 #[doc(hidden)]
@@ -348,7 +376,7 @@ macro_rules! __linux_6_mm_struct_with_mm_lock_seq {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new._pad_4 = [0; 60];
         // counts writers of this boot only
-        $crate::linux_6::seqcount_t::v6_1_0_47_amd64(
+        $crate::linux_6::seqcount_t::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.mm_lock_seq),
             &$old.mm_lock_seq,
@@ -377,7 +405,7 @@ pub static WITH_MM_LOCK_SEQ: [FieldRule; 5] = [
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __linux_6_mm_struct_with_context_2 {
+macro_rules! __linux_6_mm_struct_with_context_3 {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new._pad_196 = [0; 4];
         $new._pad_292 = [0; 4];
@@ -389,9 +417,9 @@ macro_rules! __linux_6_mm_struct_with_context_2 {
         );
     };
 }
-pub use __linux_6_mm_struct_with_context_2 as with_context_2;
+pub use __linux_6_mm_struct_with_context_3 as with_context_3;
 
-pub static WITH_CONTEXT_2: [FieldRule; 3] = [
+pub static WITH_CONTEXT_3: [FieldRule; 3] = [
     RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Recurse.of("context").inside("mm_context_t"),
@@ -471,27 +499,190 @@ pub static WITH_MM_CID_2: [FieldRule; 5] = [
     RuleKind::Recurse.of("context").inside("mm_context_t"),
 ];
 
-/// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64.
-pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1_0_47_amd64, new: &mut views::mm_struct::V6_1_0_47_amd64) {
-    use views::mm_struct::V6_1_0_47_amd64 as Old;
-    use views::mm_struct::V6_1_0_47_amd64 as New;
-    with_mm_mt!(cx, at, old, new);
-    with_get_unmapped_area!(cx, at, old, new);
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V5_10_0_30_amd64, new: &mut views::mm_struct::V5_10_0_30_amd64) {
+    use views::mm_struct::V5_10_0_30_amd64 as Old;
+    use views::mm_struct::V5_10_0_30_amd64 as New;
+    with_mmap!(cx, at, old, new);
     always!(cx, at, old, new);
     with_page_table_lock!(cx, at, old, new);
+    // arch_get_unmapped_area or arch_get_unmapped_area_topdown, chosen by execve
+    new.get_unmapped_area = cx
+        .symbol(&at!(at.get_unmapped_area), old.get_unmapped_area);
     // count 0 is unlocked
-    super::rw_semaphore::v6_1_0_47_amd64(
+    super::rw_semaphore::v5_10_0_30_amd64(
         cx,
         &at!(at.mmap_lock),
         &old.mmap_lock,
         &mut new.mmap_lock,
     );
     new.def_flags = old.def_flags;
+    new.rss_stat = old.rss_stat;
+    super::mm_context_t::v5_10_0_30_amd64(
+        cx,
+        &at!(at.context),
+        &old.context,
+        &mut new.context,
+    );
+    new.flags = old.flags;
+    new._pad_900 = [0; 4];
+    // namespace whose capabilities decide over the mm, taken at execve
+    new.user_ns = cx.resource(&at!(at.user_ns), old.user_ns);
+    new._pad_969 = [0; 7];
+    new._pad_1028 = [0; 4];
+}
+
+/// `mm_struct`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "mm_struct",
+        from_size: 1032,
+        to_size: 1032,
+        spans: &[Span::new(0, 0, 116), Span::new(120, 120, 20), Span::new(144, 144, 108), Span::new(256, 256, 532), Span::new(792, 792, 26), Span::new(824, 824, 8), Span::new(836, 836, 60), Span::new(904, 904, 65), Span::new(976, 976, 52)],
+        padding: &[Bits::new(6544, 48), Bits::new(7200, 32), Bits::new(7752, 56), Bits::new(8224, 32)],
+        groups: &[&WITH_MMAP, &ALWAYS, &WITH_PAGE_TABLE_LOCK, &[
+            RuleKind::Symbol.of("get_unmapped_area").by_map(super::reasons::mm_struct::GET_UNMAPPED_AREA),
+            RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
+            RuleKind::Carry.of("def_flags"),
+            RuleKind::Carry.of("rss_stat"),
+            RuleKind::Recurse.of("context").inside("mm_context_t"),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Resource.of("user_ns").by_map(super::reasons::mm_struct::USER_NS),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_amd64)),
+};
+
+/// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V5_10_0_30_rt_amd64, new: &mut views::mm_struct::V5_10_0_30_rt_amd64) {
+    use views::mm_struct::V5_10_0_30_rt_amd64 as Old;
+    use views::mm_struct::V5_10_0_30_rt_amd64 as New;
+    with_mmap!(cx, at, old, new);
+    always!(cx, at, old, new);
+    // arch_get_unmapped_area or arch_get_unmapped_area_topdown, chosen by execve
+    new.get_unmapped_area = cx
+        .symbol(&at!(at.get_unmapped_area), old.get_unmapped_area);
+    new._pad_116 = [0; 4];
+    // nobody holds a lock of a frozen task
+    super::spinlock_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.page_table_lock),
+        &old.page_table_lock,
+        &mut new.page_table_lock,
+    );
+    // count 0 is unlocked
+    super::rw_semaphore::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.mmap_lock),
+        &old.mmap_lock,
+        &mut new.mmap_lock,
+    );
+    new.def_flags = old.def_flags;
+    new._pad_308 = [0; 4];
+    // nobody holds a lock of a frozen task
+    super::spinlock_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.arg_lock),
+        &old.arg_lock,
+        &mut new.arg_lock,
+    );
+    new.rss_stat = old.rss_stat;
+    super::mm_context_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.context),
+        &old.context,
+        &mut new.context,
+    );
+    new.flags = old.flags;
+    // nobody holds a lock of a frozen task
+    super::spinlock_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.ioctx_lock),
+        &old.ioctx_lock,
+        &mut new.ioctx_lock,
+    );
+    // namespace whose capabilities decide over the mm, taken at execve
+    new.user_ns = cx.resource(&at!(at.user_ns), old.user_ns);
+    new._pad_1109 = [0; 3];
+    // link and function of a callback that is pending only while an object is being freed or
+    // work is queued
+    super::callback_head::v5_10_0_30_amd64(
+        cx,
+        &at!(at.delayed_drop),
+        &old.delayed_drop,
+        &mut new.delayed_drop,
+    );
+    new._pad_1180 = [0; 4];
+}
+
+/// `mm_struct`, 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "mm_struct",
+        from_size: 1184,
+        to_size: 1184,
+        spans: &[Span::new(0, 0, 116), Span::new(128, 128, 28), Span::new(160, 160, 4), Span::new(168, 168, 4), Span::new(184, 184, 28), Span::new(216, 216, 92), Span::new(320, 320, 28), Span::new(352, 352, 4), Span::new(360, 360, 516), Span::new(888, 888, 28), Span::new(920, 920, 10), Span::new(944, 944, 28), Span::new(976, 976, 40), Span::new(1024, 1024, 28), Span::new(1056, 1056, 4), Span::new(1064, 1064, 45), Span::new(1112, 1112, 68)],
+        padding: &[Bits::new(928, 32), Bits::new(992, 32), Bits::new(1248, 32), Bits::new(1312, 32), Bits::new(1376, 32), Bits::new(1440, 32), Bits::new(1696, 32), Bits::new(2464, 32), Bits::new(2528, 32), Bits::new(2784, 32), Bits::new(2848, 32), Bits::new(7008, 32), Bits::new(7072, 32), Bits::new(7328, 32), Bits::new(7440, 48), Bits::new(7520, 32), Bits::new(7776, 32), Bits::new(8160, 32), Bits::new(8416, 32), Bits::new(8480, 32), Bits::new(8872, 24), Bits::new(9440, 32)],
+        groups: &[&WITH_MMAP, &ALWAYS, &[
+            RuleKind::Symbol.of("get_unmapped_area").by_map(super::reasons::mm_struct::GET_UNMAPPED_AREA),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
+            RuleKind::Carry.of("def_flags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("arg_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Carry.of("rss_stat"),
+            RuleKind::Recurse.of("context").inside("mm_context_t"),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Reset.of("ioctx_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Resource.of("user_ns").by_map(super::reasons::mm_struct::USER_NS),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("delayed_drop").inside("callback_head").by_map(super::reasons::callback_head::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_rt_amd64)),
+};
+
+/// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64.
+pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1_0_47_amd64, new: &mut views::mm_struct::V6_1_0_47_amd64) {
+    use views::mm_struct::V6_1_0_47_amd64 as Old;
+    use views::mm_struct::V6_1_0_47_amd64 as New;
+    always!(cx, at, old, new);
+    with_page_table_lock!(cx, at, old, new);
+    with_context!(cx, at, old, new);
+    with_mm_mt_ma_root!(cx, at, old, new);
+    // the tree of VMAs, which is built anew from their ordered list
+    super::spinlock_t::v5_10_0_30_amd64(
+        cx,
+        &at!(at.mm_mt.ma_lock),
+        &old.mm_mt.ma_lock,
+        &mut new.mm_mt.ma_lock,
+    );
+    // arch_get_unmapped_area or arch_get_unmapped_area_topdown, chosen by execve
+    new.get_unmapped_area = cx
+        .symbol(&at!(at.get_unmapped_area), old.get_unmapped_area);
+    // count 0 is unlocked
+    super::rw_semaphore::v5_10_0_30_amd64(
+        cx,
+        &at!(at.mmap_lock),
+        &old.mmap_lock,
+        &mut new.mmap_lock,
+    );
+    new.def_flags = old.def_flags;
+    new.rss_stat = old.rss_stat;
     new.flags = old.flags;
     new._pad_908 = [0; 4];
     // namespace whose capabilities decide over the mm, taken at execve
     new.user_ns = cx.resource(&at!(at.user_ns), old.user_ns);
     new._pad_980 = [0; 4];
+    // id under which devices share the mm
+    new.pasid = cx.reset_strict(&at!(at.pasid), old.pasid, 4294967295);
     new._pad_1036 = [0; 4];
 }
 
@@ -503,13 +694,17 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 1088,
         spans: &[Span::new(8, 8, 12), Span::new(24, 24, 68), Span::new(96, 96, 12), Span::new(112, 112, 20), Span::new(136, 136, 108), Span::new(248, 248, 556), Span::new(808, 808, 26), Span::new(840, 840, 8), Span::new(852, 852, 52), Span::new(912, 912, 68), Span::new(984, 984, 52), Span::new(1040, 1040, 48)],
         padding: &[Bits::new(32, 32), Bits::new(160, 32), Bits::new(736, 32), Bits::new(6672, 48), Bits::new(7264, 32), Bits::new(7840, 32), Bits::new(8288, 32)],
-        groups: &[&WITH_MM_MT, &WITH_GET_UNMAPPED_AREA, &ALWAYS, &WITH_PAGE_TABLE_LOCK, &[
+        groups: &[&ALWAYS, &WITH_PAGE_TABLE_LOCK, &WITH_CONTEXT, &WITH_MM_MT_MA_ROOT, &[
+            RuleKind::Reset.of("mm_mt.ma_lock").inside("spinlock_t").by_map(super::reasons::mm_struct::MM_MT),
+            RuleKind::Symbol.of("get_unmapped_area").by_map(super::reasons::mm_struct::GET_UNMAPPED_AREA),
             RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
             RuleKind::Carry.of("def_flags"),
+            RuleKind::Carry.of("rss_stat"),
             RuleKind::Carry.of("flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Resource.of("user_ns").by_map(super::reasons::mm_struct::USER_NS),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("pasid").by_map(super::reasons::mm_struct::PASID),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
@@ -521,15 +716,30 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
 pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1_0_47_rt_amd64, new: &mut views::mm_struct::V6_1_0_47_rt_amd64) {
     use views::mm_struct::V6_1_0_47_rt_amd64 as Old;
     use views::mm_struct::V6_1_0_47_rt_amd64 as New;
-    with_get_unmapped_area!(cx, at, old, new);
     always!(cx, at, old, new);
-    with_context!(cx, at, old, new);
-    with_mmap_lock!(cx, at, old, new);
+    with_mm_mt_ma_root!(cx, at, old, new);
+    with_mm_mt_ma_lock!(cx, at, old, new);
+    with_context_2!(cx, at, old, new);
+    // arch_get_unmapped_area or arch_get_unmapped_area_topdown, chosen by execve
+    new.get_unmapped_area = cx
+        .symbol(&at!(at.get_unmapped_area), old.get_unmapped_area);
+    new._pad_116 = [0; 4];
     new.def_flags = old.def_flags;
     new._pad_300 = [0; 4];
+    new.rss_stat = old.rss_stat;
     new.flags = old.flags;
     // namespace whose capabilities decide over the mm, taken at execve
     new.user_ns = cx.resource(&at!(at.user_ns), old.user_ns);
+    // link and function of a callback that is pending only while an object is being freed or
+    // work is queued
+    super::callback_head::v5_10_0_30_amd64(
+        cx,
+        &at!(at.delayed_drop),
+        &old.delayed_drop,
+        &mut new.delayed_drop,
+    );
+    // id under which devices share the mm
+    new.pasid = cx.reset_strict(&at!(at.pasid), old.pasid, 4294967295);
     new._pad_1140 = [0; 4];
 }
 
@@ -541,11 +751,16 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         to_size: 1192,
         spans: &[Span::new(8, 8, 36), Span::new(48, 48, 68), Span::new(120, 120, 12), Span::new(144, 144, 28), Span::new(184, 184, 116), Span::new(312, 312, 564), Span::new(888, 888, 34), Span::new(936, 936, 56), Span::new(1000, 1000, 140), Span::new(1144, 1144, 48)],
         padding: &[Bits::new(32, 32), Bits::new(352, 32), Bits::new(928, 32), Bits::new(1056, 32), Bits::new(1120, 32), Bits::new(1376, 32), Bits::new(1440, 32), Bits::new(2400, 32), Bits::new(2464, 32), Bits::new(7008, 32), Bits::new(7072, 32), Bits::new(7376, 48), Bits::new(7456, 32), Bits::new(7968, 32), Bits::new(9120, 32)],
-        groups: &[&WITH_GET_UNMAPPED_AREA, &ALWAYS, &WITH_CONTEXT, &WITH_MMAP_LOCK, &[
+        groups: &[&ALWAYS, &WITH_MM_MT_MA_ROOT, &WITH_MM_MT_MA_LOCK, &WITH_CONTEXT_2, &[
+            RuleKind::Symbol.of("get_unmapped_area").by_map(super::reasons::mm_struct::GET_UNMAPPED_AREA),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("def_flags"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("rss_stat"),
             RuleKind::Carry.of("flags"),
             RuleKind::Resource.of("user_ns").by_map(super::reasons::mm_struct::USER_NS),
+            RuleKind::Reset.of("delayed_drop").inside("callback_head").by_map(super::reasons::callback_head::WHOLE),
+            RuleKind::Reset.of("pasid").by_map(super::reasons::mm_struct::PASID),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
@@ -557,12 +772,22 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
 pub fn v6_1_0_55_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1_0_55_amd64, new: &mut views::mm_struct::V6_1_0_55_amd64) {
     use views::mm_struct::V6_1_0_55_amd64 as Old;
     use views::mm_struct::V6_1_0_55_amd64 as New;
-    with_mm_mt!(cx, at, old, new);
-    with_get_unmapped_area!(cx, at, old, new);
     always!(cx, at, old, new);
     with_page_table_lock!(cx, at, old, new);
+    with_context!(cx, at, old, new);
+    with_mm_mt_ma_root!(cx, at, old, new);
+    // the tree of VMAs, which is built anew from their ordered list
+    super::spinlock_t::v5_10_0_30_amd64(
+        cx,
+        &at!(at.mm_mt.ma_lock),
+        &old.mm_mt.ma_lock,
+        &mut new.mm_mt.ma_lock,
+    );
+    // arch_get_unmapped_area or arch_get_unmapped_area_topdown, chosen by execve
+    new.get_unmapped_area = cx
+        .symbol(&at!(at.get_unmapped_area), old.get_unmapped_area);
     // count 0 is unlocked
-    super::rw_semaphore::v6_1_0_47_amd64(
+    super::rw_semaphore::v5_10_0_30_amd64(
         cx,
         &at!(at.mmap_lock),
         &old.mmap_lock,
@@ -576,11 +801,14 @@ pub fn v6_1_0_55_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct
             0,
         );
     new.def_flags = old.def_flags;
+    new.rss_stat = old.rss_stat;
     new.flags = old.flags;
     new._pad_916 = [0; 4];
     // namespace whose capabilities decide over the mm, taken at execve
     new.user_ns = cx.resource(&at!(at.user_ns), old.user_ns);
     new._pad_988 = [0; 4];
+    // id under which devices share the mm
+    new.pasid = cx.reset_strict(&at!(at.pasid), old.pasid, 4294967295);
     new._pad_1044 = [0; 4];
 }
 
@@ -592,14 +820,18 @@ pub static V6_1_0_55_AMD64: TypeConverter = TypeConverter {
         to_size: 1096,
         spans: &[Span::new(8, 8, 12), Span::new(24, 24, 68), Span::new(96, 96, 12), Span::new(112, 112, 20), Span::new(136, 136, 116), Span::new(256, 256, 556), Span::new(816, 816, 26), Span::new(848, 848, 8), Span::new(860, 860, 52), Span::new(920, 920, 68), Span::new(992, 992, 52), Span::new(1048, 1048, 48)],
         padding: &[Bits::new(32, 32), Bits::new(160, 32), Bits::new(736, 32), Bits::new(6736, 48), Bits::new(7328, 32), Bits::new(7904, 32), Bits::new(8352, 32)],
-        groups: &[&WITH_MM_MT, &WITH_GET_UNMAPPED_AREA, &ALWAYS, &WITH_PAGE_TABLE_LOCK, &[
+        groups: &[&ALWAYS, &WITH_PAGE_TABLE_LOCK, &WITH_CONTEXT, &WITH_MM_MT_MA_ROOT, &[
+            RuleKind::Reset.of("mm_mt.ma_lock").inside("spinlock_t").by_map(super::reasons::mm_struct::MM_MT),
+            RuleKind::Symbol.of("get_unmapped_area").by_map(super::reasons::mm_struct::GET_UNMAPPED_AREA),
             RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
             RuleKind::Reset.of("futex_unique_id.counter").by_map(super::reasons::mm_struct::FUTEX_UNIQUE_ID),
             RuleKind::Carry.of("def_flags"),
+            RuleKind::Carry.of("rss_stat"),
             RuleKind::Carry.of("flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Resource.of("user_ns").by_map(super::reasons::mm_struct::USER_NS),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("pasid").by_map(super::reasons::mm_struct::PASID),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
@@ -611,10 +843,14 @@ pub static V6_1_0_55_AMD64: TypeConverter = TypeConverter {
 pub fn v6_1_0_55_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1_0_55_rt_amd64, new: &mut views::mm_struct::V6_1_0_55_rt_amd64) {
     use views::mm_struct::V6_1_0_55_rt_amd64 as Old;
     use views::mm_struct::V6_1_0_55_rt_amd64 as New;
-    with_get_unmapped_area!(cx, at, old, new);
     always!(cx, at, old, new);
-    with_context!(cx, at, old, new);
-    with_mmap_lock!(cx, at, old, new);
+    with_mm_mt_ma_root!(cx, at, old, new);
+    with_mm_mt_ma_lock!(cx, at, old, new);
+    with_context_2!(cx, at, old, new);
+    // arch_get_unmapped_area or arch_get_unmapped_area_topdown, chosen by execve
+    new.get_unmapped_area = cx
+        .symbol(&at!(at.get_unmapped_area), old.get_unmapped_area);
+    new._pad_116 = [0; 4];
     // name of the mm in futex hash keys, drawn when it is first needed
     new.futex_unique_id.counter = cx
         .reset(
@@ -624,9 +860,20 @@ pub fn v6_1_0_55_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_str
         );
     new.def_flags = old.def_flags;
     new._pad_308 = [0; 4];
+    new.rss_stat = old.rss_stat;
     new.flags = old.flags;
     // namespace whose capabilities decide over the mm, taken at execve
     new.user_ns = cx.resource(&at!(at.user_ns), old.user_ns);
+    // link and function of a callback that is pending only while an object is being freed or
+    // work is queued
+    super::callback_head::v5_10_0_30_amd64(
+        cx,
+        &at!(at.delayed_drop),
+        &old.delayed_drop,
+        &mut new.delayed_drop,
+    );
+    // id under which devices share the mm
+    new.pasid = cx.reset_strict(&at!(at.pasid), old.pasid, 4294967295);
     new._pad_1148 = [0; 4];
 }
 
@@ -638,12 +885,17 @@ pub static V6_1_0_55_RT_AMD64: TypeConverter = TypeConverter {
         to_size: 1200,
         spans: &[Span::new(8, 8, 36), Span::new(48, 48, 68), Span::new(120, 120, 12), Span::new(144, 144, 28), Span::new(184, 184, 124), Span::new(320, 320, 564), Span::new(896, 896, 34), Span::new(944, 944, 56), Span::new(1008, 1008, 140), Span::new(1152, 1152, 48)],
         padding: &[Bits::new(32, 32), Bits::new(352, 32), Bits::new(928, 32), Bits::new(1056, 32), Bits::new(1120, 32), Bits::new(1376, 32), Bits::new(1440, 32), Bits::new(2464, 32), Bits::new(2528, 32), Bits::new(7072, 32), Bits::new(7136, 32), Bits::new(7440, 48), Bits::new(7520, 32), Bits::new(8032, 32), Bits::new(9184, 32)],
-        groups: &[&WITH_GET_UNMAPPED_AREA, &ALWAYS, &WITH_CONTEXT, &WITH_MMAP_LOCK, &[
+        groups: &[&ALWAYS, &WITH_MM_MT_MA_ROOT, &WITH_MM_MT_MA_LOCK, &WITH_CONTEXT_2, &[
+            RuleKind::Symbol.of("get_unmapped_area").by_map(super::reasons::mm_struct::GET_UNMAPPED_AREA),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Reset.of("futex_unique_id.counter").by_map(super::reasons::mm_struct::FUTEX_UNIQUE_ID),
             RuleKind::Carry.of("def_flags"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("rss_stat"),
             RuleKind::Carry.of("flags"),
             RuleKind::Resource.of("user_ns").by_map(super::reasons::mm_struct::USER_NS),
+            RuleKind::Reset.of("delayed_drop").inside("callback_head").by_map(super::reasons::callback_head::WHOLE),
+            RuleKind::Reset.of("pasid").by_map(super::reasons::mm_struct::PASID),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
@@ -657,12 +909,14 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_s
     use views::mm_struct::V6_12_95_deb12_amd64 as New;
     always!(cx, at, old, new);
     with_page_table_lock!(cx, at, old, new);
+    with_mm_mt_ma_root!(cx, at, old, new);
     with_mm_lock_seq!(cx, at, old, new);
-    super::maple_tree::v6_12_95_deb12_amd64(
+    // the tree of VMAs, which is built anew from their ordered list
+    super::spinlock_t::v5_10_0_30_amd64(
         cx,
-        &at!(at.mm_mt),
-        &old.mm_mt,
-        &mut new.mm_mt,
+        &at!(at.mm_mt.ma_lock),
+        &old.mm_mt.ma_lock,
+        &mut new.mm_mt.ma_lock,
     );
     // concurrency ids by CPU, made with the mm
     new.pcpu_cid = cx.reset(&at!(at.pcpu_cid), old.pcpu_cid, 0);
@@ -670,7 +924,7 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_s
     new.mm_cid_next_scan = cx
         .reset(&at!(at.mm_cid_next_scan), old.mm_cid_next_scan, 0);
     // count 0 is unlocked
-    super::rw_semaphore::v6_1_0_47_amd64(
+    super::rw_semaphore::v5_10_0_30_amd64(
         cx,
         &at!(at.mmap_lock),
         &old.mmap_lock,
@@ -700,8 +954,8 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
         to_size: 1344,
         spans: &[Span::new(0, 0, 4), Span::new(68, 68, 96), Span::new(168, 168, 20), Span::new(192, 192, 36), Span::new(232, 232, 76), Span::new(312, 312, 504), Span::new(824, 824, 32), Span::new(864, 864, 32), Span::new(904, 904, 32), Span::new(944, 944, 84), Span::new(1032, 1032, 40), Span::new(1076, 1076, 52), Span::new(1136, 1136, 68), Span::new(1208, 1208, 112)],
         padding: &[Bits::new(32, 480), Bits::new(1824, 32), Bits::new(6560, 32), Bits::new(6880, 32), Bits::new(7200, 32), Bits::new(7520, 32), Bits::new(9056, 32), Bits::new(9632, 32), Bits::new(10560, 192)],
-        groups: &[&ALWAYS, &WITH_PAGE_TABLE_LOCK, &WITH_MM_LOCK_SEQ, &[
-            RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+        groups: &[&ALWAYS, &WITH_PAGE_TABLE_LOCK, &WITH_MM_MT_MA_ROOT, &WITH_MM_LOCK_SEQ, &[
+            RuleKind::Reset.of("mm_mt.ma_lock").inside("spinlock_t").by_map(super::reasons::mm_struct::MM_MT),
             RuleKind::Reset.of("pcpu_cid").by_map(super::reasons::mm_struct::PCPU_CID),
             RuleKind::Reset.of("mm_cid_next_scan").by_map(super::reasons::mm_struct::MM_CID_NEXT_SCAN),
             RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
@@ -724,15 +978,11 @@ pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::m
     use views::mm_struct::V6_12_95_deb12_rt_amd64 as Old;
     use views::mm_struct::V6_12_95_deb12_rt_amd64 as New;
     always!(cx, at, old, new);
-    with_mmap_lock!(cx, at, old, new);
+    with_mm_mt_ma_root!(cx, at, old, new);
+    with_mm_mt_ma_lock!(cx, at, old, new);
     with_mm_lock_seq!(cx, at, old, new);
-    with_context_2!(cx, at, old, new);
-    super::maple_tree::v6_12_95_deb12_rt_amd64(
-        cx,
-        &at!(at.mm_mt),
-        &old.mm_mt,
-        &mut new.mm_mt,
-    );
+    with_context_3!(cx, at, old, new);
+    new.mm_mt._pad_36 = [0; 4];
     // concurrency ids by CPU, made with the mm
     new.pcpu_cid = cx.reset(&at!(at.pcpu_cid), old.pcpu_cid, 0);
     // jiffies of this boot
@@ -743,6 +993,14 @@ pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::m
     new.flags = old.flags;
     // namespace whose capabilities decide over the mm, taken at execve
     new.user_ns = cx.resource(&at!(at.user_ns), old.user_ns);
+    // link and function of a callback that is pending only while an object is being freed or
+    // work is queued
+    super::callback_head::v5_10_0_30_amd64(
+        cx,
+        &at!(at.delayed_drop),
+        &old.delayed_drop,
+        &mut new.delayed_drop,
+    );
     new._pad_1432 = [0; 40];
 }
 
@@ -754,14 +1012,15 @@ pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         to_size: 1472,
         spans: &[Span::new(0, 0, 4), Span::new(72, 72, 28), Span::new(104, 104, 92), Span::new(208, 208, 28), Span::new(248, 248, 44), Span::new(296, 296, 76), Span::new(384, 384, 528), Span::new(920, 920, 32), Span::new(960, 960, 32), Span::new(1000, 1000, 32), Span::new(1040, 1040, 68), Span::new(1120, 1120, 40), Span::new(1168, 1168, 56), Span::new(1232, 1232, 200)],
         padding: &[Bits::new(32, 480), Bits::new(544, 32), Bits::new(800, 32), Bits::new(1568, 32), Bits::new(1632, 32), Bits::new(1888, 32), Bits::new(1952, 32), Bits::new(2336, 32), Bits::new(2976, 32), Bits::new(3040, 32), Bits::new(7328, 32), Bits::new(7648, 32), Bits::new(7968, 32), Bits::new(8288, 32), Bits::new(8864, 32), Bits::new(8928, 32), Bits::new(9312, 32), Bits::new(9824, 32), Bits::new(11456, 320)],
-        groups: &[&ALWAYS, &WITH_MMAP_LOCK, &WITH_MM_LOCK_SEQ, &WITH_CONTEXT_2, &[
-            RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+        groups: &[&ALWAYS, &WITH_MM_MT_MA_ROOT, &WITH_MM_MT_MA_LOCK, &WITH_MM_LOCK_SEQ, &WITH_CONTEXT_3, &[
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Reset.of("pcpu_cid").by_map(super::reasons::mm_struct::PCPU_CID),
             RuleKind::Reset.of("mm_cid_next_scan").by_map(super::reasons::mm_struct::MM_CID_NEXT_SCAN),
             RuleKind::Carry.of("def_flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("flags"),
             RuleKind::Resource.of("user_ns").by_map(super::reasons::mm_struct::USER_NS),
+            RuleKind::Reset.of("delayed_drop").inside("callback_head").by_map(super::reasons::callback_head::WHOLE),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
@@ -775,12 +1034,14 @@ pub fn v6_12_117_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_
     use views::mm_struct::V6_12_117_deb12_amd64 as New;
     always!(cx, at, old, new);
     with_page_table_lock!(cx, at, old, new);
+    with_mm_mt_ma_root!(cx, at, old, new);
     with_mm_lock_seq!(cx, at, old, new);
-    super::maple_tree::v6_12_95_deb12_amd64(
+    // the tree of VMAs, which is built anew from their ordered list
+    super::spinlock_t::v5_10_0_30_amd64(
         cx,
-        &at!(at.mm_mt),
-        &old.mm_mt,
-        &mut new.mm_mt,
+        &at!(at.mm_mt.ma_lock),
+        &old.mm_mt.ma_lock,
+        &mut new.mm_mt.ma_lock,
     );
     // concurrency ids by CPU, made with the mm
     new.pcpu_cid = cx.reset(&at!(at.pcpu_cid), old.pcpu_cid, 0);
@@ -788,7 +1049,7 @@ pub fn v6_12_117_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_
     new.mm_cid_next_scan = cx
         .reset(&at!(at.mm_cid_next_scan), old.mm_cid_next_scan, 0);
     // count 0 is unlocked
-    super::rw_semaphore::v6_1_0_47_amd64(
+    super::rw_semaphore::v5_10_0_30_amd64(
         cx,
         &at!(at.mmap_lock),
         &old.mmap_lock,
@@ -825,8 +1086,8 @@ pub static V6_12_117_DEB12_AMD64: TypeConverter = TypeConverter {
         to_size: 1344,
         spans: &[Span::new(0, 0, 4), Span::new(68, 68, 96), Span::new(168, 168, 20), Span::new(192, 192, 36), Span::new(232, 232, 84), Span::new(320, 320, 504), Span::new(832, 832, 32), Span::new(872, 872, 32), Span::new(912, 912, 32), Span::new(952, 952, 84), Span::new(1040, 1040, 40), Span::new(1084, 1084, 52), Span::new(1144, 1144, 68), Span::new(1216, 1216, 112)],
         padding: &[Bits::new(32, 480), Bits::new(1824, 32), Bits::new(6624, 32), Bits::new(6944, 32), Bits::new(7264, 32), Bits::new(7584, 32), Bits::new(9120, 32), Bits::new(9696, 32), Bits::new(10624, 128)],
-        groups: &[&ALWAYS, &WITH_PAGE_TABLE_LOCK, &WITH_MM_LOCK_SEQ, &[
-            RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+        groups: &[&ALWAYS, &WITH_PAGE_TABLE_LOCK, &WITH_MM_MT_MA_ROOT, &WITH_MM_LOCK_SEQ, &[
+            RuleKind::Reset.of("mm_mt.ma_lock").inside("spinlock_t").by_map(super::reasons::mm_struct::MM_MT),
             RuleKind::Reset.of("pcpu_cid").by_map(super::reasons::mm_struct::PCPU_CID),
             RuleKind::Reset.of("mm_cid_next_scan").by_map(super::reasons::mm_struct::MM_CID_NEXT_SCAN),
             RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
@@ -850,15 +1111,11 @@ pub fn v6_12_115_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::
     use views::mm_struct::V6_12_115_deb12_rt_amd64 as Old;
     use views::mm_struct::V6_12_115_deb12_rt_amd64 as New;
     always!(cx, at, old, new);
-    with_mmap_lock!(cx, at, old, new);
+    with_mm_mt_ma_root!(cx, at, old, new);
+    with_mm_mt_ma_lock!(cx, at, old, new);
     with_mm_lock_seq!(cx, at, old, new);
-    with_context_2!(cx, at, old, new);
-    super::maple_tree::v6_12_95_deb12_rt_amd64(
-        cx,
-        &at!(at.mm_mt),
-        &old.mm_mt,
-        &mut new.mm_mt,
-    );
+    with_context_3!(cx, at, old, new);
+    new.mm_mt._pad_36 = [0; 4];
     // concurrency ids by CPU, made with the mm
     new.pcpu_cid = cx.reset(&at!(at.pcpu_cid), old.pcpu_cid, 0);
     // jiffies of this boot
@@ -876,6 +1133,14 @@ pub fn v6_12_115_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::
     new.flags = old.flags;
     // namespace whose capabilities decide over the mm, taken at execve
     new.user_ns = cx.resource(&at!(at.user_ns), old.user_ns);
+    // link and function of a callback that is pending only while an object is being freed or
+    // work is queued
+    super::callback_head::v5_10_0_30_amd64(
+        cx,
+        &at!(at.delayed_drop),
+        &old.delayed_drop,
+        &mut new.delayed_drop,
+    );
     new._pad_1440 = [0; 32];
 }
 
@@ -887,8 +1152,8 @@ pub static V6_12_115_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         to_size: 1472,
         spans: &[Span::new(0, 0, 4), Span::new(72, 72, 28), Span::new(104, 104, 92), Span::new(208, 208, 28), Span::new(248, 248, 44), Span::new(296, 296, 84), Span::new(392, 392, 528), Span::new(928, 928, 32), Span::new(968, 968, 32), Span::new(1008, 1008, 32), Span::new(1048, 1048, 68), Span::new(1128, 1128, 40), Span::new(1176, 1176, 56), Span::new(1240, 1240, 200)],
         padding: &[Bits::new(32, 480), Bits::new(544, 32), Bits::new(800, 32), Bits::new(1568, 32), Bits::new(1632, 32), Bits::new(1888, 32), Bits::new(1952, 32), Bits::new(2336, 32), Bits::new(3040, 32), Bits::new(3104, 32), Bits::new(7392, 32), Bits::new(7712, 32), Bits::new(8032, 32), Bits::new(8352, 32), Bits::new(8928, 32), Bits::new(8992, 32), Bits::new(9376, 32), Bits::new(9888, 32), Bits::new(11520, 256)],
-        groups: &[&ALWAYS, &WITH_MMAP_LOCK, &WITH_MM_LOCK_SEQ, &WITH_CONTEXT_2, &[
-            RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+        groups: &[&ALWAYS, &WITH_MM_MT_MA_ROOT, &WITH_MM_MT_MA_LOCK, &WITH_MM_LOCK_SEQ, &WITH_CONTEXT_3, &[
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Reset.of("pcpu_cid").by_map(super::reasons::mm_struct::PCPU_CID),
             RuleKind::Reset.of("mm_cid_next_scan").by_map(super::reasons::mm_struct::MM_CID_NEXT_SCAN),
             RuleKind::Reset.of("futex_unique_id.counter").by_map(super::reasons::mm_struct::FUTEX_UNIQUE_ID),
@@ -896,6 +1161,7 @@ pub static V6_12_115_DEB12_RT_AMD64: TypeConverter = TypeConverter {
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("flags"),
             RuleKind::Resource.of("user_ns").by_map(super::reasons::mm_struct::USER_NS),
+            RuleKind::Reset.of("delayed_drop").inside("callback_head").by_map(super::reasons::callback_head::WHOLE),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
@@ -909,13 +1175,15 @@ pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_st
     use views::mm_struct::V7_2_12_deb13_amd64 as New;
     always!(cx, at, old, new);
     with_page_table_lock!(cx, at, old, new);
+    with_mm_mt_ma_root!(cx, at, old, new);
     with_mm_lock_seq!(cx, at, old, new);
     with_mm_cid!(cx, at, old, new);
-    super::maple_tree::v6_12_95_deb12_amd64(
+    // the tree of VMAs, which is built anew from their ordered list
+    super::spinlock_t::v5_10_0_30_amd64(
         cx,
-        &at!(at.mm_mt),
-        &old.mm_mt,
-        &mut new.mm_mt,
+        &at!(at.mm_mt.ma_lock),
+        &old.mm_mt.ma_lock,
+        &mut new.mm_mt.ma_lock,
     );
     // where the address space has its cache on this machine, made with it
     new.sched_cache_grp = cx
@@ -950,8 +1218,8 @@ pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
         to_size: 1728,
         spans: &[Span::new(0, 0, 4), Span::new(68, 68, 68), Span::new(192, 192, 24), Span::new(220, 220, 52), Span::new(280, 280, 8), Span::new(292, 292, 36), Span::new(384, 384, 20), Span::new(408, 408, 20), Span::new(432, 432, 36), Span::new(472, 472, 8), Span::new(484, 484, 68), Span::new(584, 584, 76), Span::new(664, 664, 536), Span::new(1208, 1208, 32), Span::new(1248, 1248, 32), Span::new(1288, 1288, 32), Span::new(1328, 1328, 84), Span::new(1416, 1416, 32), Span::new(1452, 1452, 39), Span::new(1496, 1496, 8), Span::new(1512, 1512, 60), Span::new(1576, 1576, 116)],
         padding: &[Bits::new(32, 480), Bits::new(1088, 448), Bits::new(2208, 32), Bits::new(2624, 448), Bits::new(3744, 32), Bits::new(9632, 32), Bits::new(9952, 32), Bits::new(10272, 32), Bits::new(10592, 32), Bits::new(11928, 40), Bits::new(12064, 32), Bits::new(12576, 32), Bits::new(13536, 288)],
-        groups: &[&ALWAYS, &WITH_PAGE_TABLE_LOCK, &WITH_MM_LOCK_SEQ, &WITH_MM_CID, &[
-            RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+        groups: &[&ALWAYS, &WITH_PAGE_TABLE_LOCK, &WITH_MM_MT_MA_ROOT, &WITH_MM_LOCK_SEQ, &WITH_MM_CID, &[
+            RuleKind::Reset.of("mm_mt.ma_lock").inside("spinlock_t").by_map(super::reasons::mm_struct::MM_MT),
             RuleKind::Reset.of("sched_cache_grp").by_map(super::reasons::mm_struct::SCHED_CACHE_GRP),
             RuleKind::Reset.of("vma_writer_wait").inside("rcuwait").by_map(super::reasons::rcuwait::WHOLE),
             RuleKind::Reset.of("futex").inside("futex_mm_data").by_map(super::reasons::futex_mm_data::WHOLE),
@@ -971,15 +1239,11 @@ pub fn v7_2_12_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm
     use views::mm_struct::V7_2_12_deb13_rt_amd64 as Old;
     use views::mm_struct::V7_2_12_deb13_rt_amd64 as New;
     always!(cx, at, old, new);
-    with_mmap_lock!(cx, at, old, new);
+    with_mm_mt_ma_root!(cx, at, old, new);
+    with_mm_mt_ma_lock!(cx, at, old, new);
     with_mm_lock_seq!(cx, at, old, new);
     with_mm_cid_2!(cx, at, old, new);
-    super::maple_tree::v6_12_95_deb12_rt_amd64(
-        cx,
-        &at!(at.mm_mt),
-        &old.mm_mt,
-        &mut new.mm_mt,
-    );
+    new.mm_mt._pad_36 = [0; 4];
     // where the address space has its cache on this machine, made with it
     new.sched_cache_grp = cx
         .reset(&at!(at.sched_cache_grp), old.sched_cache_grp, 0);
@@ -1001,6 +1265,14 @@ pub fn v7_2_12_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm
     new.def_flags = old.def_flags;
     new._pad_708 = [0; 4];
     new.flags = old.flags;
+    // link and function of a callback that is pending only while an object is being freed or
+    // work is queued
+    super::callback_head::v5_10_0_30_amd64(
+        cx,
+        &at!(at.delayed_drop),
+        &old.delayed_drop,
+        &mut new.delayed_drop,
+    );
     new._pad_1800 = [0; 56];
 }
 
@@ -1012,14 +1284,15 @@ pub static V7_2_12_DEB13_RT_AMD64: TypeConverter = TypeConverter {
         to_size: 1856,
         spans: &[Span::new(0, 0, 4), Span::new(72, 72, 28), Span::new(104, 104, 64), Span::new(192, 192, 24), Span::new(220, 220, 52), Span::new(288, 288, 48), Span::new(384, 384, 20), Span::new(416, 416, 28), Span::new(456, 456, 52), Span::new(520, 520, 80), Span::new(632, 632, 76), Span::new(720, 720, 560), Span::new(1288, 1288, 32), Span::new(1328, 1328, 32), Span::new(1368, 1368, 32), Span::new(1408, 1408, 68), Span::new(1488, 1488, 40), Span::new(1536, 1536, 51), Span::new(1592, 1592, 8), Span::new(1608, 1608, 192)],
         padding: &[Bits::new(32, 480), Bits::new(544, 32), Bits::new(800, 32), Bits::new(1344, 192), Bits::new(2208, 32), Bits::new(2272, 32), Bits::new(2688, 384), Bits::new(3232, 32), Bits::new(3296, 32), Bits::new(3552, 32), Bits::new(3616, 32), Bits::new(4064, 32), Bits::new(4128, 32), Bits::new(5664, 32), Bits::new(5728, 32), Bits::new(10272, 32), Bits::new(10592, 32), Bits::new(10912, 32), Bits::new(11232, 32), Bits::new(11808, 32), Bits::new(11872, 32), Bits::new(12256, 32), Bits::new(12696, 40), Bits::new(12832, 32), Bits::new(14400, 448)],
-        groups: &[&ALWAYS, &WITH_MMAP_LOCK, &WITH_MM_LOCK_SEQ, &WITH_MM_CID_2, &[
-            RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+        groups: &[&ALWAYS, &WITH_MM_MT_MA_ROOT, &WITH_MM_MT_MA_LOCK, &WITH_MM_LOCK_SEQ, &WITH_MM_CID_2, &[
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Reset.of("sched_cache_grp").by_map(super::reasons::mm_struct::SCHED_CACHE_GRP),
             RuleKind::Reset.of("vma_writer_wait").inside("rcuwait").by_map(super::reasons::rcuwait::WHOLE),
             RuleKind::Reset.of("futex").inside("futex_mm_data").by_map(super::reasons::futex_mm_data::WHOLE),
             RuleKind::Carry.of("def_flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("flags"),
+            RuleKind::Reset.of("delayed_drop").inside("callback_head").by_map(super::reasons::callback_head::WHOLE),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
@@ -1033,13 +1306,15 @@ pub fn v7_3_4_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_str
     use views::mm_struct::V7_3_4_deb13_amd64 as New;
     always!(cx, at, old, new);
     with_page_table_lock!(cx, at, old, new);
+    with_mm_mt_ma_root!(cx, at, old, new);
     with_mm_lock_seq!(cx, at, old, new);
     with_mm_cid!(cx, at, old, new);
-    super::maple_tree::v6_12_95_deb12_amd64(
+    // the tree of VMAs, which is built anew from their ordered list
+    super::spinlock_t::v5_10_0_30_amd64(
         cx,
-        &at!(at.mm_mt),
-        &old.mm_mt,
-        &mut new.mm_mt,
+        &at!(at.mm_mt.ma_lock),
+        &old.mm_mt.ma_lock,
+        &mut new.mm_mt.ma_lock,
     );
     // where the address space has its cache on this machine, made with it
     new.sched_cache_grp = cx
@@ -1074,8 +1349,8 @@ pub static V7_3_4_DEB13_AMD64: TypeConverter = TypeConverter {
         to_size: 1728,
         spans: &[Span::new(0, 0, 4), Span::new(68, 68, 68), Span::new(192, 192, 24), Span::new(220, 220, 52), Span::new(280, 280, 8), Span::new(292, 292, 36), Span::new(384, 384, 20), Span::new(408, 408, 20), Span::new(432, 432, 36), Span::new(472, 472, 8), Span::new(484, 484, 68), Span::new(584, 584, 84), Span::new(672, 672, 536), Span::new(1216, 1216, 32), Span::new(1256, 1256, 32), Span::new(1296, 1296, 32), Span::new(1336, 1336, 84), Span::new(1424, 1424, 32), Span::new(1460, 1460, 39), Span::new(1504, 1504, 8), Span::new(1520, 1520, 60), Span::new(1584, 1584, 116)],
         padding: &[Bits::new(32, 480), Bits::new(1088, 448), Bits::new(2208, 32), Bits::new(2624, 448), Bits::new(3744, 32), Bits::new(9696, 32), Bits::new(10016, 32), Bits::new(10336, 32), Bits::new(10656, 32), Bits::new(11992, 40), Bits::new(12128, 32), Bits::new(12640, 32), Bits::new(13600, 224)],
-        groups: &[&ALWAYS, &WITH_PAGE_TABLE_LOCK, &WITH_MM_LOCK_SEQ, &WITH_MM_CID, &[
-            RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+        groups: &[&ALWAYS, &WITH_PAGE_TABLE_LOCK, &WITH_MM_MT_MA_ROOT, &WITH_MM_LOCK_SEQ, &WITH_MM_CID, &[
+            RuleKind::Reset.of("mm_mt.ma_lock").inside("spinlock_t").by_map(super::reasons::mm_struct::MM_MT),
             RuleKind::Reset.of("sched_cache_grp").by_map(super::reasons::mm_struct::SCHED_CACHE_GRP),
             RuleKind::Reset.of("vma_writer_wait").inside("rcuwait").by_map(super::reasons::rcuwait::WHOLE),
             RuleKind::Reset.of("futex").inside("futex_mm_data").by_map(super::reasons::futex_mm_data::WHOLE),
@@ -1095,15 +1370,11 @@ pub fn v7_3_4_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_
     use views::mm_struct::V7_3_4_deb13_rt_amd64 as Old;
     use views::mm_struct::V7_3_4_deb13_rt_amd64 as New;
     always!(cx, at, old, new);
-    with_mmap_lock!(cx, at, old, new);
+    with_mm_mt_ma_root!(cx, at, old, new);
+    with_mm_mt_ma_lock!(cx, at, old, new);
     with_mm_lock_seq!(cx, at, old, new);
     with_mm_cid_2!(cx, at, old, new);
-    super::maple_tree::v6_12_95_deb12_rt_amd64(
-        cx,
-        &at!(at.mm_mt),
-        &old.mm_mt,
-        &mut new.mm_mt,
-    );
+    new.mm_mt._pad_36 = [0; 4];
     // where the address space has its cache on this machine, made with it
     new.sched_cache_grp = cx
         .reset(&at!(at.sched_cache_grp), old.sched_cache_grp, 0);
@@ -1125,6 +1396,14 @@ pub fn v7_3_4_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_
     new.def_flags = old.def_flags;
     new._pad_716 = [0; 4];
     new.flags = old.flags;
+    // link and function of a callback that is pending only while an object is being freed or
+    // work is queued
+    super::callback_head::v5_10_0_30_amd64(
+        cx,
+        &at!(at.delayed_drop),
+        &old.delayed_drop,
+        &mut new.delayed_drop,
+    );
     new._pad_1808 = [0; 48];
 }
 
@@ -1136,14 +1415,15 @@ pub static V7_3_4_DEB13_RT_AMD64: TypeConverter = TypeConverter {
         to_size: 1856,
         spans: &[Span::new(0, 0, 4), Span::new(72, 72, 28), Span::new(104, 104, 64), Span::new(192, 192, 24), Span::new(220, 220, 52), Span::new(288, 288, 48), Span::new(384, 384, 20), Span::new(416, 416, 28), Span::new(456, 456, 52), Span::new(520, 520, 80), Span::new(632, 632, 84), Span::new(728, 728, 560), Span::new(1296, 1296, 32), Span::new(1336, 1336, 32), Span::new(1376, 1376, 32), Span::new(1416, 1416, 68), Span::new(1496, 1496, 40), Span::new(1544, 1544, 51), Span::new(1600, 1600, 8), Span::new(1616, 1616, 192)],
         padding: &[Bits::new(32, 480), Bits::new(544, 32), Bits::new(800, 32), Bits::new(1344, 192), Bits::new(2208, 32), Bits::new(2272, 32), Bits::new(2688, 384), Bits::new(3232, 32), Bits::new(3296, 32), Bits::new(3552, 32), Bits::new(3616, 32), Bits::new(4064, 32), Bits::new(4128, 32), Bits::new(5728, 32), Bits::new(5792, 32), Bits::new(10336, 32), Bits::new(10656, 32), Bits::new(10976, 32), Bits::new(11296, 32), Bits::new(11872, 32), Bits::new(11936, 32), Bits::new(12320, 32), Bits::new(12760, 40), Bits::new(12896, 32), Bits::new(14464, 384)],
-        groups: &[&ALWAYS, &WITH_MMAP_LOCK, &WITH_MM_LOCK_SEQ, &WITH_MM_CID_2, &[
-            RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
+        groups: &[&ALWAYS, &WITH_MM_MT_MA_ROOT, &WITH_MM_MT_MA_LOCK, &WITH_MM_LOCK_SEQ, &WITH_MM_CID_2, &[
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Reset.of("sched_cache_grp").by_map(super::reasons::mm_struct::SCHED_CACHE_GRP),
             RuleKind::Reset.of("vma_writer_wait").inside("rcuwait").by_map(super::reasons::rcuwait::WHOLE),
             RuleKind::Reset.of("futex").inside("futex_mm_data").by_map(super::reasons::futex_mm_data::WHOLE),
             RuleKind::Carry.of("def_flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("flags"),
+            RuleKind::Reset.of("delayed_drop").inside("callback_head").by_map(super::reasons::callback_head::WHOLE),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN

@@ -7,38 +7,109 @@ use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 use kernel_structs_views::linux_6 as views;
 
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __linux_6_mutex_with_owner_counter {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        // a free mutex has no owner, and nobody spins for it
-        $new.owner.counter = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.owner.counter), $old.owner.counter, 0);
-        $crate::linux_6::raw_spinlock_t::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.wait_lock),
-            &$old.wait_lock,
-            &mut $new.wait_lock,
-        );
-        $new.osq.tail.counter = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.osq.tail.counter), $old.osq.tail.counter, 0);
-    };
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mutex::V5_10_0_30_amd64, new: &mut views::mutex::V5_10_0_30_amd64) {
+    use views::mutex::V5_10_0_30_amd64 as Old;
+    use views::mutex::V5_10_0_30_amd64 as New;
+    // a free mutex has no owner, and nobody spins for it
+    new.owner.counter = cx
+        .reset(&at!(at.owner.counter), old.owner.counter, 0);
+    super::spinlock_t::v5_10_0_30_amd64(
+        cx,
+        &at!(at.wait_lock),
+        &old.wait_lock,
+        &mut new.wait_lock,
+    );
+    new.osq.tail.counter = cx
+        .reset(&at!(at.osq.tail.counter), old.osq.tail.counter, 0);
+    super::list_head::v5_10_0_30_amd64(
+        cx,
+        &at!(at.wait_list),
+        &old.wait_list,
+        &mut new.wait_list,
+    );
 }
-pub use __linux_6_mutex_with_owner_counter as with_owner_counter;
 
-pub static WITH_OWNER_COUNTER: [FieldRule; 3] = [
-    RuleKind::Reset.of("owner.counter").by_map(super::reasons::mutex::WHOLE),
-    RuleKind::Reset.of("wait_lock").inside("raw_spinlock_t").by_map(super::reasons::mutex::WHOLE),
-    RuleKind::Reset.of("osq.tail.counter").by_map(super::reasons::mutex::WHOLE),
-];
+/// `mutex`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "mutex",
+        from_size: 32,
+        to_size: 32,
+        spans: &[Span::new(0, 0, 8), Span::new(12, 12, 20)],
+        groups: &[&[
+            RuleKind::Reset.of("owner.counter").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Reset.of("wait_lock").inside("spinlock_t").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Reset.of("osq.tail.counter").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Reset.of("wait_list").inside("list_head").by_map(super::reasons::mutex::WHOLE),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
+/// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mutex::V5_10_0_30_rt_amd64, new: &mut views::mutex::V5_10_0_30_rt_amd64) {
+    use views::mutex::V5_10_0_30_rt_amd64 as Old;
+    use views::mutex::V5_10_0_30_rt_amd64 as New;
+    // a free mutex has no owner, and nobody spins for it
+    super::raw_spinlock_t::v5_10_0_30_amd64(
+        cx,
+        &at!(at.lock.wait_lock),
+        &old.lock.wait_lock,
+        &mut new.lock.wait_lock,
+    );
+    new.lock._pad_4 = [0; 4];
+    // a free mutex has no owner, and nobody spins for it
+    super::rb_root_cached::v5_10_0_30_amd64(
+        cx,
+        &at!(at.lock.waiters),
+        &old.lock.waiters,
+        &mut new.lock.waiters,
+    );
+    new.lock.owner = cx.reset(&at!(at.lock.owner), old.lock.owner, 0);
+    new.lock.save_state = cx
+        .reset(&at!(at.lock.save_state), old.lock.save_state, 0);
+    new.lock._pad_36 = [0; 4];
+}
+
+/// `mutex`, 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "mutex",
+        from_size: 40,
+        to_size: 40,
+        spans: &[Span::new(8, 8, 28)],
+        padding: &[Bits::new(32, 32), Bits::new(288, 32)],
+        groups: &[&[
+            RuleKind::Reset.of("lock.wait_lock").inside("raw_spinlock_t").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("lock.waiters").inside("rb_root_cached").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Reset.of("lock.owner").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Reset.of("lock.save_state").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
 
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mutex::V6_1_0_47_amd64, new: &mut views::mutex::V6_1_0_47_amd64) {
     use views::mutex::V6_1_0_47_amd64 as Old;
     use views::mutex::V6_1_0_47_amd64 as New;
-    with_owner_counter!(cx, at, old, new);
     // a free mutex has no owner, and nobody spins for it
-    super::list_head::v6_1_0_47_amd64(
+    new.owner.counter = cx
+        .reset(&at!(at.owner.counter), old.owner.counter, 0);
+    super::raw_spinlock_t::v5_10_0_30_amd64(
+        cx,
+        &at!(at.wait_lock),
+        &old.wait_lock,
+        &mut new.wait_lock,
+    );
+    new.osq.tail.counter = cx
+        .reset(&at!(at.osq.tail.counter), old.osq.tail.counter, 0);
+    super::list_head::v5_10_0_30_amd64(
         cx,
         &at!(at.wait_list),
         &old.wait_list,
@@ -53,7 +124,10 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         from_size: 32,
         to_size: 32,
         spans: &[Span::new(0, 0, 8), Span::new(12, 12, 20)],
-        groups: &[&WITH_OWNER_COUNTER, &[
+        groups: &[&[
+            RuleKind::Reset.of("owner.counter").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Reset.of("wait_lock").inside("raw_spinlock_t").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Reset.of("osq.tail.counter").by_map(super::reasons::mutex::WHOLE),
             RuleKind::Reset.of("wait_list").inside("list_head").by_map(super::reasons::mutex::WHOLE),
         ]],
         ..TypeRules::PLAIN
@@ -66,7 +140,7 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mutex:
     use views::mutex::V6_1_0_47_rt_amd64 as Old;
     use views::mutex::V6_1_0_47_rt_amd64 as New;
     // a free mutex has no owner, and nobody spins for it
-    super::raw_spinlock_t::v6_1_0_47_amd64(
+    super::raw_spinlock_t::v5_10_0_30_amd64(
         cx,
         &at!(at.rtmutex.wait_lock),
         &old.rtmutex.wait_lock,
@@ -74,7 +148,7 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mutex:
     );
     new.rtmutex._pad_4 = [0; 4];
     // a free mutex has no owner, and nobody spins for it
-    super::rb_root_cached::v6_1_0_47_amd64(
+    super::rb_root_cached::v5_10_0_30_amd64(
         cx,
         &at!(at.rtmutex.waiters),
         &old.rtmutex.waiters,
@@ -107,8 +181,17 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
 pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mutex::V7_2_12_deb13_amd64, new: &mut views::mutex::V7_2_12_deb13_amd64) {
     use views::mutex::V7_2_12_deb13_amd64 as Old;
     use views::mutex::V7_2_12_deb13_amd64 as New;
-    with_owner_counter!(cx, at, old, new);
     // a free mutex has no owner, and nobody spins for it
+    new.owner.counter = cx
+        .reset(&at!(at.owner.counter), old.owner.counter, 0);
+    super::raw_spinlock_t::v5_10_0_30_amd64(
+        cx,
+        &at!(at.wait_lock),
+        &old.wait_lock,
+        &mut new.wait_lock,
+    );
+    new.osq.tail.counter = cx
+        .reset(&at!(at.osq.tail.counter), old.osq.tail.counter, 0);
     new.first_waiter = cx
         .reset(&at!(at.first_waiter), old.first_waiter, 0);
 }
@@ -120,7 +203,10 @@ pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
         from_size: 24,
         to_size: 24,
         spans: &[Span::new(0, 0, 8), Span::new(12, 12, 12)],
-        groups: &[&WITH_OWNER_COUNTER, &[
+        groups: &[&[
+            RuleKind::Reset.of("owner.counter").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Reset.of("wait_lock").inside("raw_spinlock_t").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Reset.of("osq.tail.counter").by_map(super::reasons::mutex::WHOLE),
             RuleKind::Reset.of("first_waiter").by_map(super::reasons::mutex::WHOLE),
         ]],
         ..TypeRules::PLAIN

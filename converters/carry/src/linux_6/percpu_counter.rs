@@ -12,7 +12,7 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::percpu_co
     use views::percpu_counter::V6_1_0_47_amd64 as Old;
     use views::percpu_counter::V6_1_0_47_amd64 as New;
     // as spinlock_t
-    super::raw_spinlock_t::v6_1_0_47_amd64(
+    super::raw_spinlock_t::v5_10_0_30_amd64(
         cx,
         &at!(at.lock),
         &old.lock,
@@ -21,7 +21,7 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::percpu_co
     new._pad_4 = [0; 4];
     new.count = old.count;
     // membership of a kernel list is rebuilt by whoever keeps the list
-    super::list_head::v6_1_0_47_amd64(
+    super::list_head::v5_10_0_30_amd64(
         cx,
         &at!(at.list),
         &old.list,

@@ -19,9 +19,9 @@ macro_rules! __linux_6_pid_always {
             &$crate::linux_6::runtime::at!($at.tasks),
             &$old.tasks,
             &mut $new.tasks,
-            $crate::linux_6::hlist_head::v6_1_0_47_amd64,
+            $crate::linux_6::hlist_head::v5_10_0_30_amd64,
         );
-        $crate::linux_6::hlist_head::v6_1_0_47_amd64(
+        $crate::linux_6::hlist_head::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.inodes),
             &$old.inodes,
@@ -29,24 +29,22 @@ macro_rules! __linux_6_pid_always {
         );
         // link and function of a callback that is pending only while an object is being freed or
         // work is queued
-        $crate::linux_6::callback_head::v6_1_0_47_amd64(
+        $crate::linux_6::callback_head::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.rcu),
             &$old.rcu,
             &mut $new.rcu,
         );
-        // numbers: level + 1 elements at the end, each by `upid`
     };
 }
 pub use __linux_6_pid_always as always;
 
-pub static ALWAYS: [FieldRule; 6] = [
+pub static ALWAYS: [FieldRule; 5] = [
     RuleKind::Carry.of("count").by_map(super::reasons::refcount_t::WHOLE),
     RuleKind::Carry.of("level"),
     RuleKind::Reset.of("tasks").inside("hlist_head").times(4).by_map(super::reasons::hlist_head::WHOLE),
     RuleKind::Reset.of("inodes").inside("hlist_head").by_map(super::reasons::hlist_head::WHOLE),
     RuleKind::Reset.of("rcu").inside("callback_head").by_map(super::reasons::callback_head::WHOLE),
-    RuleKind::Array.of("numbers").inside("upid").times(0),
 ];
 
 #[doc(hidden)]
@@ -54,7 +52,7 @@ pub static ALWAYS: [FieldRule; 6] = [
 macro_rules! __linux_6_pid_with_lock {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         // nobody holds a lock of a frozen task
-        $crate::linux_6::spinlock_t::v6_1_0_47_amd64(
+        $crate::linux_6::spinlock_t::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.lock),
             &$old.lock,
@@ -62,7 +60,7 @@ macro_rules! __linux_6_pid_with_lock {
         );
         $new._pad_12 = [0; 4];
         // waiters queue with entries on their kernel stacks
-        $crate::linux_6::wait_queue_head_t::v6_1_0_47_amd64(
+        $crate::linux_6::wait_queue_head_t::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.wait_pidfd),
             &$old.wait_pidfd,
@@ -78,12 +76,82 @@ pub static WITH_LOCK: [FieldRule; 3] = [
     RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
 ];
 
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V5_10_0_30_amd64, new: &mut views::pid::V5_10_0_30_amd64) {
+    use views::pid::V5_10_0_30_amd64 as Old;
+    use views::pid::V5_10_0_30_amd64 as New;
+    always!(cx, at, old, new);
+    with_lock!(cx, at, old, new);
+    // numbers: level + 1 elements at the end, each by `upid`
+    new.as_mut_bytes()[96..].fill(0);
+}
+
+/// `pid`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "pid",
+        from_size: 112,
+        to_size: 112,
+        tail: Some(Tail { field: "numbers", element: "upid", from: 96, to: 96, count: Bits::new(32, 32), add: 1 }),
+        spans: &[Span::new(0, 0, 8), Span::new(16, 16, 40), Span::new(64, 64, 48)],
+        padding: &[Bits::new(96, 32), Bits::new(480, 32)],
+        groups: &[&ALWAYS, &WITH_LOCK, &[
+            RuleKind::Array.of("numbers").inside("upid").times(0),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_amd64)),
+};
+
+/// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V5_10_0_30_rt_amd64, new: &mut views::pid::V5_10_0_30_rt_amd64) {
+    use views::pid::V5_10_0_30_rt_amd64 as Old;
+    use views::pid::V5_10_0_30_rt_amd64 as New;
+    always!(cx, at, old, new);
+    // nobody holds a lock of a frozen task
+    super::spinlock_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.lock),
+        &old.lock,
+        &mut new.lock,
+    );
+    // waiters queue with entries on their kernel stacks
+    super::wait_queue_head_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.wait_pidfd),
+        &old.wait_pidfd,
+        &mut new.wait_pidfd,
+    );
+    // numbers: level + 1 elements at the end, each by `upid`
+    new.as_mut_bytes()[176..].fill(0);
+}
+
+/// `pid`, 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "pid",
+        from_size: 192,
+        to_size: 192,
+        tail: Some(Tail { field: "numbers", element: "upid", from: 176, to: 176, count: Bits::new(32, 32), add: 1 }),
+        spans: &[Span::new(0, 0, 8), Span::new(16, 16, 28), Span::new(48, 48, 4), Span::new(56, 56, 40), Span::new(104, 104, 28), Span::new(136, 136, 4), Span::new(144, 144, 48)],
+        padding: &[Bits::new(96, 32), Bits::new(352, 32), Bits::new(416, 32), Bits::new(800, 32), Bits::new(1056, 32), Bits::new(1120, 32)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Reset.of("lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
+            RuleKind::Array.of("numbers").inside("upid").times(0),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_rt_amd64)),
+};
+
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_1_0_47_amd64, new: &mut views::pid::V6_1_0_47_amd64) {
     use views::pid::V6_1_0_47_amd64 as Old;
     use views::pid::V6_1_0_47_amd64 as New;
     always!(cx, at, old, new);
     with_lock!(cx, at, old, new);
+    // numbers: level + 1 elements at the end, each by `upid`
 }
 
 /// `pid`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
@@ -95,7 +163,9 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         tail: Some(Tail { field: "numbers", element: "upid", from: 96, to: 96, count: Bits::new(32, 32), add: 1 }),
         spans: &[Span::new(0, 0, 8), Span::new(16, 16, 40), Span::new(64, 64, 32)],
         padding: &[Bits::new(96, 32), Bits::new(480, 32)],
-        groups: &[&ALWAYS, &WITH_LOCK, ],
+        groups: &[&ALWAYS, &WITH_LOCK, &[
+            RuleKind::Array.of("numbers").inside("upid").times(0),
+        ]],
         ..TypeRules::PLAIN
     },
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_1_0_47_amd64)),
@@ -120,6 +190,7 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V
         &old.wait_pidfd,
         &mut new.wait_pidfd,
     );
+    // numbers: level + 1 elements at the end, each by `upid`
 }
 
 /// `pid`, 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64.
@@ -134,6 +205,7 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         groups: &[&ALWAYS, &[
             RuleKind::Reset.of("lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
             RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
+            RuleKind::Array.of("numbers").inside("upid").times(0),
         ]],
         ..TypeRules::PLAIN
     },
@@ -150,6 +222,7 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid:
     new.stashed = cx.reset(&at!(at.stashed), old.stashed, 0);
     // inode number of the pidfd, unique in one boot
     new.ino = cx.reset(&at!(at.ino), old.ino, 0);
+    // numbers: level + 1 elements at the end, each by `upid`
 }
 
 /// `pid`, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
@@ -164,6 +237,7 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
         groups: &[&ALWAYS, &WITH_LOCK, &[
             RuleKind::Reset.of("stashed").by_map(super::reasons::pid::STASHED),
             RuleKind::Reset.of("ino").by_map(super::reasons::pid::INO),
+            RuleKind::Array.of("numbers").inside("upid").times(0),
         ]],
         ..TypeRules::PLAIN
     },
@@ -193,6 +267,7 @@ pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::p
         &old.wait_pidfd,
         &mut new.wait_pidfd,
     );
+    // numbers: level + 1 elements at the end, each by `upid`
 }
 
 /// `pid`, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
@@ -209,6 +284,7 @@ pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
             RuleKind::Reset.of("stashed").by_map(super::reasons::pid::STASHED),
             RuleKind::Reset.of("ino").by_map(super::reasons::pid::INO),
             RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
+            RuleKind::Array.of("numbers").inside("upid").times(0),
         ]],
         ..TypeRules::PLAIN
     },
@@ -234,6 +310,7 @@ pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::
     new.stashed = cx.reset(&at!(at.stashed), old.stashed, 0);
     // what pidfs notes of the process when it is first asked, and when it ends
     new.attr = cx.reset(&at!(at.attr), old.attr, 0);
+    // numbers: level + 1 elements at the end, each by `upid`
 }
 
 /// `pid`, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
@@ -250,6 +327,7 @@ pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
             RuleKind::Reset.of("pidfs_hash").inside("rhash_head").by_map(super::reasons::rhash_head::WHOLE),
             RuleKind::Reset.of("stashed").by_map(super::reasons::pid::STASHED),
             RuleKind::Reset.of("attr").by_map(super::reasons::pid::ATTR),
+            RuleKind::Array.of("numbers").inside("upid").times(0),
         ]],
         ..TypeRules::PLAIN
     },
@@ -288,6 +366,7 @@ pub fn v7_2_12_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::pi
         &old.wait_pidfd,
         &mut new.wait_pidfd,
     );
+    // numbers: level + 1 elements at the end, each by `upid`
 }
 
 /// `pid`, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
@@ -306,6 +385,7 @@ pub static V7_2_12_DEB13_RT_AMD64: TypeConverter = TypeConverter {
             RuleKind::Reset.of("stashed").by_map(super::reasons::pid::STASHED),
             RuleKind::Reset.of("attr").by_map(super::reasons::pid::ATTR),
             RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
+            RuleKind::Array.of("numbers").inside("upid").times(0),
         ]],
         ..TypeRules::PLAIN
     },

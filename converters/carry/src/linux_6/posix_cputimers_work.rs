@@ -7,12 +7,92 @@ use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 use kernel_structs_views::linux_6 as views;
 
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::posix_cputimers_work::V5_10_0_30_amd64, new: &mut views::posix_cputimers_work::V5_10_0_30_amd64) {
+    use views::posix_cputimers_work::V5_10_0_30_amd64 as Old;
+    use views::posix_cputimers_work::V5_10_0_30_amd64 as New;
+    // work queued to deliver expired CPU timers on the way back to user mode
+    super::callback_head::v5_10_0_30_amd64(
+        cx,
+        &at!(at.work),
+        &old.work,
+        &mut new.work,
+    );
+    super::mutex::v5_10_0_30_amd64(
+        cx,
+        &at!(at.mutex),
+        &old.mutex,
+        &mut new.mutex,
+    );
+    new.scheduled = cx.reset(&at!(at.scheduled), old.scheduled, 0);
+    new._pad_52 = [0; 4];
+}
+
+/// `posix_cputimers_work`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "posix_cputimers_work",
+        from_size: 56,
+        to_size: 56,
+        spans: &[Span::new(0, 0, 24), Span::new(28, 28, 24)],
+        padding: &[Bits::new(416, 32)],
+        groups: &[&[
+            RuleKind::Reset.of("work").inside("callback_head").by_map(super::reasons::posix_cputimers_work::WHOLE),
+            RuleKind::Reset.of("mutex").inside("mutex").by_map(super::reasons::posix_cputimers_work::WHOLE),
+            RuleKind::Reset.of("scheduled").by_map(super::reasons::posix_cputimers_work::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
+/// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::posix_cputimers_work::V5_10_0_30_rt_amd64, new: &mut views::posix_cputimers_work::V5_10_0_30_rt_amd64) {
+    use views::posix_cputimers_work::V5_10_0_30_rt_amd64 as Old;
+    use views::posix_cputimers_work::V5_10_0_30_rt_amd64 as New;
+    // work queued to deliver expired CPU timers on the way back to user mode
+    super::callback_head::v5_10_0_30_amd64(
+        cx,
+        &at!(at.work),
+        &old.work,
+        &mut new.work,
+    );
+    super::mutex::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.mutex),
+        &old.mutex,
+        &mut new.mutex,
+    );
+    new.scheduled = cx.reset(&at!(at.scheduled), old.scheduled, 0);
+    new._pad_60 = [0; 4];
+}
+
+/// `posix_cputimers_work`, 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "posix_cputimers_work",
+        from_size: 64,
+        to_size: 64,
+        spans: &[Span::new(0, 0, 16), Span::new(24, 24, 28), Span::new(56, 56, 4)],
+        padding: &[Bits::new(160, 32), Bits::new(416, 32), Bits::new(480, 32)],
+        groups: &[&[
+            RuleKind::Reset.of("work").inside("callback_head").by_map(super::reasons::posix_cputimers_work::WHOLE),
+            RuleKind::Reset.of("mutex").inside("mutex").by_map(super::reasons::posix_cputimers_work::WHOLE),
+            RuleKind::Reset.of("scheduled").by_map(super::reasons::posix_cputimers_work::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::posix_cputimers_work::V6_1_0_47_amd64, new: &mut views::posix_cputimers_work::V6_1_0_47_amd64) {
     use views::posix_cputimers_work::V6_1_0_47_amd64 as Old;
     use views::posix_cputimers_work::V6_1_0_47_amd64 as New;
     // work queued to deliver expired CPU timers on the way back to user mode
-    super::callback_head::v6_1_0_47_amd64(
+    super::callback_head::v5_10_0_30_amd64(
         cx,
         &at!(at.work),
         &old.work,
@@ -52,7 +132,7 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::posix_
     use views::posix_cputimers_work::V6_1_0_47_rt_amd64 as Old;
     use views::posix_cputimers_work::V6_1_0_47_rt_amd64 as New;
     // work queued to deliver expired CPU timers on the way back to user mode
-    super::callback_head::v6_1_0_47_amd64(
+    super::callback_head::v5_10_0_30_amd64(
         cx,
         &at!(at.work),
         &old.work,
@@ -92,7 +172,7 @@ pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::posix
     use views::posix_cputimers_work::V7_2_12_deb13_amd64 as Old;
     use views::posix_cputimers_work::V7_2_12_deb13_amd64 as New;
     // work queued to deliver expired CPU timers on the way back to user mode
-    super::callback_head::v6_1_0_47_amd64(
+    super::callback_head::v5_10_0_30_amd64(
         cx,
         &at!(at.work),
         &old.work,

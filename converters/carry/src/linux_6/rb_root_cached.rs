@@ -7,25 +7,29 @@ use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 use kernel_structs_views::linux_6 as views;
 
-/// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
-pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::rb_root_cached::V6_1_0_47_amd64, new: &mut views::rb_root_cached::V6_1_0_47_amd64) {
-    use views::rb_root_cached::V6_1_0_47_amd64 as Old;
-    use views::rb_root_cached::V6_1_0_47_amd64 as New;
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::rb_root_cached::V5_10_0_30_amd64, new: &mut views::rb_root_cached::V5_10_0_30_amd64) {
+    use views::rb_root_cached::V5_10_0_30_amd64 as Old;
+    use views::rb_root_cached::V5_10_0_30_amd64 as New;
     // the tree is built anew by whoever keeps it
-    new.rb_root.rb_node = cx
-        .reset(&at!(at.rb_root.rb_node), old.rb_root.rb_node, 0);
+    super::rb_root::v5_10_0_30_amd64(
+        cx,
+        &at!(at.rb_root),
+        &old.rb_root,
+        &mut new.rb_root,
+    );
     new.rb_leftmost = cx.reset(&at!(at.rb_leftmost), old.rb_leftmost, 0);
 }
 
-/// `rb_root_cached`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
-pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
+/// `rb_root_cached`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "rb_root_cached",
         from_size: 16,
         to_size: 16,
         spans: &[Span::new(0, 0, 16)],
         groups: &[&[
-            RuleKind::Reset.of("rb_root.rb_node").by_map(super::reasons::rb_root_cached::WHOLE),
+            RuleKind::Reset.of("rb_root").inside("rb_root").by_map(super::reasons::rb_root_cached::WHOLE),
             RuleKind::Reset.of("rb_leftmost").by_map(super::reasons::rb_root_cached::WHOLE),
         ]],
         ..TypeRules::PLAIN

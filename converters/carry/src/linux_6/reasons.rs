@@ -45,6 +45,7 @@ pub mod file {
     pub const F_OWNER: &str = "who gets signals of the file; embedded in 6.1, null until somebody asked for them in 6.12 (fs/fcntl.c: __f_setown, 6.1; file_f_owner_allocate, 6.12)";
     pub const F_SB_ERR: &str = "errors of the file system seen so far, sampled when it is opened (fs/open.c: do_dentry_open)";
     pub const F_SECURITY: &str = "what the security modules keep for the file, made with it (security/security.c: security_file_alloc)";
+    pub const F_U: &str = "links that are used after the last reference was dropped (5.10 fs/file_table.c: fput_many, file_free)";
     pub const F_WB_ERR: &str = "errors of the file seen so far, sampled when it is opened (fs/open.c: do_dentry_open)";
     pub const PRIVATE_DATA: &str = "belongs to the driver or file system, which sets it when the file is opened";
     pub const F_VERSION: &str = "0 in a new file: a directory looks at its entries again (6.1 fs/file_table.c: __alloc_file; fs/read_write.c: generic_file_llseek)";
@@ -55,6 +56,8 @@ pub mod file {
     pub const F_REF_2: &str = "how many references the newer kernel held, one less; the older counts its own in f_count (7.2 include/linux/file_ref.h: file_ref_init)";
     pub const F_COUNT: &str = "one reference is 1 (6.12 fs/file_table.c: init_file); the new kernel counts those that it makes itself";
     pub const F_COUNT_2: &str = "how many references the older kernel held; the newer counts its own in f_ref (7.2 fs/file_table.c: init_file; 7.2 include/linux/file_ref.h: file_ref_init)";
+    pub const F_WRITE_HINT: &str = "WRITE_LIFE_NOT_SET, as in every file that was just opened (5.10 fs/open.c: do_dentry_open)";
+    pub const F_WRITE_HINT_2: &str = "how long what is written will live, told to the device as a hint by F_SET_FILE_RW_HINT (5.10 fs/fcntl.c: fcntl_rw_hint; 5.10 include/linux/fs.h: file_write_hint). 6.1 has the hint of the inode alone, and F_GET_FILE_RW_HINT is an error there for every program (6.1 fs/fcntl.c: do_fcntl)";
     pub const FMODE_WRITE_IOCTL: &str = "open computes them from the inode and its driver (6.1 include/linux/fs.h; 6.1 fs/open.c: do_dentry_open)";
     pub const FMODE_WRITE_IOCTL_2: &str = "say what the file's operations can do, and are f_op->fop_flags or nothing in 6.12; open computes them from the inode (include/linux/fs.h; fs/open.c: do_dentry_open)";
     pub const FMODE_WRITE_RESTRICTED: &str = "open computes them from the inode, and backing files are the kernel's own (6.12 include/linux/fs.h; 6.12 fs/open.c: do_dentry_open)";
@@ -66,6 +69,8 @@ pub mod file {
     pub const FMODE_NONOTIFY_PERM: &str = "which events are wanted is computed at open, by whether anybody watches (6.12 fs/notify/fsnotify.c: file_set_fsnotify_mode)";
     pub const FMODE_NONOTIFY_PERM_2: &str = "no permission events, and together with FMODE_NONOTIFY no events before content is read (6.12 include/linux/fs.h: FMODE_FSNOTIFY_MASK); 6.1, and 6.12 before 6.12.105, ask the inode each time, and must not take the two for FMODE_NONOTIFY alone, which is no events at all (include/linux/fsnotify.h: fsnotify_file, 6.1 and 6.12.95)";
     pub const FMODE_HAS_METADATA: &str = "set for files of the kernel's own at their opening, where it is set at all (7.2 include/linux/fs.h: FMODE_HAS_METADATA)";
+    pub const FMODE_CAN_ODIRECT: &str = "open computes it from the file system (6.1 fs/open.c: do_dentry_open)";
+    pub const FMODE_CAN_ODIRECT_2: &str = "whether O_DIRECT may be set, computed at open; 5.10 asks the address space instead (6.1 fs/open.c: do_dentry_open; fs/fcntl.c: setfl)";
 }
 
 pub mod file_pointer {
@@ -112,6 +117,13 @@ pub mod fpu {
     pub const FPSTATE: &str = "the register state: __fpstate, or a larger one once the program may use AMX tiles (arch/x86/kernel/fpu/core.c: fpstate_reset; arch/x86/kernel/fpu/xstate.c: fpstate_realloc)";
     pub const LAST_CPU: &str = "CPU whose registers may still hold the state; -1 is none (arch/x86/kernel/fpu/core.c: fpu_clone)";
     pub const WHOLE: &str = "from 6.16 on the register state is no member of the task any more, but lies right behind it, in the memory that arch_task_struct_size counts (7.2 arch/x86/include/asm/processor.h: x86_task_fpu; 7.2 arch/x86/kernel/fpu/init.c: fpu__init_task_struct_size; 7.2 arch/x86/kernel/fpu/core.c: fpu_clone)";
+    pub const FPSTATE_2: &str = "the state in the task, the only one that a program has before it asks for AMX (6.1 arch/x86/kernel/fpu/core.c: fpstate_reset)";
+    pub const __FPSTATE: &str = "the same area of the CPU's own format, in which 6.1 goes on saving. Its length is what the task has from there on (5.10 arch/x86/kernel/fpu/init.c: fpu__init_task_struct_size). Which parts it has room for stands in the header of a compacted area; of one in the standard form, which says only what is in use, those are named: what is not is at its initial state, and 6.1 takes it for that (6.1 arch/x86/kernel/fpu/core.c: __fpstate_reset; 6.1 arch/x86/kernel/fpu/xstate.c: __copy_xstate_to_uabi_buf). The length of the standard form, which only the CPU tells for a compacted area, is 0 then; the kernel of the thaw has its own in every task. XFEATURE_PASID is the kernel's (5.10 arch/x86/include/asm/fpu/xstate.h: XFEATURE_MASK_SUPERVISOR_SUPPORTED)";
+    pub const __FPSTATE_2: &str = "the same area of the CPU's own format. 5.10 has no other than the one in the task, and no part above XFEATURE_PASID nor one for shadow stacks (5.10 arch/x86/include/asm/fpu/xstate.h: XFEATURE_MASK_USER_SUPPORTED): a larger state, that of a guest, a part in use that it does not know, and the permission to use AMX, are refused. The rights of the protection keys, which 6.1 keeps in thread_struct.pkru (6.1 arch/x86/include/asm/fpu/xstate.h: XFEATURE_MASK_USER_RESTORE), 5.10 loads out of the area (5.10 arch/x86/include/asm/fpu/internal.h: switch_fpu_finish), so they are written there";
+    pub const __TASK_FPSTATE_2: &str = "no state of a guest is loaded (6.1 arch/x86/kernel/fpu/core.c: fpu_swap_kvm_fpstate)";
+    pub const __TASK_FPSTATE_3: &str = "the task's own state while that of a guest is loaded, inside KVM_RUN only (6.1 arch/x86/kernel/fpu/core.c: fpu_swap_kvm_fpstate)";
+    pub const PERM: &str = "as in a new task of 6.1: what every task has room for, and no AMX, for which a program of 5.10 cannot have asked (6.1 arch/x86/kernel/fpu/core.c: fpstate_reset)";
+    pub const GUEST_PERM: &str = "what guests of the program may use, at first what every task has room for; 5.10 gives them no AMX, which KVM of a program that runs them finds out when it asks (6.1 arch/x86/kernel/fpu/core.c: fpu_init_guest_permissions)";
 }
 
 pub mod fpu_state_perm {
@@ -157,6 +169,8 @@ pub mod hrtimer {
 
 pub mod io_context {
     pub const ICQ_HINT: &str = "queue of the I/O scheduler used last (block/blk-ioc.c: ioc_lookup_icq)";
+    pub const NR_TASKS: &str = "the task that made it (5.10 block/blk-ioc.c: create_task_io_context); the kernel counts those with which the thaw shares it (5.10 include/linux/iocontext.h: ioc_task_link). It only forbids to move a task between cgroups of blkio (5.10 block/blk-cgroup.c: blkcg_can_attach)";
+    pub const NR_TASKS_2: &str = "how many tasks share it, to forbid to move them between cgroups of blkio (5.10 block/blk-cgroup.c: blkcg_can_attach). 6.1 has active_ref alone, which both count (6.1 block/blk-ioc.c: __copy_io)";
 }
 
 pub mod irq_work {
@@ -186,6 +200,8 @@ pub mod k_itimer {
 
 pub mod kernel_siginfo {
     pub const _SIFIELDS: &str = "user ABI: the addresses in it are the program's own (include/uapi/asm-generic/siginfo.h: __sifields)";
+    pub const _SIFIELDS_2: &str = "user ABI of 32 bytes. 6.1 has names for two more readings of the same bytes, of traps with a number and of perf events that send signals; those that 5.10 knows lie where they lay (include/uapi/asm-generic/siginfo.h: __sifields)";
+    pub const _SIFIELDS_3: &str = "user ABI of 32 bytes, handed to the program as they are, whatever they mean (5.10 kernel/signal.c: copy_siginfo_to_user). Those that 5.10 has no name for are of a perf event, which is not carried (6.1 kernel/events/core.c: perf_sigtrap)";
 }
 
 pub mod ldt_struct {
@@ -210,6 +226,17 @@ pub mod maple_tree {
     pub const MA_ROOT: &str = "root of the tree of VMAs, which is built anew from their ordered list (lib/maple_tree.c: mas_store_root; mm/mmap.c: exit_mmap)";
 }
 
+pub mod mempolicy {
+    pub const NODES: &str = "a set of nodes in both, but for MPOL_PREFERRED, for which 5.10 has the number of its one node in the same place (5.10 mm/mempolicy.c: mpol_new_preferred; 6.1 mm/mempolicy.c: mpol_new_preferred)";
+    pub const NODES_2: &str = "a set of nodes in both, but for MPOL_PREFERRED, for which 5.10 has the number of its one node in the same place (5.10 mm/mempolicy.c: mpol_new_preferred; 6.1 mm/mempolicy.c: mpol_new_preferred). A policy with the mode MPOL_LOCAL, which 5.10 has not in any policy (5.10 mm/mempolicy.c: mpol_new), is refused: it wants another mode and a flag";
+    pub const HOME_NODE: &str = "NUMA_NO_NODE, as in every new policy (6.1 mm/mempolicy.c: mpol_new)";
+    pub const HOME_NODE_2: &str = "the node that the program wants to be tried first, which 5.10 cannot grant (6.1 mm/mempolicy.c: set_mempolicy_home_node)";
+    pub const MPOL_F_LOCAL: &str = "6.1 has the mode MPOL_LOCAL for it, which the decision about mempolicy.nodes refuses (5.10 mm/mempolicy.c: mpol_new_preferred; 6.1 mm/mempolicy.c: mpol_new)";
+    pub const MPOL_F_LOCAL_2: &str = "memory is taken where the task runs: 5.10 says so with this flag of MPOL_PREFERRED, 6.1 with the mode MPOL_LOCAL (5.10 mm/mempolicy.c: mpol_new_preferred; 6.1 mm/mempolicy.c: mpol_new). Without it the mode would be one with a preferred node and no node. A mode is carried by its name and cannot become another one, so this is refused; take the policy back before the freeze";
+    pub const MPOL_F_NUMA_BALANCING: &str = "nothing that a program of 5.10 can have asked for (6.1 mm/mempolicy.c: sanitize_mpol_flags)";
+    pub const MPOL_F_NUMA_BALANCING_2: &str = "the program wants its bound pages moved by NUMA balancing, which 5.10 does not do (6.1 mm/mempolicy.c: sanitize_mpol_flags, mpol_misplaced)";
+}
+
 pub mod mm_context_t {
     pub const ASID_TRANSITION: &str = "the CPUs change to global_asid at this moment (7.2 arch/x86/include/asm/mmu_context.h: mm_init_global_asid)";
     pub const CTX_ID: &str = "unique number of an address space of this boot (arch/x86/include/asm/mmu_context.h: init_new_context)";
@@ -220,6 +247,8 @@ pub mod mm_context_t {
     pub const TLB_GEN: &str = "counts changes of page tables that are not carried (arch/x86/include/asm/mmu_context.h: init_new_context)";
     pub const VDSO: &str = "where the vdso is mapped in the program (arch/x86/entry/vdso/vma.c: map_vdso)";
     pub const VDSO_IMAGE: &str = "vdso_image_64, vdso_image_x32 or vdso_image_32 (arch/x86/entry/vdso/vma.c: map_vdso)";
+    pub const FLAGS: &str = "what kind of program execve started: 5.10 has the number of a thread flag, or 0 for one of 64 bits (5.10 arch/x86/kernel/process_64.c: set_personality_64bit, __set_personality_ia32, __set_personality_x32), 6.1 what follows from it: whether there is a vsyscall page, and whether probes meet code of 32 bits (6.1 arch/x86/kernel/process_64.c: set_personality_64bit, __set_personality_ia32, __set_personality_x32). Address masking, of which the other flags are, no program of 5.10 can have asked for";
+    pub const FLAGS_2: &str = "what kind of program execve started: 6.1 sets one flag for 32 bits, another for 64, and none for x32; 5.10 has the number of a thread flag, or 0 for one of 64 bits (6.1 arch/x86/kernel/process_64.c: set_personality_64bit, __set_personality_ia32, __set_personality_x32; 5.10 arch/x86/kernel/process_64.c: set_personality_64bit, __set_personality_ia32, __set_personality_x32). Another flag is one of address masking, which 5.10 has not, and is refused (6.12 arch/x86/include/asm/mmu.h: MM_CONTEXT_FORCE_TAGGED_SVA)";
     pub const MM_CONTEXT_LOCK_LAM: &str = "a process with one thread may still ask for address masking; copy_thread sets it with the second (6.12 arch/x86/kernel/process.c: copy_thread)";
     pub const MM_CONTEXT_LOCK_LAM_2: &str = "address masking can no longer be asked for, since there is a second thread (6.12 arch/x86/kernel/process.c: copy_thread). Under 6.1 it never can be (6.1 arch/x86/kernel/process_64.c: do_arch_prctl_64)";
     pub const MM_CONTEXT_NOTRACK: &str = "address spaces of the kernel's own, with which no program runs (7.2 arch/x86/include/asm/mmu_context.h: set_notrack_mm)";
@@ -233,6 +262,7 @@ pub mod mm_mm_cid {
 
 pub mod mm_struct {
     pub const BINFMT: &str = "the handler that started the program: elf_format, compat_elf_format (fs/exec.c: set_binfmt)";
+    pub const CORE_STATE: &str = "core dump under way, on the kernel stack; null in a new mm (5.10 fs/coredump.c: zap_threads; 5.10 kernel/fork.c: mm_init)";
     pub const CPU_BITMAP: &str = "CPUs the mm is loaded on (include/linux/mm_types.h: mm_init_cpumask)";
     pub const EXE_FILE: &str = "the program's file (kernel/fork.c: set_mm_exe_file)";
     pub const FLEXIBLE_ARRAY: &str = "as cpu_bitmap, and CPUs and concurrency ids that the mm may have and has (7.2 include/linux/mm_types.h: mm_cpus_allowed, mm_cidmask)";
@@ -243,12 +273,14 @@ pub mod mm_struct {
     pub const LRU_GEN: &str = "place on the list of mms whose pages are aged by walking their page tables, and its memory cgroup (mm/vmscan.c: lru_gen_add_mm; include/linux/mm_types.h: lru_gen_init_mm)";
     pub const MM_CID_NEXT_SCAN: &str = "jiffies of this boot (6.12 kernel/sched/core.c: task_mm_cid_work)";
     pub const MM_ID: &str = "number of the address space in the maps of the pages that several share, drawn when it is made (7.2 include/linux/mm_types.h: mm_id_t; 7.2 kernel/fork.c: mm_init)";
+    pub const MM_MT: &str = "the tree of VMAs, which is built anew from their ordered list (6.1 kernel/fork.c: mm_init)";
+    pub const MMAP: &str = "the mapping with the lowest address, from which vm_next leads to the others (5.10 mm/util.c: __vma_link_list)";
     pub const NOTIFIER_SUBSCRIPTIONS: &str = "drivers told of changes of the mm; they register again when their file is opened (mm/mmu_notifier.c: __mmu_notifier_register)";
     pub const NUMA_NEXT_SCAN: &str = "jiffies of this boot; 0 is a moment that has passed, and the first tick looks at the address space (kernel/sched/fair.c: init_numa_balancing, task_numa_work)";
     pub const NUMA_SCAN_OFFSET: &str = "where NUMA balancing goes on, restarted (kernel/sched/fair.c: task_numa_work)";
     pub const NUMA_SCAN_SEQ: &str = "passes of NUMA balancing, restarted (kernel/sched/fair.c: init_numa_balancing)";
     pub const OWNER: &str = "task whose memory cgroup the mm is charged to (kernel/fork.c: mm_init_owner)";
-    pub const PASID: &str = "id under which devices share the mm, INVALID_IOASID for none (6.1 include/linux/sched/mm.h: mm_pasid_init)";
+    pub const PASID: &str = "id under which devices share the mm; for none INIT_PASID, 0, in 5.10, which the type of a neighbour shows, and INVALID_IOASID in 6.1 (5.10 kernel/fork.c: mm_init_pasid; 6.1 include/linux/sched/mm.h: mm_pasid_init)";
     pub const PCPU_CID: &str = "concurrency ids by CPU, made with the mm (6.12 include/linux/mm_types.h: mm_alloc_cid)";
     pub const PGD: &str = "page tables are built anew by the pages that are put in (kernel/fork.c: mm_alloc_pgd)";
     pub const PGTABLES_BYTES: &str = "size of the page tables, which are built anew (include/linux/mm.h: mm_pgtables_bytes_init)";
@@ -257,6 +289,7 @@ pub mod mm_struct {
     pub const TLB_FLUSH_BATCHED: &str = "flushes that reclaim put off (mm/rmap.c: flush_tlb_batched_pending)";
     pub const TLB_FLUSH_PENDING: &str = "changes of page tables under way (include/linux/mm_inline.h: init_tlb_flush_pending)";
     pub const USER_NS: &str = "namespace whose capabilities decide over the mm, taken at execve (kernel/fork.c: mm_init; fs/exec.c: would_dump)";
+    pub const VMACACHE_SEQNUM: &str = "number by which the vmacache of each task is told that it is out of date (5.10 include/linux/vmacache.h: vmacache_invalidate; 5.10 kernel/fork.c: mm_init)";
     pub const KSM_ZERO_PAGES: &str = "0: ksmd of the new kernel has replaced none of the mm's pages yet (6.12 include/linux/ksm.h: ksm_map_zero_page); shown in /proc/PID/ksm_stat (6.12 fs/proc/base.c: proc_pid_ksm_stat), part of the profit that it shows (6.12 mm/ksm.c: ksm_process_profit), and used for nothing else";
     pub const KSM_ZERO_PAGES_2: &str = "counts what ksmd of this boot did (6.12 include/linux/ksm.h: ksm_map_zero_page); 6.1 does not count";
     pub const GET_UNMAPPED_AREA_2: &str = "the function that MMF_TOPDOWN stands for (6.12 mm/mmap.c: mm_get_unmapped_area; 6.1 arch/x86/mm/mmap.c: arch_pick_mmap_layout)";
@@ -264,6 +297,14 @@ pub mod mm_struct {
     pub const RSS_STAT_2: &str = "the same four counters in the same order (include/linux/mm_types_task.h: MM_FILEPAGES to MM_SHMEMPAGES), now each with a part per CPU, of which a new mm has none yet (6.12 kernel/fork.c: mm_init; 6.12 lib/percpu_counter.c: __percpu_counter_init_many). In 6.1 each task of the mm holds back what its last 64 faults did (6.1 mm/memory.c: add_mm_counter_fast, sync_mm_rss): the sum is what is counted";
     pub const USER_NS_2: &str = "the user namespace of execve, of which the thaw's own program has the same: a task of another one is refused (6.12 kernel/fork.c: mm_init; 6.12 fs/exec.c: would_dump)";
     pub const USER_NS_3: &str = "the user namespace of execve, which is in task_exec_state since 7.1. A task of another one than the first is refused, and the one of execve is that or one above it (7.2 fs/exec.c: begin_new_exec, would_dump; 7.2 kernel/exec_state.c: alloc_task_exec_state)";
+    pub const MMAP_2: &str = "the mapping with the lowest address, which 6.1 finds in its tree: 5.10 has a list of the mappings beside one (5.10 mm/util.c: __vma_link_list). All of them are in the image, by ascending address";
+    pub const MMAP_3: &str = "the mapping with the lowest address: 6.1 has no list beside the tree (6.1 include/linux/mm.h: for_each_vma), and the mappings stand in the image by ascending address";
+    pub const HIGHEST_VM_END: &str = "end of the mapping with the highest address (5.10 mm/mmap.c: __vma_link_rb); no mapping of this machine grows upwards, so vm_end_gap is vm_end (5.10 include/linux/mm.h: vm_end_gap)";
+    pub const HIGHEST_VM_END_2: &str = "end of the last mapping, which 6.1 finds in its tree (5.10 mm/mmap.c: unmapped_area; 6.1 mm/mmap.c: unmapped_area)";
+    pub const HAS_PINNED: &str = "0 in a new mm: none of the pages that the thaw puts in is pinned (5.10 kernel/fork.c: mm_init)";
+    pub const HAS_PINNED_2: &str = "whether a page of the mm was ever pinned for a device, after which fork copies pages at once (5.10 mm/gup.c: pin_user_pages_fast; 5.10 mm/memory.c: copy_present_page). No pinned page is carried, and 6.1 sets MMF_HAS_PINNED with the next one (6.1 mm/gup.c: mm_set_has_pinned_flag)";
+    pub const KSM_MERGING_PAGES: &str = "0 in a new mm: ksmd of the new kernel has looked at none of its pages yet (6.1 kernel/fork.c: mm_init, dup_mm; 6.1 mm/ksm.c: stable_tree_append, get_next_rmap_item); shown in /proc/PID, and used for nothing else";
+    pub const KSM_MERGING_PAGES_2: &str = "count what ksmd of this boot did (6.1 mm/ksm.c: stable_tree_append, get_next_rmap_item); 5.10 does not count by mm";
     pub const MMF_TOPDOWN: &str = "where new mappings go is a function in 6.1 and MMF_TOPDOWN in 6.12; execve chooses it by the same test in both (6.1 arch/x86/mm/mmap.c: arch_pick_mmap_layout; 6.12 mm/mmap.c: mm_get_unmapped_area). Without it every process would map upwards from now on";
     pub const MMF_TOPDOWN_2: &str = "where new mappings go is a function in 6.1 (6.1 arch/x86/mm/mmap.c: arch_pick_mmap_layout)";
     pub const MMF_HAS_MDWE: &str = "nothing that a program of 6.1 can have asked for (6.12 kernel/sys.c: prctl_set_mdwe; 6.12 mm/ksm.c: ksm_enable_merge_any)";
@@ -272,6 +313,11 @@ pub mod mm_struct {
     pub const MMF_DISABLE_THP_COMPLETELY: &str = "PR_SET_THP_DISABLE without flags: the same under another name (7.2 kernel/sys.c: prctl_set_thp_disable)";
     pub const MMF_DISABLE_THP_EXCEPT_ADVISED: &str = "nothing that a program of 6.12 can have asked for (6.12 kernel/sys.c: prctl)";
     pub const MMF_DISABLE_THP_EXCEPT_ADVISED_2: &str = "PR_THP_DISABLE_EXCEPT_ADVISED, which 6.12 does not know (7.2 kernel/sys.c: prctl_set_thp_disable)";
+    pub const MMF_HAS_PINNED: &str = "as in a new mm: none of the pages that the thaw puts in is pinned (6.1 mm/gup.c: mm_set_has_pinned_flag)";
+    pub const MMF_HAS_PINNED_2: &str = "whether a page of the mm was ever pinned for a device, after which fork copies pages at once (6.1 include/linux/mm.h: page_needs_cow_for_dma). No pinned page is carried, and 5.10 sets has_pinned with the next one (5.10 mm/gup.c: __get_user_pages_locked)";
+    pub const MMF_OOM_VICTIM: &str = "the OOM killer has not chosen the program (5.10 mm/oom_kill.c: mark_oom_victim)";
+    pub const MMF_OOM_VICTIM_2: &str = "the OOM killer has chosen the program, which is about to be killed (5.10 mm/oom_kill.c: mark_oom_victim)";
+    pub const MMF_MULTIPROCESS: &str = "5.10 has MMF_OOM_VICTIM before them, so that they are 27 and 26 there, and 26 and 25 in 6.1 (include/linux/sched/coredump.h); uncorrected, an mm that processes share would look like one whose pages were pinned";
 }
 
 pub mod mutex {
@@ -343,6 +389,10 @@ pub mod rb_node_linked {
     pub const WHOLE: &str = "as rb_node, with links to its neighbours, null in a cleared one (7.2 include/linux/rbtree.h: RB_CLEAR_LINKED_NODE)";
 }
 
+pub mod rb_root {
+    pub const WHOLE: &str = "as rb_root_cached (include/linux/rbtree.h: RB_ROOT, 5.10; include/linux/rbtree_types.h: RB_ROOT, 6.1)";
+}
+
 pub mod rb_root_cached {
     pub const WHOLE: &str = "the tree is built anew by whoever keeps it; an empty one is null (include/linux/rbtree_types.h: RB_ROOT_CACHED)";
 }
@@ -363,6 +413,8 @@ pub mod restart_block {
     pub const UNION_FUTEX: &str = "a futex wait that is to go on keeps its flags here, and they changed number: FLAGS_SHARED, FLAGS_CLOCKRT, FLAGS_HAS_TIMEOUT are 0x10, 0x20, 0x40 beside the size in 6.12, and 1, 2, 4 in 6.1 (kernel/futex/futex.h; kernel/futex/waitwake.c: futex_wait_restart). A futex of another size than 32 bits, FLAGS_NUMA and FLAGS_STRICT are nothing that 6.1 can wait for: refused";
     pub const UNION_FUTEX_2: &str = "a futex wait that is to go on keeps its flags here, and they changed number: FLAGS_SHARED, FLAGS_CLOCKRT, FLAGS_HAS_TIMEOUT from 1, 2, 4 to 0x10, 0x20, 0x40, beside the size of the futex, 0x02 for 32 bits (kernel/futex/futex.h: futex_to_flags; kernel/futex/waitwake.c: futex_wait_restart). Uncorrected, the wait would lose its timeout. The other restarts have user addresses and numbers, the same in both";
     pub const UNION_FUTEX_3: &str = "the same bits in the same places: the end of a poll is two words in a timespec64 now, and the others are a ktime_t (7.2 include/linux/restart_block.h: restart_block)";
+    pub const ARCH_DATA: &str = "the status of the thread when its system call was interrupted, of which TS_COMPAT alone is looked at (6.1 arch/x86/kernel/signal.c: get_nr_restart_syscall). 5.10 notes that bit as TS_COMPAT_RESTART in thread_info.status (5.10 arch/x86/include/asm/thread_info.h: arch_set_restart_data)";
+    pub const ARCH_DATA_2: &str = "the status of the thread when its system call was interrupted, of which TS_COMPAT alone is looked at (6.1 arch/x86/kernel/signal.c: get_nr_restart_syscall); the decision about TS_COMPAT_RESTART takes it from here";
 }
 
 pub mod rhash_head {
@@ -376,7 +428,7 @@ pub mod rseq_data {
 }
 
 pub mod rw_semaphore {
-    pub const WHOLE: &str = "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)";
+    pub const WHOLE: &str = "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt, whose parts 5.10 has in the semaphore (include/linux/rwsem-rt.h: __RWSEM_INITIALIZER, as linux-headers-5.10.0-46-common-rt has it); waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)";
 }
 
 pub mod rwbase_rt {
@@ -384,7 +436,7 @@ pub mod rwbase_rt {
 }
 
 pub mod rwlock_t {
-    pub const WHOLE: &str = "as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED; include/linux/rwlock_types.h: __RW_LOCK_UNLOCKED)";
+    pub const WHOLE: &str = "as spinlock_t; a queued rwlock without readers and writers is zero. Under PREEMPT_RT 5.10 counts readers from READER_BIAS on, bit 31, which the type of saved_state shows, and 6.1 does so in rwbase (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED; include/linux/rwlock_types_rt.h: __RWLOCK_RT_INITIALIZER, as linux-headers-5.10.0-46-common-rt has it; include/linux/rwlock_types.h: __RW_LOCK_UNLOCKED)";
 }
 
 pub mod sched_avg {
@@ -453,6 +505,8 @@ pub mod sched_statistics {
     pub const BLOCK_START: &str = "stamp of the run queue clock of one CPU (kernel/sched/stats.c: __update_stats_enqueue_sleeper)";
     pub const WAIT_START: &str = "stamp of the run queue clock of one CPU (kernel/sched/stats.c: __update_stats_wait_start)";
     pub const NR_MIGRATIONS_COLD: &str = "shown in /proc/PID/sched, and counted up nowhere (7.2 kernel/sched/debug.c: proc_sched_show_task)";
+    pub const SUM_BLOCK_RUNTIME: &str = "0 in a new task: time asleep in the kernel without being interrupted, which 5.10 counts in sum_sleep_runtime alone (6.1 kernel/sched/stats.c: __update_stats_enqueue_sleeper)";
+    pub const SUM_BLOCK_RUNTIME_2: &str = "time asleep in the kernel without being interrupted, which is in sum_sleep_runtime as well; 5.10 does not count it by itself (6.1 kernel/sched/stats.c: __update_stats_enqueue_sleeper)";
 }
 
 pub mod seccomp {
@@ -482,6 +536,7 @@ pub mod signal_struct {
     pub const CORE_STATE: &str = "core dump under way, on the kernel stack (fs/coredump.c: zap_threads)";
     pub const CURR_TARGET: &str = "thread that got the last signal sent to the process, where the search for the next begins (kernel/signal.c: complete_signal)";
     pub const GROUP_EXEC_TASK: &str = "thread that executes a new program and waits for the others to end (fs/exec.c: de_thread)";
+    pub const GROUP_EXIT_TASK: &str = "thread that executes a new program, or writes a core dump, and waits for the others to end (5.10 fs/exec.c: de_thread; 5.10 fs/coredump.c: zap_threads)";
     pub const OOM_MM: &str = "address space of a process the OOM killer chose (mm/oom_kill.c: mark_oom_victim)";
     pub const PIDS: &str = "numbers of process, process group and session in every PID namespace (kernel/fork.c: copy_process)";
     pub const POSIX_TIMERS: &str = "timers of timer_create, linked by k_itimer.list (kernel/time/posix-timers.c: do_timer_create)";
@@ -495,6 +550,10 @@ pub mod signal_struct {
     pub const POSIX_TIMERS_2: &str = "a chain in 6.12, a ring in 6.1 whose head knows the last timer too; both put the newest first, so the order stays (kernel/time/posix-timers.c: do_timer_create)";
     pub const POSIX_TIMERS_3: &str = "a ring in 6.1, a chain that ends in null in 6.12; both put the newest timer first, so the order stays (kernel/time/posix-timers.c: do_timer_create; include/linux/types.h: hlist_head)";
     pub const NEXT_POSIX_TIMER_ID: &str = "the same 32 bits, of which the highest is taken out when a number is given out (7.2 kernel/time/posix-timers.c: posix_timer_add)";
+    pub const QUICK_THREADS: &str = "threads that have not begun to exit: 1 in a new process, and one more with each thread (6.1 kernel/fork.c: copy_signal, copy_process). It differs from live only while a thread is on its way through do_exit (6.1 kernel/exit.c: synchronize_group_exit, do_exit)";
+    pub const QUICK_THREADS_2: &str = "threads that have not begun to exit, as many as live outside of do_exit (6.1 kernel/exit.c: synchronize_group_exit, do_exit); 5.10 has live alone";
+    pub const SIGNAL_GROUP_COREDUMP: &str = "no core dump is under way: 6.1 has signal_struct.core_state for it, and any but null is refused (6.1 fs/coredump.c: zap_threads)";
+    pub const SIGNAL_GROUP_COREDUMP_2: &str = "a core dump is under way, whose threads wait for each other in the kernel and then exit (5.10 fs/coredump.c: zap_process)";
 }
 
 pub mod sigpending {
@@ -504,10 +563,11 @@ pub mod sigpending {
 pub mod sigqueue {
     pub const LIST: &str = "place among the queued signals (kernel/signal.c: __send_signal_locked)";
     pub const UCOUNTS: &str = "account the entry is charged to, found by its user and namespace (kernel/signal.c: __sigqueue_alloc)";
+    pub const USER: &str = "account the entry is charged to, of the user whose task it waits for (5.10 kernel/signal.c: __sigqueue_alloc)";
 }
 
 pub mod spinlock_t {
-    pub const WHOLE: &str = "nobody holds a lock of a frozen task; unlocked is zero, under PREEMPT_RT an rt-mutex without owner, and with CONFIG_DEBUG_SPINLOCK the magic number and -1 for nobody beside it (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/spinlock_types_raw.h: SPIN_DEBUG_INIT; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)";
+    pub const WHOLE: &str = "nobody holds a lock of a frozen task; unlocked is zero, under PREEMPT_RT an rt-mutex without owner, and with CONFIG_DEBUG_SPINLOCK the magic number and -1 for nobody beside it. With the patch for PREEMPT_RT of 5.10 save_state tells it from a mutex (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/spinlock_types_rt.h: __RT_SPIN_INITIALIZER, as linux-headers-5.10.0-46-common-rt has it; include/linux/spinlock_types_raw.h: SPIN_DEBUG_INIT; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)";
 }
 
 pub mod syscall_user_dispatch {
@@ -535,6 +595,10 @@ pub mod task_delay_info {
     pub const BLKIO_DELAY_MAX_2: &str = "the longest and the shortest wait so far, which 6.12 does not note (7.2 kernel/delayacct.c: delayacct_end)";
     pub const BLKIO_DELAY_MAX_TS: &str = "when the longest wait was: no time in a new task (7.2 kernel/delayacct.c: __delayacct_tsk_init, delayacct_end)";
     pub const BLKIO_DELAY_MAX_TS_2: &str = "when the longest wait was, which 6.12 does not note (7.2 kernel/delayacct.c: delayacct_end)";
+    pub const COMPACT_DELAY: &str = "0: time in compaction and in copying pages that are written to, which 5.10 did not measure; a new task starts there too (6.1 kernel/delayacct.c: __delayacct_tsk_init, __delayacct_compact_end, __delayacct_wpcopy_end)";
+    pub const COMPACT_DELAY_2: &str = "time in compaction and in copying pages that are written to, which 5.10 does not measure (6.1 kernel/delayacct.c: __delayacct_compact_end, __delayacct_wpcopy_end)";
+    pub const FLAGS: &str = "neither swapping in nor waiting for I/O, as a new task (5.10 kernel/delayacct.c: __delayacct_tsk_init)";
+    pub const FLAGS_2: &str = "whether the task swaps in, or waits for I/O, at this moment (5.10 include/linux/delayacct.h: delayacct_set_flag, delayacct_blkio_start); a carried task enters its wait again";
 }
 
 pub mod task_ipi_mask {
@@ -564,6 +628,7 @@ pub mod task_struct {
     pub const CLEAR_CHILD_TID: &str = "what is cleared and woken as a futex when the thread ends, in the program (kernel/fork.c: mm_release)";
     pub const CLOSID: &str = "class of service that resctrl gave the task's group on this machine (arch/x86/kernel/cpu/resctrl/rdtgroup.c: __rdtgroup_move_task)";
     pub const COMPAT_ROBUST_LIST: &str = "head of the list of robust futexes of a 32-bit program (kernel/futex/syscalls.c: set_robust_list)";
+    pub const CPU: &str = "CPU the task was on; the scheduler chooses one when the task is woken. From 5.16 on it is in thread_info (5.10 kernel/sched/core.c: wake_up_new_task)";
     pub const CPUS_PTR: &str = "the affinity that counts: cpus_mask, or one CPU's mask while migration is disabled (kernel/fork.c: dup_task_struct; kernel/sched/core.c: migrate_disable_switch)";
     pub const CPUSET_SLAB_SPREAD_ROTOR: &str = "node of this machine for the next slab page, -1 for none chosen (6.1 kernel/fork.c: copy_process)";
     pub const CRED: &str = "what the task acts as (kernel/cred.c: copy_creds)";
@@ -602,6 +667,7 @@ pub mod task_struct {
     pub const MEMPOLICY: &str = "NUMA policy of the task, null for the default (mm/mempolicy.c: do_set_mempolicy)";
     pub const MIGRATE_FROM_CPU: &str = "CPU the task is migrated from, -1 for none (6.12 kernel/fork.c: dup_task_struct)";
     pub const MIGRATION_DISABLED: &str = "nesting of migrate_disable, zero outside kernel code (kernel/sched/core.c: migrate_disable)";
+    pub const MIGRATION_FLAGS: &str = "MDF_PUSH: the scheduler pushes the task to another CPU at this moment (kernel/sched/core.c: push_cpu_stop)";
     pub const MIGRATION_PENDING: &str = "request on the kernel stack of one who changes the affinity and waits for it (kernel/sched/core.c: affine_move_task)";
     pub const MM: &str = "the task's address space; shared by threads, null for kernel threads and zombies (kernel/fork.c: copy_mm)";
     pub const MM_CID: &str = "concurrency id the task has while it runs, -1 off the CPU; a structure of its own since 6.19 (6.12 and 7.2 kernel/fork.c: dup_task_struct; 7.2 include/linux/rseq_types.h: MM_CID_UNSET)";
@@ -621,6 +687,7 @@ pub mod task_struct {
     pub const PATCH_STATE: &str = "which side of a live patch the task is on, -1 when none is under way (kernel/livepatch/transition.c: klp_copy_process, klp_complete_transition)";
     pub const PERF_CTX_DATA: &str = "what perf events that watch the task save with it, null while there are none (7.2 kernel/events/core.c: attach_task_ctx_data)";
     pub const PERF_EVENT_CTXP: &str = "perf events that watch the task; they belong to whoever opened them (kernel/events/core.c: perf_event_init_task)";
+    pub const PF_IO_WORKER: &str = "what belongs to a worker of io_uring, null for any other task (5.10 kernel/fork.c: dup_task_struct; 5.10 io_uring/io-wq.c: io_init_new_worker)";
     pub const PI_BLOCKED_ON: &str = "rt-mutex the task waits for, with an entry on its kernel stack; a PI futex is waited for again (kernel/locking/rtmutex.c: task_blocks_on_rt_mutex)";
     pub const PI_STATE_CACHE: &str = "a spare allocated before it is needed (kernel/futex/pi.c: refill_pi_state_cache)";
     pub const PI_STATE_LIST: &str = "PI futexes the task holds while others wait; made anew from the futex word when they wait again (kernel/futex/pi.c: attach_to_pi_owner)";
@@ -653,12 +720,14 @@ pub mod task_struct {
     pub const SAVED_STATE: &str = "TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is a mutex under PREEMPT_RT, has put that aside (6.12 kernel/freezer.c: __set_task_frozen, __restore_freezer_state; include/linux/sched.h: current_save_and_set_rtlock_wait_state); a carried task enters its interrupted system call again, whatever it slept in";
     pub const SCHED_CACHE_GRP: &str = "where the processes that share memory have their cache on this machine; made with the address space (7.2 kernel/sched/fair.c: sched_cache_fork)";
     pub const SCHED_CLASS: &str = "fair_sched_class, rt_sched_class or dl_sched_class, by policy (kernel/sched/core.c: sched_fork)";
+    pub const SCHED_PSI_WAKE_REQUEUE: &str = "asleep tasks that are queued anew by a wake-up are counted once by pressure accounting; 0 off the run queues (5.10 kernel/sched/stats.h: psi_ttwu_dequeue, psi_enqueue)";
     pub const SCHED_TASK_GROUP: &str = "scheduling group of the task's cgroup or session (kernel/sched/core.c: sched_cgroup_fork)";
     pub const SECURITY: &str = "what the security modules keep for the task, made with it (security/security.c: security_task_alloc)";
     pub const SET_CHILD_TID: &str = "where the thread's number is written when it starts, in the program (kernel/sched/core.c: schedule_tail)";
     pub const SIBLING: &str = "place among the parent's children (kernel/fork.c: copy_process)";
     pub const SIGHAND: &str = "signal actions; shared by threads, null once a zombie was reaped (kernel/fork.c: copy_sighand)";
     pub const SIGNAL: &str = "what the threads of a process share: pending signals, timers, limits, accounting (kernel/fork.c: copy_signal)";
+    pub const SIGQUEUE_CACHE: &str = "a spare entry for a signal, under PREEMPT_RT; null after fork (kernel/fork.c: copy_process of PREEMPT_RT; include/linux/sched.h: task_struct, as linux-headers-5.10.0-46-common-rt has it)";
     pub const SPLICE_PIPE: &str = "pipe kept for the next splice between files (fs/splice.c: splice_direct_to_actor)";
     pub const STACK: &str = "kernel stack, made with the task; of what it holds the user registers alone are saved (kernel/fork.c: alloc_thread_stack_node)";
     pub const STACK_CANARY: &str = "random guard of a kernel stack that is not carried; a new task draws its own (kernel/fork.c: dup_task_struct)";
@@ -673,8 +742,10 @@ pub mod task_struct {
     pub const THROTTLED: &str = "waits for the budget of its group, on a run queue (7.2 kernel/sched/fair.c: throttle_cfs_rq_work)";
     pub const TICK_DEP_MASK: &str = "why this task keeps the tick alive; set again when its CPU timers are armed (kernel/time/tick-sched.c: tick_nohz_dep_set_task)";
     pub const TOTAL_NUMA_FAULTS: &str = "sum of numa_faults (kernel/sched/fair.c: init_numa_balancing)";
+    pub const TRACE: &str = "how tracers of this boot look at the task (5.10 include/linux/ftrace.h: set_tsk_trace_trace)";
     pub const TRC_BLKD_CPU: &str = "CPU with the list of the blocked readers this one is on (kernel/rcu/tasks.h: rcu_tasks_trace_qs_blkd)";
     pub const TRC_IPI_TO_CPU: &str = "CPU that RCU-trace asks about this task, -1 for none (kernel/rcu/tasks.h: rcu_tasks_trace_pertask)";
+    pub const TRC_READER_CHECKED: &str = "a running RCU-trace grace period has looked at this task (5.10 kernel/fork.c: rcu_copy_process; 5.10 kernel/rcu/tasks.h: trc_del_holdout)";
     pub const TRC_READER_NESTING: &str = "nesting of RCU-trace readers, zero outside kernel code (kernel/fork.c: rcu_copy_process)";
     pub const TRC_READER_SCP: &str = "counter of the SRCU reader under way, set by the outermost reader (7.2 include/linux/rcupdate_trace.h: rcu_read_lock_trace)";
     pub const TRC_READER_SPECIAL: &str = "what RCU-trace waits for from this reader (kernel/fork.c: rcu_copy_process)";
@@ -682,6 +753,7 @@ pub mod task_struct {
     pub const USER_CPUS_PTR: &str = "the affinity as the user asked for it, before cpusets cut it down (6.12 kernel/sched/syscalls.c: sched_setaffinity; 6.1 kernel/sched/core.c: restrict_cpus_allowed_ptr)";
     pub const UTASK: &str = "probes the task is in; return probes have replaced return addresses on its user stack (kernel/events/uprobes.c: get_utask, prepare_uretprobe)";
     pub const VFORK_DONE: &str = "completion on the stack of the parent that waits in vfork (kernel/fork.c: kernel_clone)";
+    pub const VMACACHE: &str = "mappings that the task found last, compared with mm_struct.vmacache_seqnum and looked up again (5.10 mm/vmacache.c: vmacache_find; 5.10 include/linux/vmacache.h: vmacache_flush)";
     pub const WAKE_CPU: &str = "CPU of this machine, a hint for placing the task (kernel/sched/sched.h: __set_task_cpu)";
     pub const WAKEE_FLIP_DECAY_TS: &str = "jiffies of this boot (kernel/sched/fair.c: record_wakee)";
     pub const WORKER_PRIVATE: &str = "what belongs to a kernel thread or I/O worker, null for any other task (kernel/fork.c: dup_task_struct; kernel/kthread.c: set_kthread_struct)";
@@ -733,6 +805,36 @@ pub mod task_struct {
     pub const MCE_KFLAGS_2: &str = "describes a memory error between the machine check and the moment when the task is told, on its next way to user mode (arch/x86/kernel/cpu/mce/core.c: queue_task_work, kill_me_now, kill_me_maybe); a stopped task has been told. The cloud kernels are built without CONFIG_X86_MCE and never look";
     pub const UCLAMP_REQ: &str = "no clamps asked for: from 0 to SCHED_CAPACITY_SCALE, as in the first task (7.2 kernel/sched/core.c: init_uclamp, uclamp_se_set)";
     pub const UCLAMP_REQ_2: &str = "clamps of utilization that the program asked for by sched_setattr, and a freeze refuses; kernels without CONFIG_UCLAMP_TASK know nothing of them (7.2 kernel/sched/syscalls.c: __setscheduler_uclamp)";
+    pub const __STATE: &str = "the same bits under another name, which says that nobody is to look at it without a lock (5.10 include/linux/sched.h: task_struct; 6.1 include/linux/sched.h: task_struct)";
+    pub const __STATE_2: &str = "the same bits; all of them fit in both (6.1 include/linux/sched.h: task_struct; 5.10 include/linux/sched.h: task_struct)";
+    pub const STATS: &str = "the same sums, which moved out of sched_entity: of a task's there was one in both (5.10 include/linux/sched.h: sched_entity; 6.1 include/linux/sched.h: task_struct)";
+    pub const STATS_2: &str = "the same sums, which are in the task's sched_entity (5.10 include/linux/sched.h: sched_entity; 6.1 include/linux/sched.h: task_struct)";
+    pub const SE_CUSTOM_SLICE: &str = "as sched_entity.custom_slice: 1 once sched_setattr gave a SCHED_OTHER task a sched_runtime (6.12 kernel/sched/syscalls.c: __setscheduler_params); 5.10 ignores sched_runtime there (5.10 kernel/sched/core.c: __setscheduler_params)";
+    pub const SE_CUSTOM_SLICE_2: &str = "as sched_entity.custom_slice: the user asked for a slice by sched_setattr, which 5.10 cannot grant (6.12 kernel/sched/syscalls.c: __setscheduler_params); take the request back before the freeze";
+    pub const SE_SLICE: &str = "as sched_entity.slice: place_entity takes sysctl_sched_base_slice unless custom_slice is set (6.12 kernel/sched/fair.c: place_entity, update_deadline)";
+    pub const SE_SLICE_2: &str = "as sched_entity.slice: the kernel's own default as long as custom_slice is 0, and otherwise that is refused (6.12 kernel/sched/fair.c: update_deadline)";
+    pub const USER_CPUS_PTR_2: &str = "null unless the kernel had to cut down what the user asked for, which 5.10 does not note (6.1 kernel/sched/core.c: dup_user_cpus_ptr)";
+    pub const USER_CPUS_PTR_3: &str = "the affinity as the user asked for it, before cpusets cut it down; what counts is cpus_mask, which is carried. 5.10 gives a task all CPUs of its cpuset when that changes, whatever it had asked for (5.10 kernel/cgroup/cpuset.c: update_tasks_cpumask)";
+    pub const SCHED_TASK_HOT: &str = "noted while one pass of load balancing looks at the task, and cleared by it (6.1 kernel/sched/fair.c: can_migrate_task, detach_tasks)";
+    pub const IN_LRU_FAULT: &str = "not in a page fault: set in one and cleared behind it (6.1 mm/memory.c: lru_gen_enter_fault, lru_gen_exit_fault)";
+    pub const IN_LRU_FAULT_2: &str = "set in a page fault, to say how the page is aged, and cleared behind it (6.1 mm/memory.c: lru_gen_enter_fault, lru_gen_exit_fault)";
+    pub const IN_EVENTFD: &str = "set only while the kernel signals an eventfd, against recursion (6.1 fs/eventfd.c: eventfd_signal_mask)";
+    pub const IN_EVENTFD_2: &str = "set only while the kernel signals an eventfd, against recursion; a carried task enters its call again (6.1 fs/eventfd.c: eventfd_signal_mask)";
+    pub const PASID_ACTIVATED: &str = "0 after fork: the register with the PASID is written at the first use of it (6.1 kernel/fork.c: dup_task_struct; 6.1 arch/x86/kernel/traps.c: try_fixup_enqcmd_gp)";
+    pub const PASID_ACTIVATED_2: &str = "the CPU has the PASID of the mm in a register; an mm that has one is refused at mm_struct.pasid (6.1 arch/x86/kernel/traps.c: try_fixup_enqcmd_gp)";
+    pub const REPORTED_SPLIT_LOCK: &str = "0 after fork: the log has no message of this task yet (6.1 kernel/fork.c: dup_task_struct)";
+    pub const REPORTED_SPLIT_LOCK_2: &str = "a split lock of the task was logged once, and is not logged again (6.1 arch/x86/kernel/cpu/intel.c: split_lock_warn)";
+    pub const IN_THRASHING: &str = "set only while the task waits for a page that comes back (6.1 kernel/delayacct.c: __delayacct_thrashing_start, __delayacct_thrashing_end)";
+    pub const SYSCALL_DISPATCH: &str = "no dispatch of system calls, as after fork (6.1 kernel/fork.c: copy_process; 6.1 include/linux/syscall_user_dispatch.h: clear_syscall_work_syscall_user_dispatch)";
+    pub const SYSCALL_DISPATCH_2: &str = "the program has its system calls dispatched to itself, which 5.10 cannot do (6.1 kernel/entry/syscall_user_dispatch.c: set_syscall_user_dispatch)";
+    pub const VTIME: &str = "nothing is put aside: as in a new task, whose time is counted from when it runs first (kernel/fork.c: copy_process; kernel/sched/cputime.c: vtime_task_switch_generic)";
+    pub const VTIME_2: &str = "time since the last tick, at most, that is not yet in utime and stime (kernel/sched/cputime.c: get_vtime_delta, vtime_account_system, vtime_user_exit). A kernel without CONFIG_VIRT_CPU_ACCOUNTING_GEN counts by ticks alone";
+    pub const IN_EVENTFD_SIGNAL: &str = "set only while the kernel signals an eventfd, against recursion (fs/eventfd.c: eventfd_signal of PREEMPT_RT; include/linux/sched.h: task_struct, as linux-headers-5.10.0-46-common-rt has it)";
+    pub const IN_EVENTFD_SIGNAL_2: &str = "set only while the kernel signals an eventfd, against recursion; a carried task enters its call again. 6.1 has it as in_eventfd (fs/eventfd.c: eventfd_signal of PREEMPT_RT; 6.1 fs/eventfd.c: eventfd_signal_mask)";
+    pub const FORCED_INFO_SI_SIGNO: &str = "no signal waits for the end of a trap (kernel/signal.c: force_sig_info_to_task of PREEMPT_RT; include/linux/sched.h: task_struct, as linux-headers-5.10.0-46-common-rt has it)";
+    pub const FORCED_INFO_SI_SIGNO_2: &str = "a signal that a trap could not send waits to be sent on the way back to user mode, where it is cleared (kernel/signal.c: force_sig_info_to_task of PREEMPT_RT; kernel/entry/common.c: exit_to_user_mode_loop of PREEMPT_RT); it would be lost";
+    pub const FORCED_INFO_SI_ERRNO: &str = "means nothing without si_signo (kernel/entry/common.c: exit_to_user_mode_loop of PREEMPT_RT)";
+    pub const FORCED_INFO_SI_ERRNO_2: &str = "means something while si_signo says that a signal waits, which is refused, and keeps its last value afterwards (kernel/entry/common.c: exit_to_user_mode_loop of PREEMPT_RT)";
     pub const PF_USER_WORKER: &str = "bits that 6.1 does not use, of threads of the kernel (6.12 kernel/fork.c: copy_process; 6.12 mm/compaction.c: kcompactd)";
     pub const PF_USER_WORKER_2: &str = "kernel threads of 6.12, which no conversion makes (6.12 include/linux/sched.h; 6.12 kernel/fork.c: copy_process; 6.12 mm/compaction.c: kcompactd)";
     pub const PF_BLOCK_TS: &str = "no time of a plug is cached yet: fork clears it (6.12 kernel/fork.c: copy_process)";
@@ -741,12 +843,30 @@ pub mod task_struct {
     pub const PF_NO_NOTIFY_SIGNAL_2: &str = "set inside a section of the kernel only that must not be interrupted by task work, and restored at its end; a carried task enters its system call again (include/linux/sched/signal.h: no_notify_signal_save, no_notify_signal_restore, 6.1.192 and 6.12.115)";
     pub const PFA_SPREAD_SLAB: &str = "set by the task's cpuset when it is put there (7.2 kernel/cgroup/cpuset.c: cpuset1_update_task_spread_flags)";
     pub const PFA_SPREAD_SLAB_2: &str = "that slabs be spread over nodes, by the task's cpuset; 7.3 has no slab that asks (7.2 kernel/cgroup/cpuset-v1.c: cpuset1_update_task_spread_flags)";
+    pub const PF_FROZEN: &str = "not in the freezer (5.10 kernel/freezer.c: __refrigerator; 5.10 include/linux/freezer.h: freezer_do_not_count)";
+    pub const PF_FROZEN_2: &str = "the task stands in the freezer, or the freezer need not wait for it, at this moment (5.10 kernel/freezer.c: __refrigerator; 5.10 include/linux/freezer.h: freezer_do_not_count, freezer_count); 6.1 has it in __state (6.1 kernel/freezer.c: __set_task_frozen), and a carried task enters its system call again";
+    pub const PF_MEMALLOC_NOCMA: &str = "set inside a section of the kernel only (5.10 include/linux/sched/mm.h: memalloc_nocma_save; 5.10 mm/vmscan.c: __node_reclaim)";
+    pub const PF_MEMALLOC_NOCMA_2: &str = "set inside a section of the kernel only, and restored at its end; a carried task enters its system call again (5.10 include/linux/sched/mm.h: memalloc_nocma_save, memalloc_nocma_restore; 5.10 mm/vmscan.c: __node_reclaim)";
+    pub const PF_MEMALLOC_PIN: &str = "set inside a section of the kernel only (6.1 include/linux/sched/mm.h: memalloc_pin_save)";
+    pub const PF_MEMALLOC_PIN_2: &str = "set inside a section of the kernel only, and restored at its end; a carried task enters its system call again (6.1 include/linux/sched/mm.h: memalloc_pin_save, memalloc_pin_restore)";
+    pub const PF_POSTCOREDUMP: &str = "a task that lives has not begun to exit (6.1 kernel/exit.c: coredump_task_exit); one that ended has PF_EXITING as well, which is carried and asked for beside it (6.1 fs/proc/array.c: do_task_stat)";
+    pub const PF_POSTCOREDUMP_2: &str = "the task has begun to exit and takes no part in a core dump any more (6.1 kernel/exit.c: coredump_task_exit); what it is to others PF_EXITING says (5.10 fs/proc/array.c: do_task_stat)";
+    pub const TASK_FREEZABLE: &str = "how a task sleeps that 5.10 does not tell apart: not in the freezer, and not on a lock (6.1 include/linux/sched.h: TASK_FREEZABLE; 6.1 kernel/freezer.c: __set_task_frozen; 6.1 include/linux/sched.h: current_save_and_set_rtlock_wait_state)";
+    pub const TASK_FREEZABLE_2: &str = "whether the freezer may take the task where it sleeps, or has, and whether it waits for a lock of PREEMPT_RT (6.1 include/linux/sched.h: TASK_FREEZABLE; 6.1 kernel/freezer.c: __set_task_frozen; 6.1 include/linux/sched.h: current_save_and_set_rtlock_wait_state); a carried task enters its system call again";
+    pub const JOBCTL_STOPPED: &str = "the task has stopped, which 5.10 sees by its state (5.10 include/linux/sched.h: task_is_stopped) and 6.1 by this bit, set and cleared with the state (6.1 include/linux/sched.h: task_is_stopped; 6.1 kernel/signal.c: do_signal_stop)";
+    pub const JOBCTL_STOPPED_2: &str = "the task has stopped, which 5.10 sees by its state, that is carried (6.1 kernel/signal.c: do_signal_stop; 5.10 include/linux/sched.h: task_is_stopped)";
+    pub const JOBCTL_TRACED: &str = "the task has stopped for its tracer, which 5.10 sees by its state (5.10 include/linux/sched.h: task_is_traced) and 6.1 by this bit, set and cleared with the state (6.1 include/linux/sched.h: task_is_traced; 6.1 kernel/signal.c: ptrace_stop)";
+    pub const JOBCTL_TRACED_2: &str = "the task has stopped for its tracer, which 5.10 sees by its state, that is carried (6.1 kernel/signal.c: ptrace_stop; 5.10 include/linux/sched.h: task_is_traced)";
+    pub const JOBCTL_PTRACE_FROZEN: &str = "a tracer has not taken hold of the task: set only while a request of it is carried out (6.1 kernel/ptrace.c: ptrace_freeze_traced, ptrace_unfreeze_traced)";
+    pub const JOBCTL_PTRACE_FROZEN_2: &str = "a tracer has taken hold of the task while a request of it is carried out (6.1 kernel/ptrace.c: ptrace_freeze_traced, ptrace_unfreeze_traced)";
 }
 
 pub mod thread_info {
     pub const CPU: &str = "CPU the task was on; the scheduler chooses one when the task is woken (kernel/sched/core.c: wake_up_new_task)";
     pub const PREEMPT_LAZY_COUNT: &str = "a task outside of the kernel delays no preemption (arch/x86/include/asm/thread_info.h: INIT_THREAD_INFO, as linux-headers-6.1.0-47-common-rt has it)";
     pub const PREEMPT_LAZY_COUNT_2: &str = "counts sections of the kernel that delay preemption, 0 for a task that is stopped outside of it (arch/x86/include/asm/thread_info.h: INIT_THREAD_INFO, as linux-headers-6.1.0-47-common-rt has it)";
+    pub const SYSCALL_WORK: &str = "what is to be done at each system call: flags of the thread in 5.10, and bits of a word of their own in 6.1 (5.10 kernel/entry/common.c: syscall_trace_enter; 6.1 kernel/entry/common.c: syscall_trace_enter). Without SYSCALL_WORK_SECCOMP a task would leave its filters";
+    pub const SYSCALL_WORK_2: &str = "what is to be done at each system call, which is among the flags of the thread in 5.10 (5.10 kernel/entry/common.c: syscall_trace_enter). SYSCALL_WORK_SYSCALL_USER_DISPATCH says no more than task_struct.syscall_dispatch, which is refused unless it is empty (6.1 kernel/entry/syscall_user_dispatch.c: set_syscall_user_dispatch), and SYSCALL_WORK_SYSCALL_EXIT_TRAP is of a tracer that steps (6.1 arch/x86/kernel/step.c: enable_single_step)";
     pub const TIF_NEED_RESCHED_LAZY: &str = "asks a running task to give way soon; one that is stopped is not asked, and a thawed one begins anew (7.2 kernel/sched/core.c: resched_curr_lazy)";
     pub const TIF_SINGLESTEP: &str = "the kernels of 6.12 with PREEMPT_RT have TIF_NEED_RESCHED_LAZY before them (arch/x86/include/asm/thread_info.h); uncorrected, a task without speculative store bypass would single-step";
     pub const TIF_NOTIFY_RESUME: &str = "the same under other numbers: since 6.19 those that all machines have come first (7.2 include/asm-generic/thread_info_tif.h; arch/x86/include/asm/thread_info.h)";
@@ -754,18 +874,42 @@ pub mod thread_info {
     pub const TIF_RSEQ: &str = "work on the way back to the program, which is asked for anew (7.2 include/linux/rseq.h: rseq_raise_notify_resume; 7.2 include/linux/hrtimer_rearm.h: hrtimer_rearm_deferred)";
     pub const SYSCALL_WORK_SYSCALL_RSEQ_SLICE: &str = "no slice has been granted (7.2 kernel/rseq.c: rseq_syscall_enter_work)";
     pub const SYSCALL_WORK_SYSCALL_RSEQ_SLICE_2: &str = "the program asked for longer slices by rseq, which 6.12 does not know (7.2 kernel/rseq.c: rseq_slice_extension_prctl)";
+    pub const TIF_SECCOMP: &str = "set with the first filter, and in strict mode: the thread's flag in 5.10 is a bit of syscall_work in 6.1 (5.10 kernel/seccomp.c: seccomp_assign_mode; 6.1 kernel/seccomp.c: seccomp_assign_mode). Without it a task would leave its filters";
+    pub const TIF_SECCOMP_2: &str = "set with the first filter, and in strict mode: a bit of syscall_work in 6.1 (6.1 kernel/seccomp.c: seccomp_assign_mode)";
+    pub const TIF_SYSCALL_TRACEPOINT: &str = "somebody traces all system calls of the machine: the thread's flag in 5.10 is a bit of syscall_work in 6.1 (5.10 kernel/tracepoint.c: syscall_regfunc; 6.1 kernel/tracepoint.c: syscall_regfunc)";
+    pub const TIF_SYSCALL_TRACEPOINT_2: &str = "somebody traces all system calls of the machine: a bit of syscall_work in 6.1 (6.1 kernel/tracepoint.c: syscall_regfunc)";
+    pub const TIF_SYSCALL_TRACE: &str = "a tracer waits for the next system call: the thread's flag in 5.10 is a bit of syscall_work in 6.1 (5.10 kernel/ptrace.c: ptrace_resume; 6.1 kernel/ptrace.c: ptrace_resume)";
+    pub const TIF_SYSCALL_TRACE_2: &str = "a tracer waits for the next system call: a bit of syscall_work in 6.1 (6.1 kernel/ptrace.c: ptrace_resume)";
+    pub const TIF_SYSCALL_EMU: &str = "a tracer makes the system calls itself: the thread's flag in 5.10 is a bit of syscall_work in 6.1 (5.10 kernel/ptrace.c: ptrace_resume; 6.1 kernel/ptrace.c: ptrace_resume)";
+    pub const TIF_SYSCALL_EMU_2: &str = "a tracer makes the system calls itself: a bit of syscall_work in 6.1 (6.1 kernel/ptrace.c: ptrace_resume)";
+    pub const TIF_SYSCALL_AUDIT: &str = "the auditor looks at the task's system calls: the thread's flag in 5.10 is a bit of syscall_work in 6.1 (5.10 kernel/auditsc.c: audit_alloc; 6.1 kernel/auditsc.c: audit_alloc)";
+    pub const TIF_SYSCALL_AUDIT_2: &str = "the auditor looks at the task's system calls: a bit of syscall_work in 6.1 (6.1 kernel/auditsc.c: audit_alloc)";
+    pub const TIF_IA32: &str = "a program of 32 bits: execve sets it together with TIF_ADDR32 (5.10 arch/x86/kernel/process_64.c: __set_personality_ia32), where 6.1 has MM_CONTEXT_UPROBE_IA32, bit 0, in the address space (6.1 arch/x86/kernel/process_64.c: __set_personality_ia32)";
+    pub const TIF_IA32_2: &str = "a program of 32 bits. TIF_ADDR32 is carried, and mm_context_t.flags says the rest (6.1 arch/x86/kernel/process_64.c: __set_personality_ia32); where 5.10 asks for the flag, 6.1 looks at the selector of the code (5.10 arch/x86/include/asm/compat.h: arch_compat_alloc_user_space; 6.1 arch/x86/events/core.c: perf_callchain_user32)";
+    pub const TIF_X32: &str = "a program of x32: execve sets it together with TIF_ADDR32 (5.10 arch/x86/kernel/process_64.c: __set_personality_x32), where 6.1 has no flag in the address space (6.1 arch/x86/kernel/process_64.c: __set_personality_x32)";
+    pub const TIF_X32_2: &str = "a program of x32. TIF_ADDR32 is carried, and mm_context_t.flags says the rest (6.1 arch/x86/kernel/process_64.c: __set_personality_x32); 5.10 asks for the flag in execve only, to choose the vdso and the auxiliary vector (5.10 arch/x86/entry/vdso/vma.c: compat_arch_setup_additional_pages)";
+    pub const TIF_SLD: &str = "split lock detection is on for the task, as for a new one (5.10 arch/x86/kernel/cpu/intel.c: split_lock_warn)";
+    pub const TIF_SLD_2: &str = "detection of split locks is to be switched on again at the next switch, on the CPU of this boot (5.10 arch/x86/kernel/cpu/intel.c: split_lock_warn, switch_to_sld)";
+    pub const TIF_SPEC_L1D_FLUSH: &str = "nothing that a program of 5.10 can have asked for (6.1 arch/x86/kernel/cpu/bugs.c: l1d_flush_prctl_set)";
+    pub const TIF_SPEC_L1D_FLUSH_2: &str = "the program asked for a flush of the L1 data cache whenever it is switched out, which 5.10 cannot do (6.1 arch/x86/kernel/cpu/bugs.c: l1d_flush_prctl_set)";
+    pub const TIF_NOTIFY_SIGNAL: &str = "bits 19 and 10 in 5.10, 17 and 23 in 6.1 (arch/x86/include/asm/thread_info.h); the former is bit 2 since 6.19 (7.2 include/asm-generic/thread_info_tif.h)";
+    pub const TS_COMPAT_RESTART: &str = "the interrupted system call was one of 32 bits, and goes on as such: 6.1 has the status of the thread at the call in restart_block.arch_data (5.10 arch/x86/include/asm/thread_info.h: arch_set_restart_data; 6.1 arch/x86/include/asm/thread_info.h: arch_set_restart_data; 6.1 arch/x86/kernel/signal.c: get_nr_restart_syscall)";
+    pub const TS_COMPAT_RESTART_2: &str = "the interrupted system call was one of 32 bits, which the decision about restart_block.arch_data says there (6.1 arch/x86/kernel/signal.c: get_nr_restart_syscall)";
 }
 
 pub mod thread_struct {
     pub const FEATURES: &str = "what arch_prctl enabled, ARCH_SHSTK_SHSTK and ARCH_SHSTK_WRSS; execve gives 0, and a program of 6.1 cannot have asked for it (6.12 arch/x86/kernel/shstk.c: shstk_setup, reset_thread_features)";
     pub const IO_BITMAP: &str = "I/O ports the program may use, shared copy-on-write (arch/x86/kernel/ioport.c: ksys_ioperm)";
     pub const PTRACE_BPS: &str = "breakpoints that a tracer set in the debug registers, kept as perf events (arch/x86/kernel/ptrace.c: ptrace_set_breakpoint_addr)";
+    pub const SIG_ON_UACCESS_ERR: &str = "set only while the kernel does a vsyscall in the place of the program, and put back behind it; gone since 5.10.223 (arch/x86/entry/vsyscall/vsyscall_64.c: emulate_vsyscall, 5.10.218)";
     pub const SP: &str = "where the task was switched out, on a kernel stack that is not carried (arch/x86/kernel/process.c: copy_thread)";
     pub const TLS_ARRAY: &str = "segments of the thread in the GDT, of 8 bytes each, which 32-bit code asks for (arch/x86/kernel/tls.c: do_set_thread_area)";
     pub const FEATURES_LOCKED: &str = "nothing is locked: execve gives 0 (6.12 arch/x86/kernel/shstk.c: reset_thread_features); a lock that nobody asked for would forbid what a program of the new kernel may do";
     pub const FEATURES_LOCKED_2: &str = "the program locked its choice of a shadow stack, which 6.1 cannot honour (6.12 arch/x86/kernel/shstk.c: shstk_prctl)";
     pub const SHSTK: &str = "no shadow stack (6.12 arch/x86/kernel/shstk.c: shstk_alloc_thread_stack)";
     pub const SHSTK_2: &str = "where the thread's shadow stack is, which 6.1 cannot use (6.12 arch/x86/kernel/shstk.c: shstk_setup)";
+    pub const PKRU: &str = "the rights of the protection keys. 5.10 has them in the register state, and 0 where that part is at its initial state (5.10 arch/x86/include/asm/fpu/internal.h: switch_fpu_finish); 6.1 loads them from here (6.1 arch/x86/kernel/process_64.c: x86_pkru_load)";
+    pub const PKRU_2: &str = "5.10 has the rights in the register state, where the decision about fpu.__fpstate writes them (5.10 arch/x86/include/asm/fpu/internal.h: switch_fpu_finish)";
 }
 
 pub mod timer_list {
@@ -789,7 +933,12 @@ pub mod uprobes_state {
 }
 
 pub mod user_struct {
+    pub const FANOTIFY_LISTENERS: &str = "how many groups of fanotify the user has, to hold it against a limit: the kernel counts those that are opened under it; in ucounts since 5.10.223 (fs/notify/fanotify/fanotify_user.c: fanotify_init, 5.10.218 and 5.10.223)";
     pub const RATELIMIT: &str = "limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE (kernel/user.c: alloc_uid)";
+    pub const PROCESSES: &str = "0 in a new account: the kernel counts the processes, signals, message queues and locked memory that the thaw makes (5.10 kernel/user.c: alloc_uid; 5.10 kernel/cred.c: copy_creds; 5.10 kernel/signal.c: __sigqueue_alloc; 5.10 ipc/mqueue.c: mqueue_get_inode; 5.10 mm/mlock.c: user_shm_lock)";
+    pub const PROCESSES_2: &str = "count what the user's tasks had under the old kernel, to hold it against limits; 6.1 has the counts in ucounts, by namespace, and counts what the thaw makes (6.1 kernel/ucount.c: inc_rlimit_ucounts)";
+    pub const EPOLL_WATCHES: &str = "how many files the user's epoll instances watch, now with a part by CPU, of which a new account has none yet (5.10 fs/eventpoll.c: ep_insert; 6.1 fs/eventpoll.c: ep_insert; 6.1 lib/percpu_counter.c: __percpu_counter_init)";
+    pub const EPOLL_WATCHES_2: &str = "how many files the user's epoll instances watch, which 5.10 has in one number (5.10 fs/eventpoll.c: ep_insert). What a CPU has not yet added is in the value, and the old kernel counts the watches that the thaw makes (6.1 lib/percpu_counter.c: percpu_counter_add_batch)";
     pub const PERF_MLOCK: &str = "0 in a new account: pages of perf buffers, and no perf mapping is carried (kernel/user.c: alloc_uid; kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)";
     pub const PERF_MLOCK_2: &str = "pages of perf buffers, and no perf mapping is carried; the older kernel counts them in locked_vm (kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)";
 }
@@ -801,16 +950,23 @@ pub mod vm_area_struct {
     pub const DETACHED: &str = "taken out of the tree and about to be freed; what the walk finds is not (6.12 mm/vma.c: vma_prepare, vma_mark_detached)";
     pub const NUMAB_STATE: &str = "which tasks of this boot used the area, for NUMA balancing (6.12 kernel/sched/fair.c: task_numa_work)";
     pub const PFNMAP_TRACK_CTX: &str = "memory type of a device's memory that is mapped; its driver maps it again (7.2 mm/memory.c: remap_pfn_range_track)";
+    pub const RB_SUBTREE_GAP: &str = "largest hole before a mapping below this one in the tree, computed when the tree is built (5.10 mm/mmap.c: vma_compute_gap)";
     pub const SHARED: &str = "place among the mappings of the file, rebuilt when the VMA is linked (mm/mmap.c: __vma_link_file, 6.1; mm/vma.c: __vma_link_file, 6.12)";
     pub const SWAP_READAHEAD_INFO: &str = "window of the last swap-in, a hint (mm/swap_state.c: swap_ra_info, 6.1; swap_vma_ra_win, 6.12)";
     pub const VM_FILE: &str = "the file mapped (mm/mmap.c: mmap_region)";
     pub const VM_LOCK: &str = "lock allocated with the VMA (6.12 kernel/fork.c: vma_lock_alloc)";
     pub const VM_LOCK_SEQ: &str = "not locked for writing: a number that mm_lock_seq has not (6.12 kernel/fork.c: vma_lock_alloc)";
     pub const VM_MM: &str = "the address space it belongs to (kernel/fork.c: vm_area_alloc)";
+    pub const VM_NEXT: &str = "the mapping with the next higher address, null for the last one (5.10 mm/util.c: __vma_link_list)";
     pub const VM_OPS: &str = "set by the file's mmap operation: generic_file_vm_ops, shmem_vm_ops, special_mapping_vmops (mm/filemap.c: generic_file_mmap)";
     pub const VM_POLICY: &str = "NUMA policy of the area, null for the task's (mm/mempolicy.c: vma_replace_policy)";
+    pub const VM_PREV: &str = "the mapping with the next lower address, null for the first one (5.10 mm/util.c: __vma_link_list)";
     pub const VM_PRIVATE_DATA: &str = "belongs to the driver that mapped, which sets it in its mmap operation (mm/mmap.c: __install_special_mapping)";
     pub const VM_REFCNT: &str = "in the tree, and nobody reads it (7.2 include/linux/mmap_lock.h: vma_mark_attached)";
+    pub const VM_NEXT_2: &str = "the mapping with the next higher address: 5.10 has the mappings in a list, and 6.1 in a tree that is built anew (5.10 mm/util.c: __vma_link_list; 6.1 include/linux/mm.h: for_each_vma). In the image they stand by ascending address, which is held against their starts";
+    pub const VM_NEXT_3: &str = "the mapping with the next higher address, which 6.1 finds in its tree; in the image they stand in this order (6.1 include/linux/mm.h: for_each_vma)";
+    pub const VM_PREV_2: &str = "the mapping with the next lower address, as vm_next (5.10 mm/util.c: __vma_link_list)";
+    pub const VM_PREV_3: &str = "the mapping with the next lower address, as vm_next (6.1 include/linux/mm.h: for_each_vma)";
     pub const VM_UFFD_MINOR: &str = "bits 38 and 63 in 6.12, and 41 and 42 in 7.2. VM_UFFD_MINOR is bit 37 in 6.1, which is VM_SHADOW_STACK in 6.12, and 38 there: uncorrected, an area watched by userfaultfd would become a shadow stack (include/linux/mm.h)";
     pub const VM_SHADOW_STACK: &str = "nothing that a program of 6.1 can have asked for: 6.12 sets them for a shadow stack (6.12 arch/x86/kernel/shstk.c: alloc_shstk), for MAP_DROPPABLE (6.12 mm/mmap.c: do_mmap), for mseal (6.12 mm/mseal.c: set_vma_sealed) and for memory of a device in a guest (6.12 include/linux/mm.h: VM_ALLOW_ANY_UNCACHED)";
     pub const VM_SHADOW_STACK_2: &str = "a shadow stack, memory that a guest may map uncached, memory that may be dropped, an area that must not be changed: the program relies on what 6.1 cannot do (6.12 arch/x86/kernel/shstk.c: alloc_shstk; 6.12 include/linux/mm.h: VM_ALLOW_ANY_UNCACHED; 6.12 mm/mmap.c: do_mmap; 6.12 mm/mseal.c: set_vma_sealed)";
@@ -818,6 +974,10 @@ pub mod vm_area_struct {
     pub const VM_MAYBE_GUARD_2: &str = "guard pages are in the page tables alone, and the older kernel has none (7.2 mm/madvise.c: madvise_guard_install); nor can its userfaultfd watch reads (7.3 include/linux/mm.h: VM_UFFD_RWP)";
     pub const VM_PAT: &str = "memory of a device, whose driver maps it again (6.12 arch/x86/mm/pat/memtype.c: track_pfn_copy)";
     pub const VM_PAT_2: &str = "memory of a device, whose driver maps it (6.12 arch/x86/mm/pat/memtype.c: track_pfn_copy)";
+    pub const VM_DENYWRITE: &str = "execve asks for it and no program can: mmap, by which the thaw maps, takes it away (5.10 mm/mmap.c: ksys_mmap_pgoff). Until the program is started anew, the file may be written to, which harms the program no more than a write to any other file that it maps";
+    pub const VM_DENYWRITE_2: &str = "nobody may write to the file, which execve wants for the files of a program and its interpreter, and no program can ask for (5.10 mm/mmap.c: ksys_mmap_pgoff; 5.10 fs/binfmt_elf.c: elf_map). 6.1 protects the file of the program by the mm, and no longer that of the interpreter (6.1 kernel/fork.c: set_mm_exe_file)";
+    pub const VM_UFFD_MINOR_2: &str = "nothing that a program of 5.10 can have asked for (6.1 fs/userfaultfd.c: userfaultfd_register)";
+    pub const VM_UFFD_MINOR_3: &str = "the program wants to be told of faults on pages that are in the page cache, which 5.10 cannot do (6.1 fs/userfaultfd.c: userfaultfd_register)";
 }
 
 pub mod vm_userfaultfd_ctx {

@@ -7,6 +7,42 @@ use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 use kernel_structs_views::linux_6 as views;
 
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::restart_block::V5_10_0_30_amd64, new: &mut views::restart_block::V5_10_0_30_amd64) {
+    use views::restart_block::V5_10_0_30_amd64 as Old;
+    use views::restart_block::V5_10_0_30_amd64 as New;
+    // how an interrupted system call goes on: do_no_restart_syscall, futex_wait_restart,
+    // hrtimer_nanosleep_restart, do_restart_poll
+    new.r#fn = cx
+        .symbol(
+            &at
+                .field(
+                    "fn",
+                    core::mem::offset_of!(Old, r#fn),
+                    core::mem::offset_of!(New, r#fn),
+                ),
+            old.r#fn,
+        );
+    // addresses of the program's own and numbers
+    new.union_futex = old.union_futex;
+}
+
+/// `restart_block`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "restart_block",
+        from_size: 48,
+        to_size: 48,
+        spans: &[Span::new(0, 0, 48)],
+        groups: &[&[
+            RuleKind::Symbol.of("fn").by_map(super::reasons::restart_block::FN),
+            RuleKind::Carry.of("union_futex").by_map(super::reasons::restart_block::FUTEX),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::restart_block::V6_1_0_47_amd64, new: &mut views::restart_block::V6_1_0_47_amd64) {
     use views::restart_block::V6_1_0_47_amd64 as Old;

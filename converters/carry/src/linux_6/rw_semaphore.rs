@@ -18,7 +18,7 @@ macro_rules! __linux_6_rw_semaphore_with_count_counter {
             .reset(&$crate::linux_6::runtime::at!($at.owner.counter), $old.owner.counter, 0);
         $new.osq.tail.counter = $cx
             .reset(&$crate::linux_6::runtime::at!($at.osq.tail.counter), $old.osq.tail.counter, 0);
-        $crate::linux_6::raw_spinlock_t::v6_1_0_47_amd64(
+        $crate::linux_6::raw_spinlock_t::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.wait_lock),
             &$old.wait_lock,
@@ -35,13 +35,13 @@ pub static WITH_COUNT_COUNTER: [FieldRule; 4] = [
     RuleKind::Reset.of("wait_lock").inside("raw_spinlock_t").by_map(super::reasons::rw_semaphore::WHOLE),
 ];
 
-/// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::rw_semaphore::V6_1_0_47_amd64, new: &mut views::rw_semaphore::V6_1_0_47_amd64) {
-    use views::rw_semaphore::V6_1_0_47_amd64 as Old;
-    use views::rw_semaphore::V6_1_0_47_amd64 as New;
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::rw_semaphore::V5_10_0_30_amd64, new: &mut views::rw_semaphore::V5_10_0_30_amd64) {
+    use views::rw_semaphore::V5_10_0_30_amd64 as Old;
+    use views::rw_semaphore::V5_10_0_30_amd64 as New;
     with_count_counter!(cx, at, old, new);
     // count 0 is unlocked
-    super::list_head::v6_1_0_47_amd64(
+    super::list_head::v5_10_0_30_amd64(
         cx,
         &at!(at.wait_list),
         &old.wait_list,
@@ -49,8 +49,8 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::rw_semaph
     );
 }
 
-/// `rw_semaphore`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
+/// `rw_semaphore`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "rw_semaphore",
         from_size: 40,
@@ -58,6 +58,59 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 20), Span::new(24, 24, 16)],
         groups: &[&WITH_COUNT_COUNTER, &[
             RuleKind::Reset.of("wait_list").inside("list_head").by_map(super::reasons::rw_semaphore::WHOLE),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
+/// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::rw_semaphore::V5_10_0_30_rt_amd64, new: &mut views::rw_semaphore::V5_10_0_30_rt_amd64) {
+    use views::rw_semaphore::V5_10_0_30_rt_amd64 as Old;
+    use views::rw_semaphore::V5_10_0_30_rt_amd64 as New;
+    // count 0 is unlocked
+    new.readers.counter = cx
+        .reset(&at!(at.readers.counter), old.readers.counter, -2147483648);
+    new._pad_4 = [0; 4];
+    // count 0 is unlocked
+    super::raw_spinlock_t::v5_10_0_30_amd64(
+        cx,
+        &at!(at.rtmutex.wait_lock),
+        &old.rtmutex.wait_lock,
+        &mut new.rtmutex.wait_lock,
+    );
+    new.rtmutex._pad_4 = [0; 4];
+    // count 0 is unlocked
+    super::rb_root_cached::v5_10_0_30_amd64(
+        cx,
+        &at!(at.rtmutex.waiters),
+        &old.rtmutex.waiters,
+        &mut new.rtmutex.waiters,
+    );
+    new.rtmutex.owner = cx
+        .reset(&at!(at.rtmutex.owner), old.rtmutex.owner, 0);
+    new.rtmutex.save_state = cx
+        .reset(&at!(at.rtmutex.save_state), old.rtmutex.save_state, 0);
+    new.rtmutex._pad_36 = [0; 4];
+}
+
+/// `rw_semaphore`, 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "rw_semaphore",
+        from_size: 48,
+        to_size: 48,
+        spans: &[Span::new(0, 0, 4), Span::new(16, 16, 28)],
+        padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(352, 32)],
+        groups: &[&[
+            RuleKind::Reset.of("readers.counter").by_map(super::reasons::rw_semaphore::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("rtmutex.wait_lock").inside("raw_spinlock_t").by_map(super::reasons::rw_semaphore::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("rtmutex.waiters").inside("rb_root_cached").by_map(super::reasons::rw_semaphore::WHOLE),
+            RuleKind::Reset.of("rtmutex.owner").by_map(super::reasons::rw_semaphore::WHOLE),
+            RuleKind::Reset.of("rtmutex.save_state").by_map(super::reasons::rw_semaphore::WHOLE),
+            RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
     },

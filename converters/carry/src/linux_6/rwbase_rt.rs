@@ -16,7 +16,7 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::rwbase
         .reset(&at!(at.readers.counter), old.readers.counter, -2147483648);
     new._pad_4 = [0; 4];
     // under PREEMPT_RT the inside of rwlock_t and rw_semaphore
-    super::raw_spinlock_t::v6_1_0_47_amd64(
+    super::raw_spinlock_t::v5_10_0_30_amd64(
         cx,
         &at!(at.rtmutex.wait_lock),
         &old.rtmutex.wait_lock,
@@ -24,7 +24,7 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::rwbase
     );
     new.rtmutex._pad_4 = [0; 4];
     // under PREEMPT_RT the inside of rwlock_t and rw_semaphore
-    super::rb_root_cached::v6_1_0_47_amd64(
+    super::rb_root_cached::v5_10_0_30_amd64(
         cx,
         &at!(at.rtmutex.waiters),
         &old.rtmutex.waiters,

@@ -35,39 +35,15 @@ pub static WITH_RAW_LOCK_UNION_CNTS: [FieldRule; 4] = [
     RuleKind::Drop.of("raw_lock.wait_lock.union_val").by_map(super::reasons::rwlock_t::WHOLE),
 ];
 
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __linux_6_rwlock_t_with_rwbase {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        // as spinlock_t
-        $crate::linux_6::rwbase_rt::v6_1_0_47_rt_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.rwbase),
-            &$old.rwbase,
-            &mut $new.rwbase,
-        );
-        $new.readers.counter = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.readers.counter), $old.readers.counter, 0);
-        $new._pad_44 = [0; 4];
-    };
-}
-pub use __linux_6_rwlock_t_with_rwbase as with_rwbase;
-
-pub static WITH_RWBASE: [FieldRule; 3] = [
-    RuleKind::Reset.of("rwbase").inside("rwbase_rt").by_map(super::reasons::rwlock_t::WHOLE),
-    RuleKind::Reset.of("readers.counter").by_map(super::reasons::rwlock_t::WHOLE),
-    RuleKind::Padding.of("(padding)"),
-];
-
-/// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::rwlock_t::V6_1_0_47_amd64, new: &mut views::rwlock_t::V6_1_0_47_amd64) {
-    use views::rwlock_t::V6_1_0_47_amd64 as Old;
-    use views::rwlock_t::V6_1_0_47_amd64 as New;
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::rwlock_t::V5_10_0_30_amd64, new: &mut views::rwlock_t::V5_10_0_30_amd64) {
+    use views::rwlock_t::V5_10_0_30_amd64 as Old;
+    use views::rwlock_t::V5_10_0_30_amd64 as New;
     with_raw_lock_union_cnts!(cx, at, old, new);
 }
 
-/// `rwlock_t`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
+/// `rwlock_t`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "rwlock_t",
         from_size: 8,
@@ -79,11 +55,73 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
     convert: None,
 };
 
+/// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::rt_rw_lock::V5_10_0_30_rt_amd64, new: &mut views::rt_rw_lock::V5_10_0_30_rt_amd64) {
+    use views::rt_rw_lock::V5_10_0_30_rt_amd64 as Old;
+    use views::rt_rw_lock::V5_10_0_30_rt_amd64 as New;
+    // as spinlock_t
+    super::raw_spinlock_t::v5_10_0_30_amd64(
+        cx,
+        &at!(at.rtmutex.wait_lock),
+        &old.rtmutex.wait_lock,
+        &mut new.rtmutex.wait_lock,
+    );
+    new.rtmutex._pad_4 = [0; 4];
+    // as spinlock_t
+    super::rb_root_cached::v5_10_0_30_amd64(
+        cx,
+        &at!(at.rtmutex.waiters),
+        &old.rtmutex.waiters,
+        &mut new.rtmutex.waiters,
+    );
+    new.rtmutex.owner = cx
+        .reset(&at!(at.rtmutex.owner), old.rtmutex.owner, 0);
+    new.rtmutex.save_state = cx
+        .reset(&at!(at.rtmutex.save_state), old.rtmutex.save_state, 1);
+    new.rtmutex._pad_36 = [0; 4];
+    // as spinlock_t
+    new.readers.counter = cx
+        .reset(&at!(at.readers.counter), old.readers.counter, -2147483648);
+    new._pad_44 = [0; 4];
+}
+
+/// `rwlock_t`, 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "rwlock_t",
+        from_size: 48,
+        to_size: 48,
+        spans: &[Span::new(8, 8, 28), Span::new(40, 40, 4)],
+        padding: &[Bits::new(32, 32), Bits::new(288, 32), Bits::new(352, 32)],
+        groups: &[&[
+            RuleKind::Reset.of("rtmutex.wait_lock").inside("raw_spinlock_t").by_map(super::reasons::rwlock_t::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("rtmutex.waiters").inside("rb_root_cached").by_map(super::reasons::rwlock_t::WHOLE),
+            RuleKind::Reset.of("rtmutex.owner").by_map(super::reasons::rwlock_t::WHOLE),
+            RuleKind::Reset.of("rtmutex.save_state").by_map(super::reasons::rwlock_t::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("readers.counter").by_map(super::reasons::rwlock_t::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
 /// 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
 pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::rwlock_t::V6_1_0_47_rt_amd64, new: &mut views::rwlock_t::V6_1_0_47_rt_amd64) {
     use views::rwlock_t::V6_1_0_47_rt_amd64 as Old;
     use views::rwlock_t::V6_1_0_47_rt_amd64 as New;
-    with_rwbase!(cx, at, old, new);
+    // as spinlock_t
+    super::rwbase_rt::v6_1_0_47_rt_amd64(
+        cx,
+        &at!(at.rwbase),
+        &old.rwbase,
+        &mut new.rwbase,
+    );
+    new.readers.counter = cx
+        .reset(&at!(at.readers.counter), old.readers.counter, 0);
+    new._pad_44 = [0; 4];
 }
 
 /// `rwlock_t`, 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
@@ -94,7 +132,11 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         to_size: 48,
         spans: &[Span::new(0, 0, 4), Span::new(16, 16, 28)],
         padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(352, 32)],
-        groups: &[&WITH_RWBASE, ],
+        groups: &[&[
+            RuleKind::Reset.of("rwbase").inside("rwbase_rt").by_map(super::reasons::rwlock_t::WHOLE),
+            RuleKind::Reset.of("readers.counter").by_map(super::reasons::rwlock_t::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+        ]],
         ..TypeRules::PLAIN
     },
     convert: None,
@@ -124,7 +166,16 @@ pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
 pub fn v7_2_12_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::rwlock::V7_2_12_deb13_rt_amd64, new: &mut views::rwlock::V7_2_12_deb13_rt_amd64) {
     use views::rwlock::V7_2_12_deb13_rt_amd64 as Old;
     use views::rwlock::V7_2_12_deb13_rt_amd64 as New;
-    with_rwbase!(cx, at, old, new);
+    // as spinlock_t
+    super::rwbase_rt::v6_1_0_47_rt_amd64(
+        cx,
+        &at!(at.rwbase),
+        &old.rwbase,
+        &mut new.rwbase,
+    );
+    new.readers.counter = cx
+        .reset(&at!(at.readers.counter), old.readers.counter, 0);
+    new._pad_44 = [0; 4];
 }
 
 /// `rwlock_t`, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
@@ -135,7 +186,11 @@ pub static V7_2_12_DEB13_RT_AMD64: TypeConverter = TypeConverter {
         to_size: 48,
         spans: &[Span::new(0, 0, 4), Span::new(16, 16, 28)],
         padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(352, 32)],
-        groups: &[&WITH_RWBASE, ],
+        groups: &[&[
+            RuleKind::Reset.of("rwbase").inside("rwbase_rt").by_map(super::reasons::rwlock_t::WHOLE),
+            RuleKind::Reset.of("readers.counter").by_map(super::reasons::rwlock_t::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+        ]],
         ..TypeRules::PLAIN
     },
     convert: None,

@@ -12,7 +12,7 @@ use kernel_structs_views::linux_6 as views;
 macro_rules! __linux_6_sched_dl_entity_always {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         // place in a tree that its keeper builds anew
-        $crate::linux_6::rb_node::v6_1_0_47_amd64(
+        $crate::linux_6::rb_node::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.rb_node),
             &$old.rb_node,
@@ -118,20 +118,20 @@ pub static WITH_DL_SERVER: [FieldRule; 8] = [
     RuleKind::Reset.of("server_pick_task").by_map(super::reasons::sched_dl_entity::SERVER_PICK_TASK),
 ];
 
-/// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
-pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_dl_entity::V6_1_0_47_amd64, new: &mut views::sched_dl_entity::V6_1_0_47_amd64) {
-    use views::sched_dl_entity::V6_1_0_47_amd64 as Old;
-    use views::sched_dl_entity::V6_1_0_47_amd64 as New;
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_dl_entity::V5_10_0_30_amd64, new: &mut views::sched_dl_entity::V5_10_0_30_amd64) {
+    use views::sched_dl_entity::V5_10_0_30_amd64 as Old;
+    use views::sched_dl_entity::V5_10_0_30_amd64 as New;
     new.dl_throttled_bits = [0; 1];
     always!(cx, at, old, new);
     new._pad_85 = [0; 3];
-    super::hrtimer::v6_1_0_47_amd64(
+    super::hrtimer::v5_10_0_30_amd64(
         cx,
         &at!(at.dl_timer),
         &old.dl_timer,
         &mut new.dl_timer,
     );
-    super::hrtimer::v6_1_0_47_amd64(
+    super::hrtimer::v5_10_0_30_amd64(
         cx,
         &at!(at.inactive_timer),
         &old.inactive_timer,
@@ -139,8 +139,8 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_dl_
     );
 }
 
-/// `sched_dl_entity`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
-pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
+/// `sched_dl_entity`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "sched_dl_entity",
         from_size: 224,
@@ -164,13 +164,13 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sche
     new.dl_throttled_bits = [0; 2];
     always!(cx, at, old, new);
     with_dl_server!(cx, at, old, new);
-    super::hrtimer::v6_1_0_47_amd64(
+    super::hrtimer::v5_10_0_30_amd64(
         cx,
         &at!(at.dl_timer),
         &old.dl_timer,
         &mut new.dl_timer,
     );
-    super::hrtimer::v6_1_0_47_amd64(
+    super::hrtimer::v5_10_0_30_amd64(
         cx,
         &at!(at.inactive_timer),
         &old.inactive_timer,

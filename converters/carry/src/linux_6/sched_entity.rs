@@ -11,21 +11,21 @@ use kernel_structs_views::linux_6 as views;
 #[macro_export]
 macro_rules! __linux_6_sched_entity_always {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        $crate::linux_6::load_weight::v6_1_0_47_amd64(
+        $crate::linux_6::load_weight::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.load),
             &$old.load,
             &mut $new.load,
         );
         // place in a tree that its keeper builds anew
-        $crate::linux_6::rb_node::v6_1_0_47_amd64(
+        $crate::linux_6::rb_node::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.run_node),
             &$old.run_node,
             &mut $new.run_node,
         );
         // membership of a kernel list is rebuilt by whoever keeps the list
-        $crate::linux_6::list_head::v6_1_0_47_amd64(
+        $crate::linux_6::list_head::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.group_node),
             &$old.group_node,
@@ -115,6 +115,50 @@ pub static WITH_DEADLINE: [FieldRule; 9] = [
     RuleKind::Reset.of("avg").inside("sched_avg").by_map(super::reasons::sched_avg::WHOLE),
 ];
 
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_entity::V5_10_0_30_amd64, new: &mut views::sched_entity::V5_10_0_30_amd64) {
+    use views::sched_entity::V5_10_0_30_amd64 as Old;
+    use views::sched_entity::V5_10_0_30_amd64 as New;
+    always!(cx, at, old, new);
+    new._pad_60 = [0; 4];
+    super::sched_statistics::v5_10_0_30_amd64(
+        cx,
+        &at!(at.statistics),
+        &old.statistics,
+        &mut new.statistics,
+    );
+    new._pad_324 = [0; 4];
+    new._pad_360 = [0; 24];
+    // load of the last milliseconds as this machine saw it, decaying from a stamp of its run
+    // queue clock
+    super::sched_avg::v5_10_0_30_amd64(
+        cx,
+        &at!(at.avg),
+        &old.avg,
+        &mut new.avg,
+    );
+}
+
+/// `sched_entity`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "sched_entity",
+        from_size: 448,
+        to_size: 448,
+        spans: &[Span::new(0, 0, 12), Span::new(16, 16, 44), Span::new(64, 64, 260), Span::new(328, 328, 32), Span::new(384, 384, 64)],
+        padding: &[Bits::new(96, 32), Bits::new(480, 32), Bits::new(2592, 32), Bits::new(2880, 192)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Recurse.of("statistics").inside("sched_statistics"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("avg").inside("sched_avg").by_map(super::reasons::sched_avg::WHOLE),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_entity::V6_1_0_47_amd64, new: &mut views::sched_entity::V6_1_0_47_amd64) {
     use views::sched_entity::V6_1_0_47_amd64 as Old;
@@ -125,7 +169,7 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_ent
     new._pad_144 = [0; 48];
     // load of the last milliseconds as this machine saw it, decaying from a stamp of its run
     // queue clock
-    super::sched_avg::v6_1_0_47_amd64(
+    super::sched_avg::v5_10_0_30_amd64(
         cx,
         &at!(at.avg),
         &old.avg,

@@ -19,7 +19,7 @@ macro_rules! __linux_6_sched_ext_entity_always {
         $new.ddsp_dsq_id = $cx.reset(&$crate::linux_6::runtime::at!($at.ddsp_dsq_id), $old.ddsp_dsq_id, 0);
         $new.ddsp_enq_flags = $cx
             .reset(&$crate::linux_6::runtime::at!($at.ddsp_enq_flags), $old.ddsp_enq_flags, 0);
-        $crate::linux_6::list_head::v6_1_0_47_amd64(
+        $crate::linux_6::list_head::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.dsq_list.node),
             &$old.dsq_list.node,
@@ -38,7 +38,7 @@ macro_rules! __linux_6_sched_ext_entity_always {
                 $old.dsq_list.r#priv,
                 0,
             );
-        $crate::linux_6::rb_node::v6_1_0_47_amd64(
+        $crate::linux_6::rb_node::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.dsq_priq),
             &$old.dsq_priq,
@@ -59,7 +59,7 @@ macro_rules! __linux_6_sched_ext_entity_always {
             &mut $new.kf_tasks,
             |cx, at, old, new| *new = cx.reset(at, *old, 0),
         );
-        $crate::linux_6::list_head::v6_1_0_47_amd64(
+        $crate::linux_6::list_head::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.runnable_node),
             &$old.runnable_node,
@@ -78,7 +78,7 @@ macro_rules! __linux_6_sched_ext_entity_always {
         $new.disallow = $cx.reset(&$crate::linux_6::runtime::at!($at.disallow), $old.disallow, 0);
         $new.cgrp_moving_from = $cx
             .reset(&$crate::linux_6::runtime::at!($at.cgrp_moving_from), $old.cgrp_moving_from, 0);
-        $crate::linux_6::list_head::v6_1_0_47_amd64(
+        $crate::linux_6::list_head::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.tasks_node),
             &$old.tasks_node,

@@ -25,7 +25,6 @@ macro_rules! __linux_6_sched_statistics_always {
         // stamp of the run queue clock of one CPU
         $new.block_start = $cx.reset(&$crate::linux_6::runtime::at!($at.block_start), $old.block_start, 0);
         $new.block_max = $old.block_max;
-        $new.sum_block_runtime = $old.sum_block_runtime;
         $new.exec_max = $old.exec_max;
         $new.slice_max = $old.slice_max;
         $new.nr_failed_migrations_affine = $old.nr_failed_migrations_affine;
@@ -43,7 +42,7 @@ macro_rules! __linux_6_sched_statistics_always {
 }
 pub use __linux_6_sched_statistics_always as always;
 
-pub static ALWAYS: [FieldRule; 25] = [
+pub static ALWAYS: [FieldRule; 24] = [
     RuleKind::Reset.of("wait_start").by_map(super::reasons::sched_statistics::WAIT_START),
     RuleKind::Carry.of("wait_max"),
     RuleKind::Carry.of("wait_count"),
@@ -55,7 +54,6 @@ pub static ALWAYS: [FieldRule; 25] = [
     RuleKind::Carry.of("sum_sleep_runtime"),
     RuleKind::Reset.of("block_start").by_map(super::reasons::sched_statistics::BLOCK_START),
     RuleKind::Carry.of("block_max"),
-    RuleKind::Carry.of("sum_block_runtime"),
     RuleKind::Carry.of("exec_max"),
     RuleKind::Carry.of("slice_max"),
     RuleKind::Carry.of("nr_failed_migrations_affine"),
@@ -78,17 +76,36 @@ macro_rules! __linux_6_sched_statistics_with_nr_migrations_cold {
         $new.nr_migrations_cold = $old.nr_migrations_cold;
         $new.nr_wakeups_passive = $old.nr_wakeups_passive;
         $new.nr_wakeups_idle = $old.nr_wakeups_idle;
-        $new._pad_224 = [0; 32];
     };
 }
 pub use __linux_6_sched_statistics_with_nr_migrations_cold as with_nr_migrations_cold;
 
-pub static WITH_NR_MIGRATIONS_COLD: [FieldRule; 4] = [
+pub static WITH_NR_MIGRATIONS_COLD: [FieldRule; 3] = [
     RuleKind::Carry.of("nr_migrations_cold"),
     RuleKind::Carry.of("nr_wakeups_passive"),
     RuleKind::Carry.of("nr_wakeups_idle"),
-    RuleKind::Padding.of("(padding)"),
 ];
+
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_statistics::V5_10_0_30_amd64, new: &mut views::sched_statistics::V5_10_0_30_amd64) {
+    use views::sched_statistics::V5_10_0_30_amd64 as Old;
+    use views::sched_statistics::V5_10_0_30_amd64 as New;
+    always!(cx, at, old, new);
+    with_nr_migrations_cold!(cx, at, old, new);
+}
+
+/// `sched_statistics`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "sched_statistics",
+        from_size: 216,
+        to_size: 216,
+        spans: &[Span::new(0, 0, 216)],
+        groups: &[&ALWAYS, &WITH_NR_MIGRATIONS_COLD, ],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
 
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_statistics::V6_1_0_47_amd64, new: &mut views::sched_statistics::V6_1_0_47_amd64) {
@@ -96,6 +113,8 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_sta
     use views::sched_statistics::V6_1_0_47_amd64 as New;
     always!(cx, at, old, new);
     with_nr_migrations_cold!(cx, at, old, new);
+    new.sum_block_runtime = old.sum_block_runtime;
+    new._pad_224 = [0; 32];
 }
 
 /// `sched_statistics`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
@@ -106,7 +125,10 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 256,
         spans: &[Span::new(0, 0, 224)],
         padding: &[Bits::new(1792, 256)],
-        groups: &[&ALWAYS, &WITH_NR_MIGRATIONS_COLD, ],
+        groups: &[&ALWAYS, &WITH_NR_MIGRATIONS_COLD, &[
+            RuleKind::Carry.of("sum_block_runtime"),
+            RuleKind::Padding.of("(padding)"),
+        ]],
         ..TypeRules::PLAIN
     },
     convert: None,
@@ -118,6 +140,8 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sche
     use views::sched_statistics::V6_12_95_deb12_amd64 as New;
     always!(cx, at, old, new);
     with_nr_migrations_cold!(cx, at, old, new);
+    new.sum_block_runtime = old.sum_block_runtime;
+    new._pad_224 = [0; 32];
 }
 
 /// `sched_statistics`, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64.
@@ -128,7 +152,10 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
         to_size: 256,
         spans: &[Span::new(0, 0, 224)],
         padding: &[Bits::new(1792, 256)],
-        groups: &[&ALWAYS, &WITH_NR_MIGRATIONS_COLD, ],
+        groups: &[&ALWAYS, &WITH_NR_MIGRATIONS_COLD, &[
+            RuleKind::Carry.of("sum_block_runtime"),
+            RuleKind::Padding.of("(padding)"),
+        ]],
         ..TypeRules::PLAIN
     },
     convert: None,
@@ -139,6 +166,7 @@ pub fn v7_3_4_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_
     use views::sched_statistics::V7_3_4_deb13_amd64 as Old;
     use views::sched_statistics::V7_3_4_deb13_amd64 as New;
     always!(cx, at, old, new);
+    new.sum_block_runtime = old.sum_block_runtime;
     new._pad_200 = [0; 56];
 }
 
@@ -151,6 +179,7 @@ pub static V7_3_4_DEB13_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 200)],
         padding: &[Bits::new(1600, 448)],
         groups: &[&ALWAYS, &[
+            RuleKind::Carry.of("sum_block_runtime"),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN

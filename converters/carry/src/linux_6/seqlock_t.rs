@@ -7,18 +7,18 @@ use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 use kernel_structs_views::linux_6 as views;
 
-/// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::seqlock_t::V6_1_0_47_amd64, new: &mut views::seqlock_t::V6_1_0_47_amd64) {
-    use views::seqlock_t::V6_1_0_47_amd64 as Old;
-    use views::seqlock_t::V6_1_0_47_amd64 as New;
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::seqlock_t::V5_10_0_30_amd64, new: &mut views::seqlock_t::V5_10_0_30_amd64) {
+    use views::seqlock_t::V5_10_0_30_amd64 as Old;
+    use views::seqlock_t::V5_10_0_30_amd64 as New;
     // a seqcount and its spinlock, see there
-    super::seqcount_spinlock_t::v6_1_0_47_amd64(
+    super::seqcount_spinlock_t::v5_10_0_30_amd64(
         cx,
         &at!(at.seqcount),
         &old.seqcount,
         &mut new.seqcount,
     );
-    super::spinlock_t::v6_1_0_47_amd64(
+    super::spinlock_t::v5_10_0_30_amd64(
         cx,
         &at!(at.lock),
         &old.lock,
@@ -26,8 +26,8 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::seqlock_t
     );
 }
 
-/// `seqlock_t`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
+/// `seqlock_t`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "seqlock_t",
         from_size: 8,
@@ -42,12 +42,48 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
     convert: None,
 };
 
+/// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::seqlock_t::V5_10_0_30_rt_amd64, new: &mut views::seqlock_t::V5_10_0_30_rt_amd64) {
+    use views::seqlock_t::V5_10_0_30_rt_amd64 as Old;
+    use views::seqlock_t::V5_10_0_30_rt_amd64 as New;
+    // a seqcount and its spinlock, see there
+    super::seqcount_spinlock_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.seqcount),
+        &old.seqcount,
+        &mut new.seqcount,
+    );
+    super::spinlock_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.lock),
+        &old.lock,
+        &mut new.lock,
+    );
+}
+
+/// `seqlock_t`, 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "seqlock_t",
+        from_size: 64,
+        to_size: 64,
+        spans: &[Span::new(0, 0, 4), Span::new(8, 8, 8), Span::new(24, 24, 28), Span::new(56, 56, 4)],
+        padding: &[Bits::new(32, 32), Bits::new(160, 32), Bits::new(416, 32), Bits::new(480, 32)],
+        groups: &[&[
+            RuleKind::Reset.of("seqcount").inside("seqcount_spinlock_t").by_map(super::reasons::seqlock_t::WHOLE),
+            RuleKind::Reset.of("lock").inside("spinlock_t").by_map(super::reasons::seqlock_t::WHOLE),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
 /// 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
 pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::seqlock_t::V6_1_0_47_rt_amd64, new: &mut views::seqlock_t::V6_1_0_47_rt_amd64) {
     use views::seqlock_t::V6_1_0_47_rt_amd64 as Old;
     use views::seqlock_t::V6_1_0_47_rt_amd64 as New;
     // a seqcount and its spinlock, see there
-    super::seqcount_spinlock_t::v6_1_0_47_rt_amd64(
+    super::seqcount_spinlock_t::v5_10_0_30_rt_amd64(
         cx,
         &at!(at.seqcount),
         &old.seqcount,
@@ -83,13 +119,13 @@ pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::seqlo
     use views::seqlock::V7_2_12_deb13_amd64 as Old;
     use views::seqlock::V7_2_12_deb13_amd64 as New;
     // a seqcount and its spinlock, see there
-    super::seqcount_spinlock_t::v6_1_0_47_amd64(
+    super::seqcount_spinlock_t::v5_10_0_30_amd64(
         cx,
         &at!(at.seqcount),
         &old.seqcount,
         &mut new.seqcount,
     );
-    super::spinlock_t::v6_1_0_47_amd64(
+    super::spinlock_t::v5_10_0_30_amd64(
         cx,
         &at!(at.lock),
         &old.lock,
@@ -118,7 +154,7 @@ pub fn v7_2_12_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::se
     use views::seqlock::V7_2_12_deb13_rt_amd64 as Old;
     use views::seqlock::V7_2_12_deb13_rt_amd64 as New;
     // a seqcount and its spinlock, see there
-    super::seqcount_spinlock_t::v6_1_0_47_rt_amd64(
+    super::seqcount_spinlock_t::v5_10_0_30_rt_amd64(
         cx,
         &at!(at.seqcount),
         &old.seqcount,

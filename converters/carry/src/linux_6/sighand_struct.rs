@@ -7,12 +7,12 @@ use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 use kernel_structs_views::linux_6 as views;
 
-/// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
-pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sighand_struct::V6_1_0_47_amd64, new: &mut views::sighand_struct::V6_1_0_47_amd64) {
-    use views::sighand_struct::V6_1_0_47_amd64 as Old;
-    use views::sighand_struct::V6_1_0_47_amd64 as New;
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sighand_struct::V5_10_0_30_amd64, new: &mut views::sighand_struct::V5_10_0_30_amd64) {
+    use views::sighand_struct::V5_10_0_30_amd64 as Old;
+    use views::sighand_struct::V5_10_0_30_amd64 as New;
     // nobody holds a lock of a frozen task
-    super::spinlock_t::v6_1_0_47_amd64(
+    super::spinlock_t::v5_10_0_30_amd64(
         cx,
         &at!(at.siglock),
         &old.siglock,
@@ -21,7 +21,7 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sighand_s
     // how many references the old kernel held, kept for readers of the image
     new.count = old.count;
     // waiters queue with entries on their kernel stacks
-    super::wait_queue_head_t::v6_1_0_47_amd64(
+    super::wait_queue_head_t::v5_10_0_30_amd64(
         cx,
         &at!(at.signalfd_wqh),
         &old.signalfd_wqh,
@@ -31,12 +31,12 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sighand_s
         &at!(at.action),
         &old.action,
         &mut new.action,
-        super::k_sigaction::v6_1_0_47_amd64,
+        super::k_sigaction::v5_10_0_30_amd64,
     );
 }
 
-/// `sighand_struct`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
-pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
+/// `sighand_struct`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "sighand_struct",
         from_size: 2080,
@@ -51,7 +51,56 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         ]],
         ..TypeRules::PLAIN
     },
-    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_1_0_47_amd64)),
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_amd64)),
+};
+
+/// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sighand_struct::V5_10_0_30_rt_amd64, new: &mut views::sighand_struct::V5_10_0_30_rt_amd64) {
+    use views::sighand_struct::V5_10_0_30_rt_amd64 as Old;
+    use views::sighand_struct::V5_10_0_30_rt_amd64 as New;
+    // nobody holds a lock of a frozen task
+    super::spinlock_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.siglock),
+        &old.siglock,
+        &mut new.siglock,
+    );
+    // how many references the old kernel held, kept for readers of the image
+    new.count = old.count;
+    new._pad_52 = [0; 4];
+    // waiters queue with entries on their kernel stacks
+    super::wait_queue_head_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.signalfd_wqh),
+        &old.signalfd_wqh,
+        &mut new.signalfd_wqh,
+    );
+    cx.each(
+        &at!(at.action),
+        &old.action,
+        &mut new.action,
+        super::k_sigaction::v5_10_0_30_amd64,
+    );
+}
+
+/// `sighand_struct`, 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "sighand_struct",
+        from_size: 2168,
+        to_size: 2168,
+        spans: &[Span::new(8, 8, 28), Span::new(40, 40, 4), Span::new(48, 48, 4), Span::new(64, 64, 28), Span::new(96, 96, 4), Span::new(104, 104, 2064)],
+        padding: &[Bits::new(32, 32), Bits::new(288, 32), Bits::new(352, 32), Bits::new(416, 32), Bits::new(480, 32), Bits::new(736, 32), Bits::new(800, 32)],
+        groups: &[&[
+            RuleKind::Reset.of("siglock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Carry.of("count").by_map(super::reasons::refcount_t::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("signalfd_wqh").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
+            RuleKind::Recurse.of("action").inside("k_sigaction").times(64),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_rt_amd64)),
 };
 
 /// 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
@@ -79,7 +128,7 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sighan
         &at!(at.action),
         &old.action,
         &mut new.action,
-        super::k_sigaction::v6_1_0_47_amd64,
+        super::k_sigaction::v5_10_0_30_amd64,
     );
 }
 

@@ -15,7 +15,6 @@ macro_rules! __linux_6_signal_struct_always {
         $new.sigcnt = $old.sigcnt;
         $new.live = $old.live;
         $new.nr_threads = $old.nr_threads;
-        $new.quick_threads = $old.quick_threads;
         // list of the threads, linked by task_struct.thread_node
         $new.thread_head.next = $cx
             .link(
@@ -31,14 +30,14 @@ macro_rules! __linux_6_signal_struct_always {
             );
         // thread that got the last signal sent to the process, where the search for the next begins
         $new.curr_target = $cx.within(&$crate::linux_6::runtime::at!($at.curr_target), $old.curr_target);
-        $crate::linux_6::sigpending::v6_1_0_47_amd64(
+        $crate::linux_6::sigpending::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.shared_pending),
             &$old.shared_pending,
             &mut $new.shared_pending,
         );
         // as list_head
-        $crate::linux_6::hlist_head::v6_1_0_47_amd64(
+        $crate::linux_6::hlist_head::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.multiprocess),
             &$old.multiprocess,
@@ -46,18 +45,12 @@ macro_rules! __linux_6_signal_struct_always {
         );
         $new.group_exit_code = $old.group_exit_code;
         $new.notify_count = $old.notify_count;
-        // thread that executes a new program and waits for the others to end
-        $new.group_exec_task = $cx
-            .reset_strict(&$crate::linux_6::runtime::at!($at.group_exec_task), $old.group_exec_task, 0);
         $new.group_stop_count = $old.group_stop_count;
-        // core dump under way, on the kernel stack
-        $new.core_state = $cx
-            .reset_strict(&$crate::linux_6::runtime::at!($at.core_state), $old.core_state, 0);
         $new.next_posix_timer_id = $old.next_posix_timer_id;
         $new.it_real_incr = $old.it_real_incr;
         $new.it = $old.it;
         $new.cputimer = $old.cputimer;
-        $crate::linux_6::posix_cputimers::v6_1_0_47_amd64(
+        $crate::linux_6::posix_cputimers::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.posix_cputimers),
             &$old.posix_cputimers,
@@ -70,9 +63,6 @@ macro_rules! __linux_6_signal_struct_always {
             &mut $new.pids,
             |cx, at, old, new| *new = cx.follow(at, *old),
         );
-        // why this process keeps the tick alive
-        $new.tick_dep_mask.counter = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.tick_dep_mask.counter), $old.tick_dep_mask.counter, 0);
         // process group that had the terminal when the leader gave it up
         $new.tty_old_pgrp = $cx.follow(&$crate::linux_6::runtime::at!($at.tty_old_pgrp), $old.tty_old_pgrp);
         $new.leader = $old.leader;
@@ -84,7 +74,7 @@ macro_rules! __linux_6_signal_struct_always {
         $new.cstime = $old.cstime;
         $new.gtime = $old.gtime;
         $new.cgtime = $old.cgtime;
-        $crate::linux_6::prev_cputime::v6_1_0_47_amd64(
+        $crate::linux_6::prev_cputime::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.prev_cputime),
             &$old.prev_cputime,
@@ -107,7 +97,7 @@ macro_rules! __linux_6_signal_struct_always {
         $new.ioac = $old.ioac;
         $new.sum_sched_runtime = $old.sum_sched_runtime;
         $new.rlim = $old.rlim;
-        $crate::linux_6::pacct_struct::v6_1_0_47_amd64(
+        $crate::linux_6::pacct_struct::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.pacct),
             &$old.pacct,
@@ -128,11 +118,10 @@ macro_rules! __linux_6_signal_struct_always {
 }
 pub use __linux_6_signal_struct_always as always;
 
-pub static ALWAYS: [FieldRule; 56] = [
+pub static ALWAYS: [FieldRule; 52] = [
     RuleKind::Carry.of("sigcnt").by_map(super::reasons::refcount_t::WHOLE),
     RuleKind::Carry.of("live"),
     RuleKind::Carry.of("nr_threads"),
-    RuleKind::Carry.of("quick_threads"),
     RuleKind::Within.of("thread_head.next").by_map(super::reasons::signal_struct::THREAD_HEAD),
     RuleKind::Within.of("thread_head.prev").by_map(super::reasons::signal_struct::THREAD_HEAD),
     RuleKind::Within.of("curr_target").by_map(super::reasons::signal_struct::CURR_TARGET),
@@ -140,16 +129,13 @@ pub static ALWAYS: [FieldRule; 56] = [
     RuleKind::Reset.of("multiprocess").inside("hlist_head").by_map(super::reasons::hlist_head::WHOLE),
     RuleKind::Carry.of("group_exit_code"),
     RuleKind::Carry.of("notify_count"),
-    RuleKind::Reset.of("group_exec_task").by_map(super::reasons::signal_struct::GROUP_EXEC_TASK),
     RuleKind::Carry.of("group_stop_count"),
-    RuleKind::Reset.of("core_state").by_map(super::reasons::signal_struct::CORE_STATE),
     RuleKind::Carry.of("next_posix_timer_id"),
     RuleKind::Carry.of("it_real_incr"),
     RuleKind::Carry.of("it"),
     RuleKind::Carry.of("cputimer"),
     RuleKind::Recurse.of("posix_cputimers").inside("posix_cputimers"),
     RuleKind::Follow.of("pids").times(4).by_map(super::reasons::signal_struct::PIDS),
-    RuleKind::Reset.of("tick_dep_mask.counter").by_map(super::reasons::signal_struct::TICK_DEP_MASK),
     RuleKind::Follow.of("tty_old_pgrp").by_map(super::reasons::signal_struct::TTY_OLD_PGRP),
     RuleKind::Carry.of("leader"),
     RuleKind::Resource.of("tty").by_map(super::reasons::signal_struct::TTY),
@@ -189,37 +175,27 @@ pub static ALWAYS: [FieldRule; 56] = [
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __linux_6_signal_struct_with_stats_lock {
+macro_rules! __linux_6_signal_struct_with_quick_threads {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        // a seqcount and its spinlock, see there
-        $crate::linux_6::seqlock_t::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.stats_lock),
-            &$old.stats_lock,
-            &mut $new.stats_lock,
-        );
-        // a free mutex has no owner, and nobody spins for it
-        $crate::linux_6::mutex::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.cred_guard_mutex),
-            &$old.cred_guard_mutex,
-            &mut $new.cred_guard_mutex,
-        );
-        // count 0 is unlocked
-        $crate::linux_6::rw_semaphore::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.exec_update_lock),
-            &$old.exec_update_lock,
-            &mut $new.exec_update_lock,
-        );
+        $new.quick_threads = $old.quick_threads;
+        // thread that executes a new program and waits for the others to end
+        $new.group_exec_task = $cx
+            .reset_strict(&$crate::linux_6::runtime::at!($at.group_exec_task), $old.group_exec_task, 0);
+        // core dump under way, on the kernel stack
+        $new.core_state = $cx
+            .reset_strict(&$crate::linux_6::runtime::at!($at.core_state), $old.core_state, 0);
+        // why this process keeps the tick alive
+        $new.tick_dep_mask.counter = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.tick_dep_mask.counter), $old.tick_dep_mask.counter, 0);
     };
 }
-pub use __linux_6_signal_struct_with_stats_lock as with_stats_lock;
+pub use __linux_6_signal_struct_with_quick_threads as with_quick_threads;
 
-pub static WITH_STATS_LOCK: [FieldRule; 3] = [
-    RuleKind::Reset.of("stats_lock").inside("seqlock_t").by_map(super::reasons::seqlock_t::WHOLE),
-    RuleKind::Reset.of("cred_guard_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
-    RuleKind::Reset.of("exec_update_lock").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
+pub static WITH_QUICK_THREADS: [FieldRule; 4] = [
+    RuleKind::Carry.of("quick_threads"),
+    RuleKind::Reset.of("group_exec_task").by_map(super::reasons::signal_struct::GROUP_EXEC_TASK),
+    RuleKind::Reset.of("core_state").by_map(super::reasons::signal_struct::CORE_STATE),
+    RuleKind::Reset.of("tick_dep_mask.counter").by_map(super::reasons::signal_struct::TICK_DEP_MASK),
 ];
 
 #[doc(hidden)]
@@ -283,7 +259,7 @@ macro_rules! __linux_6_signal_struct_with_autoreap {
         // the next timer_create takes a number from the program
         $new.set_timer_create_restore_ids(0);
         // as list_head
-        $crate::linux_6::hlist_head::v6_1_0_47_amd64(
+        $crate::linux_6::hlist_head::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.ignored_posix_timers),
             &$old.ignored_posix_timers,
@@ -308,7 +284,7 @@ pub static WITH_AUTOREAP: [FieldRule; 4] = [
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __linux_6_signal_struct_with_cgroup_threadgroup_rwsem {
+macro_rules! __linux_6_signal_struct_with_stats_lock {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         // a seqcount and its spinlock, see there
         $crate::linux_6::seqlock_t::v7_2_12_deb13_amd64(
@@ -341,9 +317,9 @@ macro_rules! __linux_6_signal_struct_with_cgroup_threadgroup_rwsem {
         );
     };
 }
-pub use __linux_6_signal_struct_with_cgroup_threadgroup_rwsem as with_cgroup_threadgroup_rwsem;
+pub use __linux_6_signal_struct_with_stats_lock as with_stats_lock;
 
-pub static WITH_CGROUP_THREADGROUP_RWSEM: [FieldRule; 5] = [
+pub static WITH_STATS_LOCK: [FieldRule; 5] = [
     RuleKind::Reset.of("stats_lock").inside("seqlock_t").by_map(super::reasons::seqlock_t::WHOLE),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Reset.of("cgroup_threadgroup_rwsem").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
@@ -353,7 +329,7 @@ pub static WITH_CGROUP_THREADGROUP_RWSEM: [FieldRule; 5] = [
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __linux_6_signal_struct_with_stats_lock_2 {
+macro_rules! __linux_6_signal_struct_with_cgroup_threadgroup_rwsem {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new._pad_452 = [0; 4];
         // a seqcount and its spinlock, see there
@@ -375,9 +351,9 @@ macro_rules! __linux_6_signal_struct_with_stats_lock_2 {
         $new._pad_1142 = [0; 2];
     };
 }
-pub use __linux_6_signal_struct_with_stats_lock_2 as with_stats_lock_2;
+pub use __linux_6_signal_struct_with_cgroup_threadgroup_rwsem as with_cgroup_threadgroup_rwsem;
 
-pub static WITH_STATS_LOCK_2: [FieldRule; 6] = [
+pub static WITH_CGROUP_THREADGROUP_RWSEM: [FieldRule; 6] = [
     RuleKind::Padding.of("(padding)"),
     RuleKind::Reset.of("stats_lock").inside("seqlock_t").by_map(super::reasons::seqlock_t::WHOLE),
     RuleKind::Padding.of("(padding)"),
@@ -386,15 +362,223 @@ pub static WITH_STATS_LOCK_2: [FieldRule; 6] = [
     RuleKind::Padding.of("(padding)"),
 ];
 
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_struct::V5_10_0_30_amd64, new: &mut views::signal_struct::V5_10_0_30_amd64) {
+    use views::signal_struct::V5_10_0_30_amd64 as Old;
+    use views::signal_struct::V5_10_0_30_amd64 as New;
+    new.is_child_subreaper_bits = [0; 1];
+    always!(cx, at, old, new);
+    new._pad_12 = [0; 4];
+    // waiters queue with entries on their kernel stacks
+    super::wait_queue_head_t::v5_10_0_30_amd64(
+        cx,
+        &at!(at.wait_chldexit),
+        &old.wait_chldexit,
+        &mut new.wait_chldexit,
+    );
+    // thread that executes a new program, or writes a core dump, and waits for the others to
+    // end
+    new.group_exit_task = cx
+        .reset_strict(&at!(at.group_exit_task), old.group_exit_task, 0);
+    new.flags = old.flags;
+    new.set_is_child_subreaper(old.is_child_subreaper());
+    new.set_has_child_subreaper(old.has_child_subreaper());
+    new._pad_121 = [0; 3];
+    // timers of timer_create, linked by k_itimer.list
+    new.posix_timers.next = cx
+        .link(
+            &at!(at.posix_timers.next),
+            &at!(at.posix_timers),
+            old.posix_timers.next,
+        );
+    new.posix_timers.prev = cx
+        .link(
+            &at!(at.posix_timers.prev),
+            &at!(at.posix_timers),
+            old.posix_timers.prev,
+        );
+    super::hrtimer::v5_10_0_30_amd64(
+        cx,
+        &at!(at.real_timer),
+        &old.real_timer,
+        &mut new.real_timer,
+    );
+    new._pad_396 = [0; 4];
+    // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
+    // its parent's
+    new.autogroup = cx.reset(&at!(at.autogroup), old.autogroup, 0);
+    // a seqcount and its spinlock, see there
+    super::seqlock_t::v5_10_0_30_amd64(
+        cx,
+        &at!(at.stats_lock),
+        &old.stats_lock,
+        &mut new.stats_lock,
+    );
+    new._pad_996 = [0; 4];
+    new._pad_1009 = [0; 1];
+    new._pad_1014 = [0; 2];
+    // a free mutex has no owner, and nobody spins for it
+    super::mutex::v5_10_0_30_amd64(
+        cx,
+        &at!(at.cred_guard_mutex),
+        &old.cred_guard_mutex,
+        &mut new.cred_guard_mutex,
+    );
+    // count 0 is unlocked
+    super::rw_semaphore::v5_10_0_30_amd64(
+        cx,
+        &at!(at.exec_update_lock),
+        &old.exec_update_lock,
+        &mut new.exec_update_lock,
+    );
+}
+
+/// `signal_struct`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "signal_struct",
+        from_size: 1096,
+        to_size: 1096,
+        spans: &[Span::new(0, 0, 12), Span::new(16, 16, 16), Span::new(40, 40, 80), Span::new(124, 124, 80), Span::new(208, 208, 188), Span::new(400, 400, 20), Span::new(424, 424, 64), Span::new(496, 496, 436), Span::new(936, 936, 60), Span::new(1000, 1000, 9), Span::new(1010, 1010, 4), Span::new(1016, 1016, 16), Span::new(1036, 1036, 40), Span::new(1080, 1080, 16)],
+        padding: &[Bits::new(96, 32), Bits::new(288, 32), Bits::new(962, 30), Bits::new(1632, 32), Bits::new(3168, 32), Bits::new(3936, 32), Bits::new(7456, 32), Bits::new(7968, 32), Bits::new(8072, 8), Bits::new(8112, 16)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
+            RuleKind::Reset.of("group_exit_task").by_map(super::reasons::signal_struct::GROUP_EXIT_TASK),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("is_child_subreaper"),
+            RuleKind::Carry.of("has_child_subreaper"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Within.of("posix_timers.next").by_map(super::reasons::signal_struct::POSIX_TIMERS),
+            RuleKind::Within.of("posix_timers.prev").by_map(super::reasons::signal_struct::POSIX_TIMERS),
+            RuleKind::Recurse.of("real_timer").inside("hrtimer"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("autogroup").by_map(super::reasons::signal_struct::AUTOGROUP),
+            RuleKind::Reset.of("stats_lock").inside("seqlock_t").by_map(super::reasons::seqlock_t::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("cred_guard_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Reset.of("exec_update_lock").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_amd64)),
+};
+
+/// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_struct::V5_10_0_30_rt_amd64, new: &mut views::signal_struct::V5_10_0_30_rt_amd64) {
+    use views::signal_struct::V5_10_0_30_rt_amd64 as Old;
+    use views::signal_struct::V5_10_0_30_rt_amd64 as New;
+    new.is_child_subreaper_bits = [0; 1];
+    always!(cx, at, old, new);
+    new._pad_12 = [0; 4];
+    // waiters queue with entries on their kernel stacks
+    super::wait_queue_head_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.wait_chldexit),
+        &old.wait_chldexit,
+        &mut new.wait_chldexit,
+    );
+    // thread that executes a new program, or writes a core dump, and waits for the others to
+    // end
+    new.group_exit_task = cx
+        .reset_strict(&at!(at.group_exit_task), old.group_exit_task, 0);
+    new.flags = old.flags;
+    new.set_is_child_subreaper(old.is_child_subreaper());
+    new.set_has_child_subreaper(old.has_child_subreaper());
+    new._pad_161 = [0; 3];
+    // timers of timer_create, linked by k_itimer.list
+    new.posix_timers.next = cx
+        .link(
+            &at!(at.posix_timers.next),
+            &at!(at.posix_timers),
+            old.posix_timers.next,
+        );
+    new.posix_timers.prev = cx
+        .link(
+            &at!(at.posix_timers.prev),
+            &at!(at.posix_timers),
+            old.posix_timers.prev,
+        );
+    super::hrtimer::v5_10_0_30_amd64(
+        cx,
+        &at!(at.real_timer),
+        &old.real_timer,
+        &mut new.real_timer,
+    );
+    new._pad_436 = [0; 4];
+    // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
+    // its parent's
+    new.autogroup = cx.reset(&at!(at.autogroup), old.autogroup, 0);
+    // a seqcount and its spinlock, see there
+    super::seqlock_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.stats_lock),
+        &old.stats_lock,
+        &mut new.stats_lock,
+    );
+    new._pad_1092 = [0; 4];
+    new._pad_1105 = [0; 1];
+    new._pad_1110 = [0; 2];
+    // a free mutex has no owner, and nobody spins for it
+    super::mutex::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.cred_guard_mutex),
+        &old.cred_guard_mutex,
+        &mut new.cred_guard_mutex,
+    );
+    // count 0 is unlocked
+    super::rw_semaphore::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.exec_update_lock),
+        &old.exec_update_lock,
+        &mut new.exec_update_lock,
+    );
+}
+
+/// `signal_struct`, 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "signal_struct",
+        from_size: 1208,
+        to_size: 1208,
+        spans: &[Span::new(0, 0, 12), Span::new(16, 16, 16), Span::new(40, 40, 28), Span::new(72, 72, 4), Span::new(80, 80, 80), Span::new(164, 164, 80), Span::new(248, 248, 188), Span::new(440, 440, 20), Span::new(464, 464, 8), Span::new(480, 480, 28), Span::new(512, 512, 4), Span::new(520, 520, 64), Span::new(592, 592, 436), Span::new(1032, 1032, 60), Span::new(1096, 1096, 9), Span::new(1106, 1106, 4), Span::new(1112, 1112, 8), Span::new(1128, 1128, 28), Span::new(1160, 1160, 4), Span::new(1176, 1176, 28)],
+        padding: &[Bits::new(96, 32), Bits::new(288, 32), Bits::new(544, 32), Bits::new(608, 32), Bits::new(1282, 30), Bits::new(1952, 32), Bits::new(3488, 32), Bits::new(3680, 32), Bits::new(3808, 32), Bits::new(4064, 32), Bits::new(4128, 32), Bits::new(4704, 32), Bits::new(8224, 32), Bits::new(8736, 32), Bits::new(8840, 8), Bits::new(8880, 16), Bits::new(8992, 32), Bits::new(9248, 32), Bits::new(9312, 32), Bits::new(9376, 32), Bits::new(9632, 32)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
+            RuleKind::Reset.of("group_exit_task").by_map(super::reasons::signal_struct::GROUP_EXIT_TASK),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("is_child_subreaper"),
+            RuleKind::Carry.of("has_child_subreaper"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Within.of("posix_timers.next").by_map(super::reasons::signal_struct::POSIX_TIMERS),
+            RuleKind::Within.of("posix_timers.prev").by_map(super::reasons::signal_struct::POSIX_TIMERS),
+            RuleKind::Recurse.of("real_timer").inside("hrtimer"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("autogroup").by_map(super::reasons::signal_struct::AUTOGROUP),
+            RuleKind::Reset.of("stats_lock").inside("seqlock_t").by_map(super::reasons::seqlock_t::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("cred_guard_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Reset.of("exec_update_lock").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_rt_amd64)),
+};
+
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_struct::V6_1_0_47_amd64, new: &mut views::signal_struct::V6_1_0_47_amd64) {
     use views::signal_struct::V6_1_0_47_amd64 as Old;
     use views::signal_struct::V6_1_0_47_amd64 as New;
     new.is_child_subreaper_bits = [0; 1];
     always!(cx, at, old, new);
-    with_stats_lock!(cx, at, old, new);
+    with_quick_threads!(cx, at, old, new);
     // waiters queue with entries on their kernel stacks
-    super::wait_queue_head_t::v6_1_0_47_amd64(
+    super::wait_queue_head_t::v5_10_0_30_amd64(
         cx,
         &at!(at.wait_chldexit),
         &old.wait_chldexit,
@@ -417,7 +601,7 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_st
             &at!(at.posix_timers),
             old.posix_timers.prev,
         );
-    super::hrtimer::v6_1_0_47_amd64(
+    super::hrtimer::v5_10_0_30_amd64(
         cx,
         &at!(at.real_timer),
         &old.real_timer,
@@ -428,9 +612,30 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_st
     // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
     // its parent's
     new.autogroup = cx.reset(&at!(at.autogroup), old.autogroup, 0);
+    // a seqcount and its spinlock, see there
+    super::seqlock_t::v5_10_0_30_amd64(
+        cx,
+        &at!(at.stats_lock),
+        &old.stats_lock,
+        &mut new.stats_lock,
+    );
     new._pad_1012 = [0; 4];
     new._pad_1025 = [0; 1];
     new._pad_1030 = [0; 2];
+    // a free mutex has no owner, and nobody spins for it
+    super::mutex::v6_1_0_47_amd64(
+        cx,
+        &at!(at.cred_guard_mutex),
+        &old.cred_guard_mutex,
+        &mut new.cred_guard_mutex,
+    );
+    // count 0 is unlocked
+    super::rw_semaphore::v5_10_0_30_amd64(
+        cx,
+        &at!(at.exec_update_lock),
+        &old.exec_update_lock,
+        &mut new.exec_update_lock,
+    );
 }
 
 /// `signal_struct`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
@@ -441,7 +646,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 1112,
         spans: &[Span::new(0, 0, 32), Span::new(40, 40, 88), Span::new(132, 132, 80), Span::new(216, 216, 180), Span::new(400, 400, 12), Span::new(416, 416, 20), Span::new(440, 440, 64), Span::new(512, 512, 436), Span::new(952, 952, 60), Span::new(1016, 1016, 9), Span::new(1026, 1026, 4), Span::new(1032, 1032, 16), Span::new(1052, 1052, 40), Span::new(1096, 1096, 16)],
         padding: &[Bits::new(288, 32), Bits::new(1026, 30), Bits::new(1696, 32), Bits::new(3168, 32), Bits::new(3296, 32), Bits::new(4064, 32), Bits::new(7584, 32), Bits::new(8096, 32), Bits::new(8200, 8), Bits::new(8240, 16)],
-        groups: &[&ALWAYS, &WITH_STATS_LOCK, &[
+        groups: &[&ALWAYS, &WITH_QUICK_THREADS, &[
             RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
             RuleKind::Carry.of("flags"),
             RuleKind::Carry.of("is_child_subreaper"),
@@ -453,9 +658,12 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Reset.of("autogroup").by_map(super::reasons::signal_struct::AUTOGROUP),
+            RuleKind::Reset.of("stats_lock").inside("seqlock_t").by_map(super::reasons::seqlock_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("cred_guard_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Reset.of("exec_update_lock").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },
@@ -468,6 +676,7 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal
     use views::signal_struct::V6_1_0_47_rt_amd64 as New;
     new.is_child_subreaper_bits = [0; 1];
     always!(cx, at, old, new);
+    with_quick_threads!(cx, at, old, new);
     with_wait_chldexit!(cx, at, old, new);
     new.flags = old.flags;
     new.set_is_child_subreaper(old.is_child_subreaper());
@@ -486,7 +695,7 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal
             &at!(at.posix_timers),
             old.posix_timers.prev,
         );
-    super::hrtimer::v6_1_0_47_amd64(
+    super::hrtimer::v5_10_0_30_amd64(
         cx,
         &at!(at.real_timer),
         &old.real_timer,
@@ -517,7 +726,7 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         to_size: 1176,
         spans: &[Span::new(0, 0, 32), Span::new(40, 40, 112), Span::new(156, 156, 80), Span::new(240, 240, 180), Span::new(424, 424, 12), Span::new(440, 440, 20), Span::new(464, 464, 8), Span::new(480, 480, 88), Span::new(576, 576, 436), Span::new(1016, 1016, 60), Span::new(1080, 1080, 9), Span::new(1090, 1090, 4), Span::new(1096, 1096, 8), Span::new(1112, 1112, 28), Span::new(1152, 1152, 24)],
         padding: &[Bits::new(288, 32), Bits::new(1218, 30), Bits::new(1888, 32), Bits::new(3360, 32), Bits::new(3488, 32), Bits::new(3680, 32), Bits::new(3808, 32), Bits::new(4576, 32), Bits::new(8096, 32), Bits::new(8608, 32), Bits::new(8712, 8), Bits::new(8752, 16), Bits::new(8864, 32), Bits::new(9120, 32), Bits::new(9184, 32)],
-        groups: &[&ALWAYS, &WITH_WAIT_CHLDEXIT, &[
+        groups: &[&ALWAYS, &WITH_QUICK_THREADS, &WITH_WAIT_CHLDEXIT, &[
             RuleKind::Carry.of("flags"),
             RuleKind::Carry.of("is_child_subreaper"),
             RuleKind::Carry.of("has_child_subreaper"),
@@ -544,9 +753,9 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sign
     use views::signal_struct::V6_12_95_deb12_amd64 as New;
     new.is_child_subreaper_bits = [0; 1];
     always!(cx, at, old, new);
-    with_stats_lock!(cx, at, old, new);
+    with_quick_threads!(cx, at, old, new);
     // waiters queue with entries on their kernel stacks
-    super::wait_queue_head_t::v6_1_0_47_amd64(
+    super::wait_queue_head_t::v5_10_0_30_amd64(
         cx,
         &at!(at.wait_chldexit),
         &old.wait_chldexit,
@@ -559,7 +768,7 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sign
     // timers of timer_create, linked by k_itimer.list
     new.posix_timers.first = cx
         .link_required(&at!(at.posix_timers.first), old.posix_timers.first);
-    super::hrtimer::v6_1_0_47_amd64(
+    super::hrtimer::v5_10_0_30_amd64(
         cx,
         &at!(at.real_timer),
         &old.real_timer,
@@ -570,9 +779,30 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sign
     // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
     // its parent's
     new.autogroup = cx.reset(&at!(at.autogroup), old.autogroup, 0);
+    // a seqcount and its spinlock, see there
+    super::seqlock_t::v5_10_0_30_amd64(
+        cx,
+        &at!(at.stats_lock),
+        &old.stats_lock,
+        &mut new.stats_lock,
+    );
     new._pad_1004 = [0; 4];
     new._pad_1017 = [0; 1];
     new._pad_1022 = [0; 2];
+    // a free mutex has no owner, and nobody spins for it
+    super::mutex::v6_1_0_47_amd64(
+        cx,
+        &at!(at.cred_guard_mutex),
+        &old.cred_guard_mutex,
+        &mut new.cred_guard_mutex,
+    );
+    // count 0 is unlocked
+    super::rw_semaphore::v5_10_0_30_amd64(
+        cx,
+        &at!(at.exec_update_lock),
+        &old.exec_update_lock,
+        &mut new.exec_update_lock,
+    );
 }
 
 /// `signal_struct`, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
@@ -583,7 +813,7 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
         to_size: 1104,
         spans: &[Span::new(0, 0, 32), Span::new(40, 40, 88), Span::new(132, 132, 72), Span::new(208, 208, 180), Span::new(392, 392, 12), Span::new(408, 408, 20), Span::new(432, 432, 64), Span::new(504, 504, 436), Span::new(944, 944, 60), Span::new(1008, 1008, 9), Span::new(1018, 1018, 4), Span::new(1024, 1024, 16), Span::new(1044, 1044, 40), Span::new(1088, 1088, 16)],
         padding: &[Bits::new(288, 32), Bits::new(1026, 30), Bits::new(1632, 32), Bits::new(3104, 32), Bits::new(3232, 32), Bits::new(4000, 32), Bits::new(7520, 32), Bits::new(8032, 32), Bits::new(8136, 8), Bits::new(8176, 16)],
-        groups: &[&ALWAYS, &WITH_STATS_LOCK, &[
+        groups: &[&ALWAYS, &WITH_QUICK_THREADS, &[
             RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
             RuleKind::Carry.of("flags"),
             RuleKind::Carry.of("is_child_subreaper"),
@@ -594,9 +824,12 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Reset.of("autogroup").by_map(super::reasons::signal_struct::AUTOGROUP),
+            RuleKind::Reset.of("stats_lock").inside("seqlock_t").by_map(super::reasons::seqlock_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("cred_guard_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Reset.of("exec_update_lock").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },
@@ -609,6 +842,7 @@ pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::s
     use views::signal_struct::V6_12_95_deb12_rt_amd64 as New;
     new.is_child_subreaper_bits = [0; 1];
     always!(cx, at, old, new);
+    with_quick_threads!(cx, at, old, new);
     with_wait_chldexit!(cx, at, old, new);
     with_padding_2!(cx, at, old, new);
     new.flags = old.flags;
@@ -618,7 +852,7 @@ pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::s
     // timers of timer_create, linked by k_itimer.list
     new.posix_timers.first = cx
         .link_required(&at!(at.posix_timers.first), old.posix_timers.first);
-    super::hrtimer::v6_1_0_47_amd64(
+    super::hrtimer::v5_10_0_30_amd64(
         cx,
         &at!(at.real_timer),
         &old.real_timer,
@@ -643,7 +877,7 @@ pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         to_size: 1160,
         spans: &[Span::new(0, 0, 32), Span::new(40, 40, 112), Span::new(156, 156, 72), Span::new(232, 232, 180), Span::new(416, 416, 12), Span::new(432, 432, 12), Span::new(448, 448, 8), Span::new(464, 464, 88), Span::new(560, 560, 436), Span::new(1000, 1000, 60), Span::new(1064, 1064, 9), Span::new(1074, 1074, 4), Span::new(1080, 1080, 8), Span::new(1096, 1096, 28), Span::new(1136, 1136, 24)],
         padding: &[Bits::new(288, 32), Bits::new(1218, 30), Bits::new(1824, 32), Bits::new(3296, 32), Bits::new(3424, 32), Bits::new(3552, 32), Bits::new(3680, 32), Bits::new(4448, 32), Bits::new(7968, 32), Bits::new(8480, 32), Bits::new(8584, 8), Bits::new(8624, 16), Bits::new(8736, 32), Bits::new(8992, 32), Bits::new(9056, 32)],
-        groups: &[&ALWAYS, &WITH_WAIT_CHLDEXIT, &WITH_PADDING_2, &[
+        groups: &[&ALWAYS, &WITH_QUICK_THREADS, &WITH_WAIT_CHLDEXIT, &WITH_PADDING_2, &[
             RuleKind::Carry.of("flags"),
             RuleKind::Carry.of("is_child_subreaper"),
             RuleKind::Carry.of("has_child_subreaper"),
@@ -665,11 +899,12 @@ pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::signa
     use views::signal_struct::V7_2_12_deb13_amd64 as New;
     new.is_child_subreaper_bits = [0; 1];
     always!(cx, at, old, new);
+    with_quick_threads!(cx, at, old, new);
     with_padding_2!(cx, at, old, new);
     with_autoreap!(cx, at, old, new);
-    with_cgroup_threadgroup_rwsem!(cx, at, old, new);
+    with_stats_lock!(cx, at, old, new);
     // waiters queue with entries on their kernel stacks
-    super::wait_queue_head_t::v6_1_0_47_amd64(
+    super::wait_queue_head_t::v5_10_0_30_amd64(
         cx,
         &at!(at.wait_chldexit),
         &old.wait_chldexit,
@@ -712,7 +947,7 @@ pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
         to_size: 1144,
         spans: &[Span::new(0, 0, 32), Span::new(40, 40, 88), Span::new(132, 132, 81), Span::new(216, 216, 196), Span::new(416, 416, 12), Span::new(432, 432, 20), Span::new(456, 456, 64), Span::new(528, 528, 436), Span::new(968, 968, 60), Span::new(1032, 1032, 28), Span::new(1064, 1064, 9), Span::new(1074, 1074, 4), Span::new(1080, 1080, 16), Span::new(1100, 1100, 32), Span::new(1136, 1136, 8)],
         padding: &[Bits::new(288, 32), Bits::new(1028, 28), Bits::new(1704, 24), Bits::new(3296, 32), Bits::new(3424, 32), Bits::new(4192, 32), Bits::new(7712, 32), Bits::new(8224, 32), Bits::new(8584, 8), Bits::new(8624, 16)],
-        groups: &[&ALWAYS, &WITH_PADDING_2, &WITH_AUTOREAP, &WITH_CGROUP_THREADGROUP_RWSEM, &[
+        groups: &[&ALWAYS, &WITH_QUICK_THREADS, &WITH_PADDING_2, &WITH_AUTOREAP, &WITH_STATS_LOCK, &[
             RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
             RuleKind::Carry.of("flags"),
             RuleKind::Carry.of("is_child_subreaper"),
@@ -735,9 +970,10 @@ pub fn v7_2_12_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::si
     use views::signal_struct::V7_2_12_deb13_rt_amd64 as New;
     new.is_child_subreaper_bits = [0; 1];
     always!(cx, at, old, new);
+    with_quick_threads!(cx, at, old, new);
     with_wait_chldexit!(cx, at, old, new);
     with_autoreap!(cx, at, old, new);
-    with_stats_lock_2!(cx, at, old, new);
+    with_cgroup_threadgroup_rwsem!(cx, at, old, new);
     new.flags = old.flags;
     new.set_is_child_subreaper(old.is_child_subreaper());
     new.set_has_child_subreaper(old.has_child_subreaper());
@@ -772,7 +1008,7 @@ pub static V7_2_12_DEB13_RT_AMD64: TypeConverter = TypeConverter {
         to_size: 1224,
         spans: &[Span::new(0, 0, 32), Span::new(40, 40, 112), Span::new(156, 156, 81), Span::new(240, 240, 196), Span::new(440, 440, 12), Span::new(456, 456, 12), Span::new(472, 472, 8), Span::new(488, 488, 88), Span::new(584, 584, 436), Span::new(1024, 1024, 60), Span::new(1088, 1088, 12), Span::new(1112, 1112, 25), Span::new(1138, 1138, 4), Span::new(1144, 1144, 8), Span::new(1160, 1160, 28), Span::new(1200, 1200, 24)],
         padding: &[Bits::new(288, 32), Bits::new(1220, 28), Bits::new(1896, 24), Bits::new(3488, 32), Bits::new(3616, 32), Bits::new(3744, 32), Bits::new(3872, 32), Bits::new(4640, 32), Bits::new(8160, 32), Bits::new(8672, 32), Bits::new(8800, 32), Bits::new(8864, 32), Bits::new(9096, 8), Bits::new(9136, 16), Bits::new(9248, 32), Bits::new(9504, 32), Bits::new(9568, 32)],
-        groups: &[&ALWAYS, &WITH_WAIT_CHLDEXIT, &WITH_AUTOREAP, &WITH_STATS_LOCK_2, &[
+        groups: &[&ALWAYS, &WITH_QUICK_THREADS, &WITH_WAIT_CHLDEXIT, &WITH_AUTOREAP, &WITH_CGROUP_THREADGROUP_RWSEM, &[
             RuleKind::Carry.of("flags"),
             RuleKind::Carry.of("is_child_subreaper"),
             RuleKind::Carry.of("has_child_subreaper"),
@@ -793,11 +1029,12 @@ pub fn v7_3_4_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal
     use views::signal_struct::V7_3_4_deb13_amd64 as New;
     new.autoreap_bits = [0; 1];
     always!(cx, at, old, new);
+    with_quick_threads!(cx, at, old, new);
     with_padding_2!(cx, at, old, new);
     with_autoreap!(cx, at, old, new);
-    with_cgroup_threadgroup_rwsem!(cx, at, old, new);
+    with_stats_lock!(cx, at, old, new);
     // waiters queue with entries on their kernel stacks
-    super::wait_queue_head_t::v6_1_0_47_amd64(
+    super::wait_queue_head_t::v5_10_0_30_amd64(
         cx,
         &at!(at.wait_chldexit),
         &old.wait_chldexit,
@@ -840,7 +1077,7 @@ pub static V7_3_4_DEB13_AMD64: TypeConverter = TypeConverter {
         to_size: 1144,
         spans: &[Span::new(0, 0, 32), Span::new(40, 40, 90), Span::new(132, 132, 81), Span::new(216, 216, 196), Span::new(416, 416, 12), Span::new(432, 432, 20), Span::new(456, 456, 64), Span::new(528, 528, 436), Span::new(968, 968, 60), Span::new(1032, 1032, 28), Span::new(1064, 1064, 9), Span::new(1074, 1074, 4), Span::new(1080, 1080, 16), Span::new(1100, 1100, 32), Span::new(1136, 1136, 8)],
         padding: &[Bits::new(288, 32), Bits::new(1042, 14), Bits::new(1704, 24), Bits::new(3296, 32), Bits::new(3424, 32), Bits::new(4192, 32), Bits::new(7712, 32), Bits::new(8224, 32), Bits::new(8584, 8), Bits::new(8624, 16)],
-        groups: &[&ALWAYS, &WITH_PADDING_2, &WITH_AUTOREAP, &WITH_CGROUP_THREADGROUP_RWSEM, &[
+        groups: &[&ALWAYS, &WITH_QUICK_THREADS, &WITH_PADDING_2, &WITH_AUTOREAP, &WITH_STATS_LOCK, &[
             RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
             RuleKind::Carry.of("flags"),
             RuleKind::Carry.of("is_child_subreaper"),
@@ -863,9 +1100,10 @@ pub fn v7_3_4_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sig
     use views::signal_struct::V7_3_4_deb13_rt_amd64 as New;
     new.autoreap_bits = [0; 1];
     always!(cx, at, old, new);
+    with_quick_threads!(cx, at, old, new);
     with_wait_chldexit!(cx, at, old, new);
     with_autoreap!(cx, at, old, new);
-    with_stats_lock_2!(cx, at, old, new);
+    with_cgroup_threadgroup_rwsem!(cx, at, old, new);
     new.flags = old.flags;
     new.is_child_subreaper = old.is_child_subreaper;
     new.has_child_subreaper = old.has_child_subreaper;
@@ -900,7 +1138,7 @@ pub static V7_3_4_DEB13_RT_AMD64: TypeConverter = TypeConverter {
         to_size: 1224,
         spans: &[Span::new(0, 0, 32), Span::new(40, 40, 114), Span::new(156, 156, 81), Span::new(240, 240, 196), Span::new(440, 440, 12), Span::new(456, 456, 12), Span::new(472, 472, 8), Span::new(488, 488, 88), Span::new(584, 584, 436), Span::new(1024, 1024, 60), Span::new(1088, 1088, 12), Span::new(1112, 1112, 25), Span::new(1138, 1138, 4), Span::new(1144, 1144, 8), Span::new(1160, 1160, 28), Span::new(1200, 1200, 24)],
         padding: &[Bits::new(288, 32), Bits::new(1234, 14), Bits::new(1896, 24), Bits::new(3488, 32), Bits::new(3616, 32), Bits::new(3744, 32), Bits::new(3872, 32), Bits::new(4640, 32), Bits::new(8160, 32), Bits::new(8672, 32), Bits::new(8800, 32), Bits::new(8864, 32), Bits::new(9096, 8), Bits::new(9136, 16), Bits::new(9248, 32), Bits::new(9504, 32), Bits::new(9568, 32)],
-        groups: &[&ALWAYS, &WITH_WAIT_CHLDEXIT, &WITH_AUTOREAP, &WITH_STATS_LOCK_2, &[
+        groups: &[&ALWAYS, &WITH_QUICK_THREADS, &WITH_WAIT_CHLDEXIT, &WITH_AUTOREAP, &WITH_CGROUP_THREADGROUP_RWSEM, &[
             RuleKind::Carry.of("flags"),
             RuleKind::Carry.of("is_child_subreaper"),
             RuleKind::Carry.of("has_child_subreaper"),

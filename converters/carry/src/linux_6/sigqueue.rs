@@ -7,23 +7,65 @@ use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 use kernel_structs_views::linux_6 as views;
 
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_sigqueue_always {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        // place among the queued signals
+        $new.list.next = $cx
+            .link(&$crate::linux_6::runtime::at!($at.list.next), &$crate::linux_6::runtime::at!($at.list), $old.list.next);
+        $new.list.prev = $cx
+            .link(&$crate::linux_6::runtime::at!($at.list.prev), &$crate::linux_6::runtime::at!($at.list), $old.list.prev);
+        $new.flags = $old.flags;
+        $new._pad_20 = [0; 4];
+        $crate::linux_6::kernel_siginfo::v5_10_0_30_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.info),
+            &$old.info,
+            &mut $new.info,
+        );
+    };
+}
+pub use __linux_6_sigqueue_always as always;
+
+pub static ALWAYS: [FieldRule; 5] = [
+    RuleKind::Within.of("list.next").by_map(super::reasons::sigqueue::LIST),
+    RuleKind::Within.of("list.prev").by_map(super::reasons::sigqueue::LIST),
+    RuleKind::Carry.of("flags"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Recurse.of("info").inside("kernel_siginfo"),
+];
+
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sigqueue::V5_10_0_30_amd64, new: &mut views::sigqueue::V5_10_0_30_amd64) {
+    use views::sigqueue::V5_10_0_30_amd64 as Old;
+    use views::sigqueue::V5_10_0_30_amd64 as New;
+    always!(cx, at, old, new);
+    // account the entry is charged to, of the user whose task it waits for
+    new.user = cx.reset(&at!(at.user), old.user, 0);
+}
+
+/// `sigqueue`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "sigqueue",
+        from_size: 80,
+        to_size: 80,
+        spans: &[Span::new(0, 0, 20), Span::new(24, 24, 12), Span::new(40, 40, 40)],
+        padding: &[Bits::new(160, 32), Bits::new(288, 32)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Reset.of("user").by_map(super::reasons::sigqueue::USER),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_amd64)),
+};
+
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sigqueue::V6_1_0_47_amd64, new: &mut views::sigqueue::V6_1_0_47_amd64) {
     use views::sigqueue::V6_1_0_47_amd64 as Old;
     use views::sigqueue::V6_1_0_47_amd64 as New;
-    // place among the queued signals
-    new.list.next = cx
-        .link(&at!(at.list.next), &at!(at.list), old.list.next);
-    new.list.prev = cx
-        .link(&at!(at.list.prev), &at!(at.list), old.list.prev);
-    new.flags = old.flags;
-    new._pad_20 = [0; 4];
-    super::kernel_siginfo::v6_1_0_47_amd64(
-        cx,
-        &at!(at.info),
-        &old.info,
-        &mut new.info,
-    );
+    always!(cx, at, old, new);
     // account the entry is charged to, found by its user and namespace
     new.ucounts = cx.reset(&at!(at.ucounts), old.ucounts, 0);
 }
@@ -36,12 +78,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 80,
         spans: &[Span::new(0, 0, 20), Span::new(24, 24, 12), Span::new(40, 40, 40)],
         padding: &[Bits::new(160, 32), Bits::new(288, 32)],
-        groups: &[&[
-            RuleKind::Within.of("list.next").by_map(super::reasons::sigqueue::LIST),
-            RuleKind::Within.of("list.prev").by_map(super::reasons::sigqueue::LIST),
-            RuleKind::Carry.of("flags"),
-            RuleKind::Padding.of("(padding)"),
-            RuleKind::Recurse.of("info").inside("kernel_siginfo"),
+        groups: &[&ALWAYS, &[
             RuleKind::Reset.of("ucounts").by_map(super::reasons::sigqueue::UCOUNTS),
         ]],
         ..TypeRules::PLAIN

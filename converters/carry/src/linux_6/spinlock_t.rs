@@ -7,10 +7,41 @@ use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 use kernel_structs_views::linux_6 as views;
 
-/// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
-pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::spinlock::V6_1_0_47_amd64, new: &mut views::spinlock::V6_1_0_47_amd64) {
-    use views::spinlock::V6_1_0_47_amd64 as Old;
-    use views::spinlock::V6_1_0_47_amd64 as New;
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_spinlock_t_with_lock_wait_lock {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        // nobody holds a lock of a frozen task
+        $crate::linux_6::raw_spinlock_t::v5_10_0_30_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.lock.wait_lock),
+            &$old.lock.wait_lock,
+            &mut $new.lock.wait_lock,
+        );
+        $new.lock._pad_4 = [0; 4];
+        // nobody holds a lock of a frozen task
+        $crate::linux_6::rb_root_cached::v5_10_0_30_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.lock.waiters),
+            &$old.lock.waiters,
+            &mut $new.lock.waiters,
+        );
+        $new.lock.owner = $cx.reset(&$crate::linux_6::runtime::at!($at.lock.owner), $old.lock.owner, 0);
+    };
+}
+pub use __linux_6_spinlock_t_with_lock_wait_lock as with_lock_wait_lock;
+
+pub static WITH_LOCK_WAIT_LOCK: [FieldRule; 4] = [
+    RuleKind::Reset.of("lock.wait_lock").inside("raw_spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Reset.of("lock.waiters").inside("rb_root_cached").by_map(super::reasons::spinlock_t::WHOLE),
+    RuleKind::Reset.of("lock.owner").by_map(super::reasons::spinlock_t::WHOLE),
+];
+
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::spinlock::V5_10_0_30_amd64, new: &mut views::spinlock::V5_10_0_30_amd64) {
+    use views::spinlock::V5_10_0_30_amd64 as Old;
+    use views::spinlock::V5_10_0_30_amd64 as New;
     // nobody holds a lock of a frozen task
     new.rlock.raw_lock.union_val.as_mut_bytes().fill(0);
     cx.drop_kept(
@@ -20,8 +51,8 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::spinlock:
     );
 }
 
-/// `spinlock_t`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
-pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
+/// `spinlock_t`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "spinlock_t",
         from_size: 4,
@@ -36,26 +67,44 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
     convert: None,
 };
 
+/// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::spinlock::V5_10_0_30_rt_amd64, new: &mut views::spinlock::V5_10_0_30_rt_amd64) {
+    use views::spinlock::V5_10_0_30_rt_amd64 as Old;
+    use views::spinlock::V5_10_0_30_rt_amd64 as New;
+    with_lock_wait_lock!(cx, at, old, new);
+    // nobody holds a lock of a frozen task
+    new.lock.save_state = cx
+        .reset(&at!(at.lock.save_state), old.lock.save_state, 1);
+    new.lock._pad_36 = [0; 4];
+    // nobody holds a lock of a frozen task
+    new.break_lock = cx.reset(&at!(at.break_lock), old.break_lock, 0);
+    new._pad_44 = [0; 4];
+}
+
+/// `spinlock_t`, 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "spinlock_t",
+        from_size: 48,
+        to_size: 48,
+        spans: &[Span::new(8, 8, 28), Span::new(40, 40, 4)],
+        padding: &[Bits::new(32, 32), Bits::new(288, 32), Bits::new(352, 32)],
+        groups: &[&WITH_LOCK_WAIT_LOCK, &[
+            RuleKind::Reset.of("lock.save_state").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("break_lock").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
 /// 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
 pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::spinlock::V6_1_0_47_rt_amd64, new: &mut views::spinlock::V6_1_0_47_rt_amd64) {
     use views::spinlock::V6_1_0_47_rt_amd64 as Old;
     use views::spinlock::V6_1_0_47_rt_amd64 as New;
-    // nobody holds a lock of a frozen task
-    super::raw_spinlock_t::v6_1_0_47_amd64(
-        cx,
-        &at!(at.lock.wait_lock),
-        &old.lock.wait_lock,
-        &mut new.lock.wait_lock,
-    );
-    new.lock._pad_4 = [0; 4];
-    // nobody holds a lock of a frozen task
-    super::rb_root_cached::v6_1_0_47_amd64(
-        cx,
-        &at!(at.lock.waiters),
-        &old.lock.waiters,
-        &mut new.lock.waiters,
-    );
-    new.lock.owner = cx.reset(&at!(at.lock.owner), old.lock.owner, 0);
+    with_lock_wait_lock!(cx, at, old, new);
 }
 
 /// `spinlock_t`, 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
@@ -66,12 +115,7 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         to_size: 32,
         spans: &[Span::new(8, 8, 24)],
         padding: &[Bits::new(32, 32)],
-        groups: &[&[
-            RuleKind::Reset.of("lock.wait_lock").inside("raw_spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
-            RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("lock.waiters").inside("rb_root_cached").by_map(super::reasons::spinlock_t::WHOLE),
-            RuleKind::Reset.of("lock.owner").by_map(super::reasons::spinlock_t::WHOLE),
-        ]],
+        groups: &[&WITH_LOCK_WAIT_LOCK, ],
         ..TypeRules::PLAIN
     },
     convert: None,

@@ -12,19 +12,15 @@ use kernel_structs_views::linux_6 as views;
 macro_rules! __linux_6_task_delay_info_always {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         // as spinlock_t
-        $crate::linux_6::raw_spinlock_t::v6_1_0_47_amd64(
+        $crate::linux_6::raw_spinlock_t::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.lock),
             &$old.lock,
             &mut $new.lock,
         );
-        $new._pad_4 = [0; 4];
         // clock of this boot when the running wait began
         $new.blkio_start = $cx.reset(&$crate::linux_6::runtime::at!($at.blkio_start), $old.blkio_start, 0);
         $new.blkio_delay = $old.blkio_delay;
-        // clock of this boot when the running wait began
-        $new.swapin_start = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.swapin_start), $old.swapin_start, 0);
         $new.swapin_delay = $old.swapin_delay;
         $new.blkio_count = $old.blkio_count;
         $new.swapin_count = $old.swapin_count;
@@ -36,28 +32,16 @@ macro_rules! __linux_6_task_delay_info_always {
         $new.thrashing_start = $cx
             .reset(&$crate::linux_6::runtime::at!($at.thrashing_start), $old.thrashing_start, 0);
         $new.thrashing_delay = $old.thrashing_delay;
-        // clock of this boot when the running wait began
-        $new.compact_start = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.compact_start), $old.compact_start, 0);
-        $new.compact_delay = $old.compact_delay;
-        // clock of this boot when the running wait began
-        $new.wpcopy_start = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.wpcopy_start), $old.wpcopy_start, 0);
-        $new.wpcopy_delay = $old.wpcopy_delay;
         $new.freepages_count = $old.freepages_count;
         $new.thrashing_count = $old.thrashing_count;
-        $new.compact_count = $old.compact_count;
-        $new.wpcopy_count = $old.wpcopy_count;
     };
 }
 pub use __linux_6_task_delay_info_always as always;
 
-pub static ALWAYS: [FieldRule; 20] = [
+pub static ALWAYS: [FieldRule; 12] = [
     RuleKind::Reset.of("lock").inside("raw_spinlock_t").by_map(super::reasons::raw_spinlock_t::WHOLE),
-    RuleKind::Padding.of("(padding)"),
     RuleKind::Reset.of("blkio_start").by_map(super::reasons::task_delay_info::BLKIO_START),
     RuleKind::Carry.of("blkio_delay"),
-    RuleKind::Reset.of("swapin_start").by_map(super::reasons::task_delay_info::SWAPIN_START),
     RuleKind::Carry.of("swapin_delay"),
     RuleKind::Carry.of("blkio_count"),
     RuleKind::Carry.of("swapin_count"),
@@ -65,21 +49,71 @@ pub static ALWAYS: [FieldRule; 20] = [
     RuleKind::Carry.of("freepages_delay"),
     RuleKind::Reset.of("thrashing_start").by_map(super::reasons::task_delay_info::THRASHING_START),
     RuleKind::Carry.of("thrashing_delay"),
+    RuleKind::Carry.of("freepages_count"),
+    RuleKind::Carry.of("thrashing_count"),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_task_delay_info_with_swapin_start {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        $new._pad_4 = [0; 4];
+        // clock of this boot when the running wait began
+        $new.swapin_start = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.swapin_start), $old.swapin_start, 0);
+        $new.compact_start = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.compact_start), $old.compact_start, 0);
+        $new.compact_delay = $old.compact_delay;
+        // clock of this boot when the running wait began
+        $new.wpcopy_start = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.wpcopy_start), $old.wpcopy_start, 0);
+        $new.wpcopy_delay = $old.wpcopy_delay;
+        $new.compact_count = $old.compact_count;
+        $new.wpcopy_count = $old.wpcopy_count;
+    };
+}
+pub use __linux_6_task_delay_info_with_swapin_start as with_swapin_start;
+
+pub static WITH_SWAPIN_START: [FieldRule; 8] = [
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Reset.of("swapin_start").by_map(super::reasons::task_delay_info::SWAPIN_START),
     RuleKind::Reset.of("compact_start").by_map(super::reasons::task_delay_info::COMPACT_START),
     RuleKind::Carry.of("compact_delay"),
     RuleKind::Reset.of("wpcopy_start").by_map(super::reasons::task_delay_info::WPCOPY_START),
     RuleKind::Carry.of("wpcopy_delay"),
-    RuleKind::Carry.of("freepages_count"),
-    RuleKind::Carry.of("thrashing_count"),
     RuleKind::Carry.of("compact_count"),
     RuleKind::Carry.of("wpcopy_count"),
 ];
+
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_delay_info::V5_10_0_30_amd64, new: &mut views::task_delay_info::V5_10_0_30_amd64) {
+    use views::task_delay_info::V5_10_0_30_amd64 as Old;
+    use views::task_delay_info::V5_10_0_30_amd64 as New;
+    always!(cx, at, old, new);
+    new.flags = old.flags;
+}
+
+/// `task_delay_info`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "task_delay_info",
+        from_size: 80,
+        to_size: 80,
+        spans: &[Span::new(4, 4, 76)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Carry.of("flags"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_amd64)),
+};
 
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_delay_info::V6_1_0_47_amd64, new: &mut views::task_delay_info::V6_1_0_47_amd64) {
     use views::task_delay_info::V6_1_0_47_amd64 as Old;
     use views::task_delay_info::V6_1_0_47_amd64 as New;
     always!(cx, at, old, new);
+    with_swapin_start!(cx, at, old, new);
 }
 
 /// `task_delay_info`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
@@ -90,7 +124,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 128,
         spans: &[Span::new(8, 8, 120)],
         padding: &[Bits::new(32, 32)],
-        groups: &[&ALWAYS, ],
+        groups: &[&ALWAYS, &WITH_SWAPIN_START, ],
         ..TypeRules::PLAIN
     },
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_1_0_47_amd64)),
@@ -101,6 +135,7 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task
     use views::task_delay_info::V6_12_95_deb12_amd64 as Old;
     use views::task_delay_info::V6_12_95_deb12_amd64 as New;
     always!(cx, at, old, new);
+    with_swapin_start!(cx, at, old, new);
     new.irq_delay = old.irq_delay;
     new.irq_count = old.irq_count;
     new._pad_140 = [0; 4];
@@ -114,7 +149,7 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
         to_size: 144,
         spans: &[Span::new(8, 8, 132)],
         padding: &[Bits::new(32, 32), Bits::new(1120, 32)],
-        groups: &[&ALWAYS, &[
+        groups: &[&ALWAYS, &WITH_SWAPIN_START, &[
             RuleKind::Carry.of("irq_delay"),
             RuleKind::Carry.of("irq_count"),
             RuleKind::Padding.of("(padding)"),
@@ -129,6 +164,7 @@ pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_
     use views::task_delay_info::V7_2_12_deb13_amd64 as Old;
     use views::task_delay_info::V7_2_12_deb13_amd64 as New;
     always!(cx, at, old, new);
+    with_swapin_start!(cx, at, old, new);
     new.blkio_delay_max = old.blkio_delay_max;
     new.blkio_delay_min = old.blkio_delay_min;
     new.swapin_delay_max = old.swapin_delay_max;
@@ -163,7 +199,7 @@ pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
         to_size: 368,
         spans: &[Span::new(8, 8, 244), Span::new(256, 256, 112)],
         padding: &[Bits::new(32, 32), Bits::new(2016, 32)],
-        groups: &[&ALWAYS, &[
+        groups: &[&ALWAYS, &WITH_SWAPIN_START, &[
             RuleKind::Carry.of("blkio_delay_max"),
             RuleKind::Carry.of("blkio_delay_min"),
             RuleKind::Carry.of("swapin_delay_max"),

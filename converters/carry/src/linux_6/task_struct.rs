@@ -9,45 +9,76 @@ use kernel_structs_views::linux_6 as views;
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __linux_6_task_struct_with_padding_2 {
+macro_rules! __linux_6_task_struct_with_thread_info {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        $new._pad_28 = [0; 4];
-        $new._pad_672 = [0; 32];
-        $new._pad_980 = [0; 4];
-        $new._pad_2044 = [0; 4];
-        $new._pad_2082 = [0; 2];
-        $new._pad_2156 = [0; 4];
-        $new._pad_2324 = [0; 4];
-        $new._pad_2341 = [0; 3];
-        $new._pad_2346 = [0; 6];
-        $new._pad_3428 = [0; 4];
-        $new._pad_3596 = [0; 4];
-        $new._pad_3804 = [0; 4];
-        $new._pad_3924 = [0; 4];
-        $new._pad_4972 = [0; 12];
-        $new._pad_5108 = [0; 4];
-        $new._pad_5148 = [0; 4];
+        $crate::linux_6::thread_info::v5_10_0_30_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.thread_info),
+            &$old.thread_info,
+            &mut $new.thread_info,
+        );
+        $new._pad_116 = [0; 4];
+        $new._pad_876 = [0; 4];
+        $new._pad_1925 = [0; 3];
+        $new._pad_2165 = [0; 3];
+        $new._pad_2170 = [0; 6];
+        // work queued to deliver expired CPU timers on the way back to user mode
+        $crate::linux_6::posix_cputimers_work::v5_10_0_30_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.posix_cputimers_work),
+            &$old.posix_cputimers_work,
+            &mut $new.posix_cputimers_work,
+        );
+        $new._pad_2916 = [0; 4];
+        // a free mutex has no owner, and nobody spins for it
+        $crate::linux_6::mutex::v5_10_0_30_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.futex_exit_mutex),
+            &$old.futex_exit_mutex,
+            &mut $new.futex_exit_mutex,
+        );
+        $new._pad_3436 = [0; 4];
+        // a free mutex has no owner, and nobody spins for it
+        $crate::linux_6::mutex::v5_10_0_30_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.perf_event_mutex),
+            &$old.perf_event_mutex,
+            &mut $new.perf_event_mutex,
+        );
+        $new._pad_3652 = [0; 4];
+        $new._pad_4700 = [0; 12];
+        $new._pad_4844 = [0; 4];
+        $new._pad_4884 = [0; 4];
+        // asleep tasks that are queued anew by a wake-up are counted once by pressure accounting
+        if $old.sched_psi_wake_requeue() != 0 {
+            $cx.keep_bits(
+                $at,
+                "sched_psi_wake_requeue",
+                $old.as_bytes(),
+                Bits { offset: 17315, len: 1 },
+            );
+        }
     };
 }
-pub use __linux_6_task_struct_with_padding_2 as with_padding_2;
+pub use __linux_6_task_struct_with_thread_info as with_thread_info;
 
-pub static WITH_PADDING_2: [FieldRule; 16] = [
+pub static WITH_THREAD_INFO: [FieldRule; 16] = [
+    RuleKind::Recurse.of("thread_info").inside("thread_info"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
+    RuleKind::Reset.of("posix_cputimers_work").inside("posix_cputimers_work").by_map(super::reasons::posix_cputimers_work::WHOLE),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Reset.of("perf_event_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Padding.of("(padding)"),
+    RuleKind::Drop.of("sched_psi_wake_requeue").by_map(super::reasons::task_struct::SCHED_PSI_WAKE_REQUEUE),
 ];
 
 #[doc(hidden)]
@@ -61,7 +92,7 @@ macro_rules! __linux_6_task_struct_always {
         // a new task runs nowhere
         $new.on_cpu = $cx.reset(&$crate::linux_6::runtime::at!($at.on_cpu), $old.on_cpu, 0);
         // link of a remote wake-up on its way to another CPU
-        $crate::linux_6::__call_single_node::v6_1_0_47_amd64(
+        $crate::linux_6::__call_single_node::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.wake_entry),
             &$old.wake_entry,
@@ -83,19 +114,19 @@ macro_rules! __linux_6_task_struct_always {
         $new.static_prio = $old.static_prio;
         $new.normal_prio = $old.normal_prio;
         $new.rt_priority = $old.rt_priority;
-        $crate::linux_6::sched_rt_entity::v6_1_0_47_amd64(
+        // fair_sched_class, rt_sched_class or dl_sched_class, by policy
+        $new.sched_class = $cx.symbol(&$crate::linux_6::runtime::at!($at.sched_class), $old.sched_class);
+        $crate::linux_6::sched_rt_entity::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.rt),
             &$old.rt,
             &mut $new.rt,
         );
-        // fair_sched_class, rt_sched_class or dl_sched_class, by policy
-        $new.sched_class = $cx.symbol(&$crate::linux_6::runtime::at!($at.sched_class), $old.sched_class);
         // scheduling group of the task's cgroup or session
         $new.sched_task_group = $cx
             .reset(&$crate::linux_6::runtime::at!($at.sched_task_group), $old.sched_task_group, 0);
         // as list_head
-        $crate::linux_6::hlist_head::v6_1_0_47_amd64(
+        $crate::linux_6::hlist_head::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.preempt_notifiers),
             &$old.preempt_notifiers,
@@ -106,51 +137,7 @@ macro_rules! __linux_6_task_struct_always {
         $new.nr_cpus_allowed = $old.nr_cpus_allowed;
         // the affinity that counts: cpus_mask, or one CPU's mask while migration is disabled
         $new.cpus_ptr = $cx.within_required(&$crate::linux_6::runtime::at!($at.cpus_ptr), $old.cpus_ptr);
-        // the affinity as the user asked for it, before cpusets cut it down
-        $new.user_cpus_ptr = $cx
-            .follow(&$crate::linux_6::runtime::at!($at.user_cpus_ptr), $old.user_cpus_ptr);
         $new.cpus_mask = $old.cpus_mask;
-        // request on the kernel stack of one who changes the affinity and waits for it
-        $new.migration_pending = $cx
-            .reset_strict(&$crate::linux_6::runtime::at!($at.migration_pending), $old.migration_pending, 0);
-        // nesting of migrate_disable, zero outside kernel code
-        $new.migration_disabled = $cx
-            .reset_strict(&$crate::linux_6::runtime::at!($at.migration_disabled), $old.migration_disabled, 0);
-        $new.migration_flags = $old.migration_flags;
-        // nesting of RCU readers, zero outside kernel code
-        $new.rcu_read_lock_nesting = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.rcu_read_lock_nesting), $old.rcu_read_lock_nesting, 0);
-        // what RCU waits for from this reader
-        $new.rcu_read_unlock_special.as_mut_bytes().fill(0);
-        // membership of a kernel list is rebuilt by whoever keeps the list
-        $crate::linux_6::list_head::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.rcu_node_entry),
-            &$old.rcu_node_entry,
-            &mut $new.rcu_node_entry,
-        );
-        // part of RCU's tree that waits for this reader, null outside one
-        $new.rcu_blocked_node = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.rcu_blocked_node), $old.rcu_blocked_node, 0);
-        // nvcsw as a running RCU-tasks grace period saw it first
-        $new.rcu_tasks_nvcsw = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.rcu_tasks_nvcsw), $old.rcu_tasks_nvcsw, 0);
-        // a running RCU-tasks grace period waits for this task
-        $new.rcu_tasks_holdout = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.rcu_tasks_holdout), $old.rcu_tasks_holdout, 0);
-        // index of an SRCU reader that a dying task holds
-        $new.rcu_tasks_idx = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.rcu_tasks_idx), $old.rcu_tasks_idx, 0);
-        // CPU whose idle task this is, -1 for any other
-        $new.rcu_tasks_idle_cpu = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.rcu_tasks_idle_cpu), $old.rcu_tasks_idle_cpu, -1);
-        // membership of a kernel list is rebuilt by whoever keeps the list
-        $crate::linux_6::list_head::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.rcu_tasks_holdout_list),
-            &$old.rcu_tasks_holdout_list,
-            &mut $new.rcu_tasks_holdout_list,
-        );
         // nesting of RCU-trace readers, zero outside kernel code
         $new.trc_reader_nesting = $cx
             .reset(&$crate::linux_6::runtime::at!($at.trc_reader_nesting), $old.trc_reader_nesting, 0);
@@ -164,20 +151,20 @@ macro_rules! __linux_6_task_struct_always {
             .reset(&$crate::linux_6::runtime::at!($at.pushable_tasks.prio), $old.pushable_tasks.prio, 140);
         $new.pushable_tasks._pad_4 = [0; 4];
         // place among the realtime tasks that another CPU may take
-        $crate::linux_6::list_head::v6_1_0_47_amd64(
+        $crate::linux_6::list_head::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.pushable_tasks.prio_list),
             &$old.pushable_tasks.prio_list,
             &mut $new.pushable_tasks.prio_list,
         );
-        $crate::linux_6::list_head::v6_1_0_47_amd64(
+        $crate::linux_6::list_head::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.pushable_tasks.node_list),
             &$old.pushable_tasks.node_list,
             &mut $new.pushable_tasks.node_list,
         );
         // place in a tree that its keeper builds anew
-        $crate::linux_6::rb_node::v6_1_0_47_amd64(
+        $crate::linux_6::rb_node::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.pushable_dl_tasks),
             &$old.pushable_dl_tasks,
@@ -194,28 +181,16 @@ macro_rules! __linux_6_task_struct_always {
         $new.set_sched_reset_on_fork($old.sched_reset_on_fork());
         $new.set_sched_contributes_to_load($old.sched_contributes_to_load());
         $new.set_sched_migrated($old.sched_migrated());
-        $new.set_sched_task_hot($old.sched_task_hot());
         $new.set_sched_remote_wakeup($old.sched_remote_wakeup());
         // inside execve, which is not interrupted half way
         $new.set_in_execve(0);
         // sleeps for I/O inside the kernel
         $new.set_in_iowait(0);
         $new.set_restore_sigmask($old.restore_sigmask());
-        $new.set_in_lru_fault($old.in_lru_fault());
         $new.set_no_cgroup_migration($old.no_cgroup_migration());
         $new.set_frozen($old.frozen());
         $new.set_use_memdelay($old.use_memdelay());
         $new.set_in_memstall($old.in_memstall());
-        $new.set_in_eventfd($old.in_eventfd());
-        $new.set_pasid_activated($old.pasid_activated());
-        $new.set_reported_split_lock($old.reported_split_lock());
-        $new.set_in_thrashing($old.in_thrashing());
-        $crate::linux_6::restart_block::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.restart_block),
-            &$old.restart_block,
-            &mut $new.restart_block,
-        );
         $new.pid = $old.pid;
         $new.tgid = $old.tgid;
         // random guard of a kernel stack that is not carried
@@ -287,7 +262,7 @@ macro_rules! __linux_6_task_struct_always {
             &$crate::linux_6::runtime::at!($at.pid_links),
             &$old.pid_links,
             &mut $new.pid_links,
-            $crate::linux_6::hlist_node::v6_1_0_47_amd64,
+            $crate::linux_6::hlist_node::v5_10_0_30_amd64,
         );
         // place among the threads of the process, headed by signal_struct.thread_head
         $new.thread_node.next = $cx
@@ -308,34 +283,22 @@ macro_rules! __linux_6_task_struct_always {
         $new.set_child_tid = $old.set_child_tid;
         // what is cleared and woken as a futex when the thread ends, in the program
         $new.clear_child_tid = $old.clear_child_tid;
-        // what belongs to a kernel thread or I/O worker, null for any other task
-        $new.worker_private = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.worker_private), $old.worker_private, 0);
         $new.utime = $old.utime;
         $new.stime = $old.stime;
         $new.gtime = $old.gtime;
-        $crate::linux_6::prev_cputime::v6_1_0_47_amd64(
+        $crate::linux_6::prev_cputime::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.prev_cputime),
             &$old.prev_cputime,
             &mut $new.prev_cputime,
         );
-        $crate::linux_6::vtime::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.vtime),
-            &$old.vtime,
-            &mut $new.vtime,
-        );
-        // why this task keeps the tick alive
-        $new.tick_dep_mask.counter = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.tick_dep_mask.counter), $old.tick_dep_mask.counter, 0);
         $new.nvcsw = $old.nvcsw;
         $new.nivcsw = $old.nivcsw;
         $new.start_time = $old.start_time;
         $new.start_boottime = $old.start_boottime;
         $new.min_flt = $old.min_flt;
         $new.maj_flt = $old.maj_flt;
-        $crate::linux_6::posix_cputimers::v6_1_0_47_amd64(
+        $crate::linux_6::posix_cputimers::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.posix_cputimers),
             &$old.posix_cputimers,
@@ -353,13 +316,13 @@ macro_rules! __linux_6_task_struct_always {
         $new.comm = $old.comm;
         // path lookup under way, on the kernel stack
         $new.nameidata = $cx.reset_strict(&$crate::linux_6::runtime::at!($at.nameidata), $old.nameidata, 0);
-        $crate::linux_6::sysv_sem::v6_1_0_47_amd64(
+        $crate::linux_6::sysv_sem::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.sysvsem),
             &$old.sysvsem,
             &mut $new.sysvsem,
         );
-        $crate::linux_6::sysv_shm::v6_1_0_47_amd64(
+        $crate::linux_6::sysv_shm::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.sysvshm),
             &$old.sysvshm,
@@ -386,7 +349,7 @@ macro_rules! __linux_6_task_struct_always {
         $new.blocked = $old.blocked;
         $new.real_blocked = $old.real_blocked;
         $new.saved_sigmask = $old.saved_sigmask;
-        $crate::linux_6::sigpending::v6_1_0_47_amd64(
+        $crate::linux_6::sigpending::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.pending),
             &$old.pending,
@@ -402,36 +365,30 @@ macro_rules! __linux_6_task_struct_always {
             .reset(&$crate::linux_6::runtime::at!($at.audit_context), $old.audit_context, 0);
         $new.loginuid = $old.loginuid;
         $new.sessionid = $old.sessionid;
-        $crate::linux_6::seccomp::v6_1_0_47_amd64(
+        $crate::linux_6::seccomp::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.seccomp),
             &$old.seccomp,
             &mut $new.seccomp,
         );
-        $crate::linux_6::syscall_user_dispatch::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.syscall_dispatch),
-            &$old.syscall_dispatch,
-            &mut $new.syscall_dispatch,
-        );
         $new.parent_exec_id = $old.parent_exec_id;
         $new.self_exec_id = $old.self_exec_id;
         // as spinlock_t
-        $crate::linux_6::raw_spinlock_t::v6_1_0_47_amd64(
+        $crate::linux_6::raw_spinlock_t::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.pi_lock),
             &$old.pi_lock,
             &mut $new.pi_lock,
         );
         // a null link is a task that nobody is about to wake
-        $crate::linux_6::wake_q_node::v6_1_0_47_amd64(
+        $crate::linux_6::wake_q_node::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.wake_q),
             &$old.wake_q,
             &mut $new.wake_q,
         );
         // the tree is built anew by whoever keeps it
-        $crate::linux_6::rb_root_cached::v6_1_0_47_amd64(
+        $crate::linux_6::rb_root_cached::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.pi_waiters),
             &$old.pi_waiters,
@@ -472,7 +429,7 @@ macro_rules! __linux_6_task_struct_always {
         // the cgroups the task is in
         $new.cgroups = $cx.resource(&$crate::linux_6::runtime::at!($at.cgroups), $old.cgroups);
         // membership of a kernel list is rebuilt by whoever keeps the list
-        $crate::linux_6::list_head::v6_1_0_47_amd64(
+        $crate::linux_6::list_head::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.cg_list),
             &$old.cg_list,
@@ -483,7 +440,7 @@ macro_rules! __linux_6_task_struct_always {
         // monitor that resctrl gave the task's group on this machine
         $new.rmid = $cx.reset(&$crate::linux_6::runtime::at!($at.rmid), $old.rmid, 0);
         // membership of a kernel list is rebuilt by whoever keeps the list
-        $crate::linux_6::list_head::v6_1_0_47_amd64(
+        $crate::linux_6::list_head::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.perf_event_list),
             &$old.perf_event_list,
@@ -497,7 +454,7 @@ macro_rules! __linux_6_task_struct_always {
         $new.rcu_users = $old.rcu_users;
         // pipe kept for the next splice between files
         $new.splice_pipe = $cx.reset(&$crate::linux_6::runtime::at!($at.splice_pipe), $old.splice_pipe, 0);
-        $crate::linux_6::page_frag::v6_1_0_47_amd64(
+        $crate::linux_6::page_frag::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.task_frag),
             &$old.task_frag,
@@ -540,7 +497,7 @@ macro_rules! __linux_6_task_struct_always {
         // queue of the tasks whose memory the OOM reaper takes
         $new.oom_reaper_list = $cx
             .reset(&$crate::linux_6::runtime::at!($at.oom_reaper_list), $old.oom_reaper_list, 0);
-        $crate::linux_6::timer_list::v6_1_0_47_amd64(
+        $crate::linux_6::timer_list::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.oom_reaper_timer),
             &$old.oom_reaper_timer,
@@ -555,42 +512,11 @@ macro_rules! __linux_6_task_struct_always {
         $new.patch_state = $cx.reset(&$crate::linux_6::runtime::at!($at.patch_state), $old.patch_state, -1);
         // what the security modules keep for the task, made with it
         $new.security = $cx.reset(&$crate::linux_6::runtime::at!($at.security), $old.security, 0);
-        // values that BPF programs of this boot keep for the task
-        $new.bpf_storage = $cx.reset(&$crate::linux_6::runtime::at!($at.bpf_storage), $old.bpf_storage, 0);
-        // BPF program under way, on the kernel stack
-        $new.bpf_ctx = $cx.reset_strict(&$crate::linux_6::runtime::at!($at.bpf_ctx), $old.bpf_ctx, 0);
-        // as list_head
-        $crate::linux_6::llist_head::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.kretprobe_instances),
-            &$old.kretprobe_instances,
-            &mut $new.kretprobe_instances,
-        );
-        $crate::linux_6::llist_head::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.rethooks),
-            &$old.rethooks,
-            &mut $new.rethooks,
-        );
-        // link and function of a callback that is pending only while an object is being freed or
-        // work is queued
-        $crate::linux_6::callback_head::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.l1d_flush_kill),
-            &$old.l1d_flush_kill,
-            &mut $new.l1d_flush_kill,
-        );
-        // what RCU waits for from this reader
-        $cx.drop_kept(
-            &$crate::linux_6::runtime::at!($at.rcu_read_unlock_special, old),
-            $old.rcu_read_unlock_special.as_bytes(),
-            &[0; 4],
-        );
     };
 }
 pub use __linux_6_task_struct_always as always;
 
-pub static ALWAYS: [FieldRule; 194] = [
+pub static ALWAYS: [FieldRule; 164] = [
     RuleKind::Reset.of("stack").by_map(super::reasons::task_struct::STACK),
     RuleKind::Carry.of("usage").by_map(super::reasons::refcount_t::WHOLE),
     RuleKind::Reset.of("on_cpu").by_map(super::reasons::task_struct::ON_CPU),
@@ -605,27 +531,14 @@ pub static ALWAYS: [FieldRule; 194] = [
     RuleKind::Carry.of("static_prio"),
     RuleKind::Carry.of("normal_prio"),
     RuleKind::Carry.of("rt_priority"),
-    RuleKind::Recurse.of("rt").inside("sched_rt_entity"),
     RuleKind::Symbol.of("sched_class").by_map(super::reasons::task_struct::SCHED_CLASS),
+    RuleKind::Recurse.of("rt").inside("sched_rt_entity"),
     RuleKind::Reset.of("sched_task_group").by_map(super::reasons::task_struct::SCHED_TASK_GROUP),
     RuleKind::Reset.of("preempt_notifiers").inside("hlist_head").by_map(super::reasons::hlist_head::WHOLE),
     RuleKind::Reset.of("btrace_seq").by_map(super::reasons::task_struct::BTRACE_SEQ),
     RuleKind::Carry.of("nr_cpus_allowed"),
     RuleKind::Within.of("cpus_ptr").by_map(super::reasons::task_struct::CPUS_PTR),
-    RuleKind::Follow.of("user_cpus_ptr").by_map(super::reasons::task_struct::USER_CPUS_PTR),
     RuleKind::Carry.of("cpus_mask"),
-    RuleKind::Reset.of("migration_pending").by_map(super::reasons::task_struct::MIGRATION_PENDING),
-    RuleKind::Reset.of("migration_disabled").by_map(super::reasons::task_struct::MIGRATION_DISABLED),
-    RuleKind::Carry.of("migration_flags"),
-    RuleKind::Reset.of("rcu_read_lock_nesting").by_map(super::reasons::task_struct::RCU_READ_LOCK_NESTING),
-    RuleKind::Reset.of("rcu_read_unlock_special").by_map(super::reasons::task_struct::RCU_READ_UNLOCK_SPECIAL),
-    RuleKind::Reset.of("rcu_node_entry").inside("list_head").by_map(super::reasons::list_head::WHOLE),
-    RuleKind::Reset.of("rcu_blocked_node").by_map(super::reasons::task_struct::RCU_BLOCKED_NODE),
-    RuleKind::Reset.of("rcu_tasks_nvcsw").by_map(super::reasons::task_struct::RCU_TASKS_NVCSW),
-    RuleKind::Reset.of("rcu_tasks_holdout").by_map(super::reasons::task_struct::RCU_TASKS_HOLDOUT),
-    RuleKind::Reset.of("rcu_tasks_idx").by_map(super::reasons::task_struct::RCU_TASKS_IDX),
-    RuleKind::Reset.of("rcu_tasks_idle_cpu").by_map(super::reasons::task_struct::RCU_TASKS_IDLE_CPU),
-    RuleKind::Reset.of("rcu_tasks_holdout_list").inside("list_head").by_map(super::reasons::list_head::WHOLE),
     RuleKind::Reset.of("trc_reader_nesting").by_map(super::reasons::task_struct::TRC_READER_NESTING),
     RuleKind::Within.of("tasks.next").by_map(super::reasons::task_struct::TASKS),
     RuleKind::Within.of("tasks.prev").by_map(super::reasons::task_struct::TASKS),
@@ -643,21 +556,14 @@ pub static ALWAYS: [FieldRule; 194] = [
     RuleKind::Carry.of("sched_reset_on_fork"),
     RuleKind::Carry.of("sched_contributes_to_load"),
     RuleKind::Carry.of("sched_migrated"),
-    RuleKind::Carry.of("sched_task_hot"),
     RuleKind::Carry.of("sched_remote_wakeup"),
     RuleKind::Reset.of("in_execve").by_map(super::reasons::task_struct::IN_EXECVE),
     RuleKind::Reset.of("in_iowait").by_map(super::reasons::task_struct::IN_IOWAIT),
     RuleKind::Carry.of("restore_sigmask"),
-    RuleKind::Carry.of("in_lru_fault"),
     RuleKind::Carry.of("no_cgroup_migration"),
     RuleKind::Carry.of("frozen"),
     RuleKind::Carry.of("use_memdelay"),
     RuleKind::Carry.of("in_memstall"),
-    RuleKind::Carry.of("in_eventfd"),
-    RuleKind::Carry.of("pasid_activated"),
-    RuleKind::Carry.of("reported_split_lock"),
-    RuleKind::Carry.of("in_thrashing"),
-    RuleKind::Recurse.of("restart_block").inside("restart_block"),
     RuleKind::Carry.of("pid"),
     RuleKind::Carry.of("tgid"),
     RuleKind::Reset.of("stack_canary").by_map(super::reasons::task_struct::STACK_CANARY),
@@ -679,13 +585,10 @@ pub static ALWAYS: [FieldRule; 194] = [
     RuleKind::Resource.of("vfork_done").by_map(super::reasons::task_struct::VFORK_DONE),
     RuleKind::User.of("set_child_tid").by_map(super::reasons::task_struct::SET_CHILD_TID),
     RuleKind::User.of("clear_child_tid").by_map(super::reasons::task_struct::CLEAR_CHILD_TID),
-    RuleKind::Reset.of("worker_private").by_map(super::reasons::task_struct::WORKER_PRIVATE),
     RuleKind::Carry.of("utime"),
     RuleKind::Carry.of("stime"),
     RuleKind::Carry.of("gtime"),
     RuleKind::Recurse.of("prev_cputime").inside("prev_cputime"),
-    RuleKind::Recurse.of("vtime").inside("vtime"),
-    RuleKind::Reset.of("tick_dep_mask.counter").by_map(super::reasons::task_struct::TICK_DEP_MASK),
     RuleKind::Carry.of("nvcsw"),
     RuleKind::Carry.of("nivcsw"),
     RuleKind::Carry.of("start_time"),
@@ -721,7 +624,6 @@ pub static ALWAYS: [FieldRule; 194] = [
     RuleKind::Carry.of("loginuid"),
     RuleKind::Carry.of("sessionid"),
     RuleKind::Recurse.of("seccomp").inside("seccomp"),
-    RuleKind::Recurse.of("syscall_dispatch").inside("syscall_user_dispatch"),
     RuleKind::Carry.of("parent_exec_id"),
     RuleKind::Carry.of("self_exec_id"),
     RuleKind::Reset.of("pi_lock").inside("raw_spinlock_t").by_map(super::reasons::raw_spinlock_t::WHOLE),
@@ -779,35 +681,71 @@ pub static ALWAYS: [FieldRule; 194] = [
     RuleKind::Carry.of("stack_refcount").by_map(super::reasons::refcount_t::WHOLE),
     RuleKind::Reset.of("patch_state").by_map(super::reasons::task_struct::PATCH_STATE),
     RuleKind::Reset.of("security").by_map(super::reasons::task_struct::SECURITY),
-    RuleKind::Reset.of("bpf_storage").by_map(super::reasons::task_struct::BPF_STORAGE),
-    RuleKind::Reset.of("bpf_ctx").by_map(super::reasons::task_struct::BPF_CTX),
-    RuleKind::Reset.of("kretprobe_instances").inside("llist_head").by_map(super::reasons::llist_head::WHOLE),
-    RuleKind::Reset.of("rethooks").inside("llist_head").by_map(super::reasons::llist_head::WHOLE),
-    RuleKind::Reset.of("l1d_flush_kill").inside("callback_head").by_map(super::reasons::callback_head::WHOLE),
-    RuleKind::Drop.of("rcu_read_unlock_special").by_map(super::reasons::task_struct::RCU_READ_UNLOCK_SPECIAL),
 ];
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __linux_6_task_struct_with_se {
+macro_rules! __linux_6_task_struct_with_cpu {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        $crate::linux_6::sched_entity::v6_1_0_47_amd64(
+        // CPU the task was on
+        $new.cpu = $cx.reset(&$crate::linux_6::runtime::at!($at.cpu), $old.cpu, 0);
+        $crate::linux_6::sched_entity::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.se),
             &$old.se,
             &mut $new.se,
         );
-        $crate::linux_6::sched_dl_entity::v6_1_0_47_amd64(
+        // a running RCU-trace grace period has looked at this task
+        $new.trc_reader_checked = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.trc_reader_checked), $old.trc_reader_checked, 0);
+        // mappings that the task found last, compared with mm_struct.vmacache_seqnum and looked up
+        // again
+        $new.vmacache.seqnum = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.vmacache.seqnum), $old.vmacache.seqnum, 0);
+        $cx.each(
+            &$crate::linux_6::runtime::at!($at.vmacache.vmas),
+            &$old.vmacache.vmas,
+            &mut $new.vmacache.vmas,
+            |cx, at, old, new| *new = cx.reset(at, *old, 0),
+        );
+        // asleep tasks that are queued anew by a wake-up are counted once by pressure accounting
+        $new.set_sched_psi_wake_requeue(0);
+        $crate::linux_6::restart_block::v5_10_0_30_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.restart_block),
+            &$old.restart_block,
+            &mut $new.restart_block,
+        );
+        // what belongs to a worker of io_uring, null for any other task
+        $new.pf_io_worker = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.pf_io_worker), $old.pf_io_worker, 0);
+        // how tracers of this boot look at the task
+        $new.trace = $cx.reset(&$crate::linux_6::runtime::at!($at.trace), $old.trace, 0);
+    };
+}
+pub use __linux_6_task_struct_with_cpu as with_cpu;
+
+pub static WITH_CPU: [FieldRule; 9] = [
+    RuleKind::Reset.of("cpu").by_map(super::reasons::task_struct::CPU),
+    RuleKind::Recurse.of("se").inside("sched_entity"),
+    RuleKind::Reset.of("trc_reader_checked").by_map(super::reasons::task_struct::TRC_READER_CHECKED),
+    RuleKind::Reset.of("vmacache.seqnum").by_map(super::reasons::task_struct::VMACACHE),
+    RuleKind::Reset.of("vmacache.vmas").times(4).by_map(super::reasons::task_struct::VMACACHE),
+    RuleKind::Reset.of("sched_psi_wake_requeue").by_map(super::reasons::task_struct::SCHED_PSI_WAKE_REQUEUE),
+    RuleKind::Recurse.of("restart_block").inside("restart_block"),
+    RuleKind::Reset.of("pf_io_worker").by_map(super::reasons::task_struct::PF_IO_WORKER),
+    RuleKind::Reset.of("trace").by_map(super::reasons::task_struct::TRACE),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_task_struct_with_dl {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        $crate::linux_6::sched_dl_entity::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.dl),
             &$old.dl,
             &mut $new.dl,
-        );
-        $crate::linux_6::sched_statistics::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.stats),
-            &$old.stats,
-            &mut $new.stats,
         );
         $new.rss_stat = $old.rss_stat;
         $new.set_in_user_fault($old.in_user_fault());
@@ -852,20 +790,12 @@ macro_rules! __linux_6_task_struct_with_se {
         // device whose congestion is waited for on the way to user mode, null after fork
         $new.throttle_queue = $cx
             .reset(&$crate::linux_6::runtime::at!($at.throttle_queue), $old.throttle_queue, 0);
-        $crate::linux_6::thread_struct::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.thread),
-            &$old.thread,
-            &mut $new.thread,
-        );
     };
 }
-pub use __linux_6_task_struct_with_se as with_se;
+pub use __linux_6_task_struct_with_dl as with_dl;
 
-pub static WITH_SE: [FieldRule; 16] = [
-    RuleKind::Recurse.of("se").inside("sched_entity"),
+pub static WITH_DL: [FieldRule; 13] = [
     RuleKind::Recurse.of("dl").inside("sched_dl_entity"),
-    RuleKind::Recurse.of("stats").inside("sched_statistics"),
     RuleKind::Carry.of("rss_stat"),
     RuleKind::Carry.of("in_user_fault"),
     RuleKind::Within.of("thread_group.next").by_map(super::reasons::task_struct::THREAD_GROUP),
@@ -878,7 +808,6 @@ pub static WITH_SE: [FieldRule; 16] = [
     RuleKind::Carry.of("memcg_oom_gfp_mask"),
     RuleKind::Carry.of("memcg_oom_order"),
     RuleKind::Reset.of("throttle_queue").by_map(super::reasons::task_struct::THROTTLE_QUEUE),
-    RuleKind::Recurse.of("thread").inside("thread_struct"),
 ];
 
 #[doc(hidden)]
@@ -891,22 +820,13 @@ macro_rules! __linux_6_task_struct_with_trc_ipi_to_cpu {
         // what RCU-trace waits for from this reader
         $new.trc_reader_special.as_mut_bytes().fill(0);
         // membership of a kernel list is rebuilt by whoever keeps the list
-        $crate::linux_6::list_head::v6_1_0_47_amd64(
+        $crate::linux_6::list_head::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.trc_holdout_list),
             &$old.trc_holdout_list,
             &mut $new.trc_holdout_list,
         );
-        $crate::linux_6::list_head::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.trc_blkd_node),
-            &$old.trc_blkd_node,
-            &mut $new.trc_blkd_node,
-        );
-        // CPU with the list of the blocked readers this one is on
-        $new.trc_blkd_cpu = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.trc_blkd_cpu), $old.trc_blkd_cpu, 0);
-        $crate::linux_6::sched_info::v6_1_0_47_amd64(
+        $crate::linux_6::sched_info::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.sched_info),
             &$old.sched_info,
@@ -917,7 +837,7 @@ macro_rules! __linux_6_task_struct_with_trc_ipi_to_cpu {
         // head of the list of robust futexes of a 32-bit program
         $new.compat_robust_list = $old.compat_robust_list;
         // PI futexes the task holds while others wait
-        $crate::linux_6::list_head::v6_1_0_47_amd64(
+        $crate::linux_6::list_head::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.pi_state_list),
             &$old.pi_state_list,
@@ -932,7 +852,7 @@ macro_rules! __linux_6_task_struct_with_trc_ipi_to_cpu {
         $new.rseq_sig = $old.rseq_sig;
         $new.rseq_event_mask = $old.rseq_event_mask;
         // CPUs whose TLB is still to be flushed for pages that reclaim took
-        $crate::linux_6::tlbflush_unmap_batch::v6_1_0_47_amd64(
+        $crate::linux_6::tlbflush_unmap_batch::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.tlb_ubc),
             &$old.tlb_ubc,
@@ -948,12 +868,10 @@ macro_rules! __linux_6_task_struct_with_trc_ipi_to_cpu {
 }
 pub use __linux_6_task_struct_with_trc_ipi_to_cpu as with_trc_ipi_to_cpu;
 
-pub static WITH_TRC_IPI_TO_CPU: [FieldRule; 16] = [
+pub static WITH_TRC_IPI_TO_CPU: [FieldRule; 14] = [
     RuleKind::Reset.of("trc_ipi_to_cpu").by_map(super::reasons::task_struct::TRC_IPI_TO_CPU),
     RuleKind::Reset.of("trc_reader_special").by_map(super::reasons::task_struct::TRC_READER_SPECIAL),
     RuleKind::Reset.of("trc_holdout_list").inside("list_head").by_map(super::reasons::list_head::WHOLE),
-    RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map(super::reasons::list_head::WHOLE),
-    RuleKind::Reset.of("trc_blkd_cpu").by_map(super::reasons::task_struct::TRC_BLKD_CPU),
     RuleKind::Recurse.of("sched_info").inside("sched_info"),
     RuleKind::User.of("robust_list").by_map(super::reasons::task_struct::ROBUST_LIST),
     RuleKind::User.of("compat_robust_list").by_map(super::reasons::task_struct::COMPAT_ROBUST_LIST),
@@ -969,55 +887,17 @@ pub static WITH_TRC_IPI_TO_CPU: [FieldRule; 16] = [
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __linux_6_task_struct_with_posix_cputimers_work {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        $new._pad_2756 = [0; 4];
-        // work queued to deliver expired CPU timers on the way back to user mode
-        $crate::linux_6::posix_cputimers_work::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.posix_cputimers_work),
-            &$old.posix_cputimers_work,
-            &mut $new.posix_cputimers_work,
-        );
-        $new._pad_3156 = [0; 4];
-        // a free mutex has no owner, and nobody spins for it
-        $crate::linux_6::mutex::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.futex_exit_mutex),
-            &$old.futex_exit_mutex,
-            &mut $new.futex_exit_mutex,
-        );
-        $crate::linux_6::mutex::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.perf_event_mutex),
-            &$old.perf_event_mutex,
-            &mut $new.perf_event_mutex,
-        );
-    };
-}
-pub use __linux_6_task_struct_with_posix_cputimers_work as with_posix_cputimers_work;
-
-pub static WITH_POSIX_CPUTIMERS_WORK: [FieldRule; 5] = [
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Reset.of("posix_cputimers_work").inside("posix_cputimers_work").by_map(super::reasons::posix_cputimers_work::WHOLE),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
-    RuleKind::Reset.of("perf_event_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
-];
-
-#[doc(hidden)]
-#[macro_export]
 macro_rules! __linux_6_task_struct_with_alloc_lock {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         // nobody holds a lock of a frozen task
-        $crate::linux_6::spinlock_t::v6_1_0_47_amd64(
+        $crate::linux_6::spinlock_t::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.alloc_lock),
             &$old.alloc_lock,
             &mut $new.alloc_lock,
         );
         // as seqcount_t
-        $crate::linux_6::seqcount_spinlock_t::v6_1_0_47_amd64(
+        $crate::linux_6::seqcount_spinlock_t::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.mems_allowed_seq),
             &$old.mems_allowed_seq,
@@ -1100,7 +980,7 @@ macro_rules! __linux_6_task_struct_with_mce_vaddr {
         $new.set___mce_reserved($old.__mce_reserved());
         // link and function of a callback that is pending only while an object is being freed or
         // work is queued
-        $crate::linux_6::callback_head::v6_1_0_47_amd64(
+        $crate::linux_6::callback_head::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.mce_kill_me),
             &$old.mce_kill_me,
@@ -1123,7 +1003,390 @@ pub static WITH_MCE_VADDR: [FieldRule; 7] = [
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __linux_6_task_struct_with_thread_info {
+macro_rules! __linux_6_task_struct_with_in_eventfd_signal {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        $crate::linux_6::thread_info::v5_10_0_30_rt_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.thread_info),
+            &$old.thread_info,
+            &mut $new.thread_info,
+        );
+        $new._pad_136 = [0; 56];
+        $new._pad_940 = [0; 4];
+        $new._pad_1996 = [0; 4];
+        $new._pad_2034 = [0; 2];
+        $new._pad_2069 = [0; 3];
+        $new._pad_2292 = [0; 4];
+        $new._pad_2309 = [0; 3];
+        $new.set_in_eventfd_signal($old.in_eventfd_signal());
+        $new._pad_2314 = [0; 6];
+        // work queued to deliver expired CPU timers on the way back to user mode
+        $crate::linux_6::posix_cputimers_work::v5_10_0_30_rt_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.posix_cputimers_work),
+            &$old.posix_cputimers_work,
+            &mut $new.posix_cputimers_work,
+        );
+        // a spare entry for a signal, under PREEMPT_RT
+        $new.sigqueue_cache = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.sigqueue_cache), $old.sigqueue_cache, 0);
+        $crate::linux_6::kernel_siginfo::v5_10_0_30_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.forced_info),
+            &$old.forced_info,
+            &mut $new.forced_info,
+        );
+        $new._pad_3124 = [0; 4];
+        // nobody holds a lock of a frozen task
+        $crate::linux_6::spinlock_t::v5_10_0_30_rt_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.alloc_lock),
+            &$old.alloc_lock,
+            &mut $new.alloc_lock,
+        );
+        $new._pad_3236 = [0; 4];
+        // a null link is a task that nobody is about to wake
+        $crate::linux_6::wake_q_node::v5_10_0_30_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.wake_q_sleeper),
+            &$old.wake_q_sleeper,
+            &mut $new.wake_q_sleeper,
+        );
+        $new._pad_3292 = [0; 4];
+        // a free mutex has no owner, and nobody spins for it
+        $crate::linux_6::mutex::v5_10_0_30_rt_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.futex_exit_mutex),
+            &$old.futex_exit_mutex,
+            &mut $new.futex_exit_mutex,
+        );
+        $new._pad_3724 = [0; 4];
+        // a free mutex has no owner, and nobody spins for it
+        $crate::linux_6::mutex::v5_10_0_30_rt_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.perf_event_mutex),
+            &$old.perf_event_mutex,
+            &mut $new.perf_event_mutex,
+        );
+        $new._pad_3812 = [0; 4];
+        $new._pad_3828 = [0; 4];
+        $new._pad_4876 = [0; 12];
+        $new._pad_5020 = [0; 4];
+        $new._pad_5188 = [0; 60];
+        // asleep tasks that are queued anew by a wake-up are counted once by pressure accounting
+        if $old.sched_psi_wake_requeue() != 0 {
+            $cx.keep_bits(
+                $at,
+                "sched_psi_wake_requeue",
+                $old.as_bytes(),
+                Bits { offset: 18467, len: 1 },
+            );
+        }
+    };
+}
+pub use __linux_6_task_struct_with_in_eventfd_signal as with_in_eventfd_signal;
+
+pub static WITH_IN_EVENTFD_SIGNAL: [FieldRule; 27] = [
+    RuleKind::Recurse.of("thread_info").inside("thread_info"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Carry.of("in_eventfd_signal"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Reset.of("posix_cputimers_work").inside("posix_cputimers_work").by_map(super::reasons::posix_cputimers_work::WHOLE),
+    RuleKind::Reset.of("sigqueue_cache").by_map(super::reasons::task_struct::SIGQUEUE_CACHE),
+    RuleKind::Recurse.of("forced_info").inside("kernel_siginfo"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Reset.of("alloc_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Reset.of("wake_q_sleeper").inside("wake_q_node").by_map(super::reasons::wake_q_node::WHOLE),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Reset.of("perf_event_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Drop.of("sched_psi_wake_requeue").by_map(super::reasons::task_struct::SCHED_PSI_WAKE_REQUEUE),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_task_struct_with_migration_pending {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        // request on the kernel stack of one who changes the affinity and waits for it
+        $new.migration_pending = $cx
+            .reset_strict(&$crate::linux_6::runtime::at!($at.migration_pending), $old.migration_pending, 0);
+        // nesting of migrate_disable, zero outside kernel code
+        $new.migration_disabled = $cx
+            .reset_strict(&$crate::linux_6::runtime::at!($at.migration_disabled), $old.migration_disabled, 0);
+        // MDF_PUSH: the scheduler pushes the task to another CPU at this moment
+        $new.migration_flags = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.migration_flags), $old.migration_flags, 0);
+        // nesting of RCU readers, zero outside kernel code
+        $new.rcu_read_lock_nesting = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.rcu_read_lock_nesting), $old.rcu_read_lock_nesting, 0);
+        // what RCU waits for from this reader
+        $new.rcu_read_unlock_special.as_mut_bytes().fill(0);
+        // membership of a kernel list is rebuilt by whoever keeps the list
+        $crate::linux_6::list_head::v5_10_0_30_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.rcu_node_entry),
+            &$old.rcu_node_entry,
+            &mut $new.rcu_node_entry,
+        );
+        // part of RCU's tree that waits for this reader, null outside one
+        $new.rcu_blocked_node = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.rcu_blocked_node), $old.rcu_blocked_node, 0);
+        // nvcsw as a running RCU-tasks grace period saw it first
+        $new.rcu_tasks_nvcsw = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.rcu_tasks_nvcsw), $old.rcu_tasks_nvcsw, 0);
+        // a running RCU-tasks grace period waits for this task
+        $new.rcu_tasks_holdout = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.rcu_tasks_holdout), $old.rcu_tasks_holdout, 0);
+        // index of an SRCU reader that a dying task holds
+        $new.rcu_tasks_idx = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.rcu_tasks_idx), $old.rcu_tasks_idx, 0);
+        // CPU whose idle task this is, -1 for any other
+        $new.rcu_tasks_idle_cpu = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.rcu_tasks_idle_cpu), $old.rcu_tasks_idle_cpu, -1);
+        // membership of a kernel list is rebuilt by whoever keeps the list
+        $crate::linux_6::list_head::v5_10_0_30_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.rcu_tasks_holdout_list),
+            &$old.rcu_tasks_holdout_list,
+            &mut $new.rcu_tasks_holdout_list,
+        );
+        // what RCU waits for from this reader
+        $cx.drop_kept(
+            &$crate::linux_6::runtime::at!($at.rcu_read_unlock_special, old),
+            $old.rcu_read_unlock_special.as_bytes(),
+            &[0; 4],
+        );
+    };
+}
+pub use __linux_6_task_struct_with_migration_pending as with_migration_pending;
+
+pub static WITH_MIGRATION_PENDING: [FieldRule; 13] = [
+    RuleKind::Reset.of("migration_pending").by_map(super::reasons::task_struct::MIGRATION_PENDING),
+    RuleKind::Reset.of("migration_disabled").by_map(super::reasons::task_struct::MIGRATION_DISABLED),
+    RuleKind::Reset.of("migration_flags").by_map(super::reasons::task_struct::MIGRATION_FLAGS),
+    RuleKind::Reset.of("rcu_read_lock_nesting").by_map(super::reasons::task_struct::RCU_READ_LOCK_NESTING),
+    RuleKind::Reset.of("rcu_read_unlock_special").by_map(super::reasons::task_struct::RCU_READ_UNLOCK_SPECIAL),
+    RuleKind::Reset.of("rcu_node_entry").inside("list_head").by_map(super::reasons::list_head::WHOLE),
+    RuleKind::Reset.of("rcu_blocked_node").by_map(super::reasons::task_struct::RCU_BLOCKED_NODE),
+    RuleKind::Reset.of("rcu_tasks_nvcsw").by_map(super::reasons::task_struct::RCU_TASKS_NVCSW),
+    RuleKind::Reset.of("rcu_tasks_holdout").by_map(super::reasons::task_struct::RCU_TASKS_HOLDOUT),
+    RuleKind::Reset.of("rcu_tasks_idx").by_map(super::reasons::task_struct::RCU_TASKS_IDX),
+    RuleKind::Reset.of("rcu_tasks_idle_cpu").by_map(super::reasons::task_struct::RCU_TASKS_IDLE_CPU),
+    RuleKind::Reset.of("rcu_tasks_holdout_list").inside("list_head").by_map(super::reasons::list_head::WHOLE),
+    RuleKind::Drop.of("rcu_read_unlock_special").by_map(super::reasons::task_struct::RCU_READ_UNLOCK_SPECIAL),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_task_struct_with_padding_2 {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        $new._pad_28 = [0; 4];
+        $new._pad_672 = [0; 32];
+        $new._pad_980 = [0; 4];
+        $new._pad_2044 = [0; 4];
+        $new._pad_2082 = [0; 2];
+        $new._pad_2156 = [0; 4];
+        $new._pad_2324 = [0; 4];
+        $new._pad_2341 = [0; 3];
+        $new._pad_2346 = [0; 6];
+        $new._pad_3596 = [0; 4];
+        $new._pad_3804 = [0; 4];
+        $new._pad_3924 = [0; 4];
+        $new._pad_4972 = [0; 12];
+        $new._pad_5108 = [0; 4];
+        $new._pad_5148 = [0; 4];
+    };
+}
+pub use __linux_6_task_struct_with_padding_2 as with_padding_2;
+
+pub static WITH_PADDING_2: [FieldRule; 15] = [
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_task_struct_with_se {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        $crate::linux_6::sched_entity::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.se),
+            &$old.se,
+            &mut $new.se,
+        );
+        $crate::linux_6::sched_statistics::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.stats),
+            &$old.stats,
+            &mut $new.stats,
+        );
+        $crate::linux_6::thread_struct::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.thread),
+            &$old.thread,
+            &mut $new.thread,
+        );
+    };
+}
+pub use __linux_6_task_struct_with_se as with_se;
+
+pub static WITH_SE: [FieldRule; 3] = [
+    RuleKind::Recurse.of("se").inside("sched_entity"),
+    RuleKind::Recurse.of("stats").inside("sched_statistics"),
+    RuleKind::Recurse.of("thread").inside("thread_struct"),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_task_struct_with_user_cpus_ptr {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        // the affinity as the user asked for it, before cpusets cut it down
+        $new.user_cpus_ptr = $cx
+            .follow(&$crate::linux_6::runtime::at!($at.user_cpus_ptr), $old.user_cpus_ptr);
+        $new.set_sched_task_hot($old.sched_task_hot());
+        $new.set_in_lru_fault($old.in_lru_fault());
+        $new.set_in_eventfd($old.in_eventfd());
+        $new.set_pasid_activated($old.pasid_activated());
+        $new.set_reported_split_lock($old.reported_split_lock());
+        $new.set_in_thrashing($old.in_thrashing());
+        $crate::linux_6::restart_block::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.restart_block),
+            &$old.restart_block,
+            &mut $new.restart_block,
+        );
+        // what belongs to a kernel thread or I/O worker, null for any other task
+        $new.worker_private = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.worker_private), $old.worker_private, 0);
+        $crate::linux_6::vtime::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.vtime),
+            &$old.vtime,
+            &mut $new.vtime,
+        );
+        // why this task keeps the tick alive
+        $new.tick_dep_mask.counter = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.tick_dep_mask.counter), $old.tick_dep_mask.counter, 0);
+        $crate::linux_6::syscall_user_dispatch::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.syscall_dispatch),
+            &$old.syscall_dispatch,
+            &mut $new.syscall_dispatch,
+        );
+        // values that BPF programs of this boot keep for the task
+        $new.bpf_storage = $cx.reset(&$crate::linux_6::runtime::at!($at.bpf_storage), $old.bpf_storage, 0);
+        // BPF program under way, on the kernel stack
+        $new.bpf_ctx = $cx.reset_strict(&$crate::linux_6::runtime::at!($at.bpf_ctx), $old.bpf_ctx, 0);
+        // as list_head
+        $crate::linux_6::llist_head::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.kretprobe_instances),
+            &$old.kretprobe_instances,
+            &mut $new.kretprobe_instances,
+        );
+        $crate::linux_6::llist_head::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.rethooks),
+            &$old.rethooks,
+            &mut $new.rethooks,
+        );
+        // link and function of a callback that is pending only while an object is being freed or
+        // work is queued
+        $crate::linux_6::callback_head::v5_10_0_30_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.l1d_flush_kill),
+            &$old.l1d_flush_kill,
+            &mut $new.l1d_flush_kill,
+        );
+    };
+}
+pub use __linux_6_task_struct_with_user_cpus_ptr as with_user_cpus_ptr;
+
+pub static WITH_USER_CPUS_PTR: [FieldRule; 17] = [
+    RuleKind::Follow.of("user_cpus_ptr").by_map(super::reasons::task_struct::USER_CPUS_PTR),
+    RuleKind::Carry.of("sched_task_hot"),
+    RuleKind::Carry.of("in_lru_fault"),
+    RuleKind::Carry.of("in_eventfd"),
+    RuleKind::Carry.of("pasid_activated"),
+    RuleKind::Carry.of("reported_split_lock"),
+    RuleKind::Carry.of("in_thrashing"),
+    RuleKind::Recurse.of("restart_block").inside("restart_block"),
+    RuleKind::Reset.of("worker_private").by_map(super::reasons::task_struct::WORKER_PRIVATE),
+    RuleKind::Recurse.of("vtime").inside("vtime"),
+    RuleKind::Reset.of("tick_dep_mask.counter").by_map(super::reasons::task_struct::TICK_DEP_MASK),
+    RuleKind::Recurse.of("syscall_dispatch").inside("syscall_user_dispatch"),
+    RuleKind::Reset.of("bpf_storage").by_map(super::reasons::task_struct::BPF_STORAGE),
+    RuleKind::Reset.of("bpf_ctx").by_map(super::reasons::task_struct::BPF_CTX),
+    RuleKind::Reset.of("kretprobe_instances").inside("llist_head").by_map(super::reasons::llist_head::WHOLE),
+    RuleKind::Reset.of("rethooks").inside("llist_head").by_map(super::reasons::llist_head::WHOLE),
+    RuleKind::Reset.of("l1d_flush_kill").inside("callback_head").by_map(super::reasons::callback_head::WHOLE),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_task_struct_with_posix_cputimers_work {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        $new._pad_2756 = [0; 4];
+        // work queued to deliver expired CPU timers on the way back to user mode
+        $crate::linux_6::posix_cputimers_work::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.posix_cputimers_work),
+            &$old.posix_cputimers_work,
+            &mut $new.posix_cputimers_work,
+        );
+        // a free mutex has no owner, and nobody spins for it
+        $crate::linux_6::mutex::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.futex_exit_mutex),
+            &$old.futex_exit_mutex,
+            &mut $new.futex_exit_mutex,
+        );
+        $crate::linux_6::mutex::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.perf_event_mutex),
+            &$old.perf_event_mutex,
+            &mut $new.perf_event_mutex,
+        );
+    };
+}
+pub use __linux_6_task_struct_with_posix_cputimers_work as with_posix_cputimers_work;
+
+pub static WITH_POSIX_CPUTIMERS_WORK: [FieldRule; 4] = [
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Reset.of("posix_cputimers_work").inside("posix_cputimers_work").by_map(super::reasons::posix_cputimers_work::WHOLE),
+    RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+    RuleKind::Reset.of("perf_event_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_task_struct_with_thread_info_2 {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $crate::linux_6::thread_info::v6_1_0_47_rt_amd64(
             $cx,
@@ -1153,9 +1416,9 @@ macro_rules! __linux_6_task_struct_with_thread_info {
         $new._pad_5140 = [0; 4];
     };
 }
-pub use __linux_6_task_struct_with_thread_info as with_thread_info;
+pub use __linux_6_task_struct_with_thread_info_2 as with_thread_info_2;
 
-pub static WITH_THREAD_INFO: [FieldRule; 21] = [
+pub static WITH_THREAD_INFO_2: [FieldRule; 21] = [
     RuleKind::Recurse.of("thread_info").inside("thread_info"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
@@ -1181,7 +1444,7 @@ pub static WITH_THREAD_INFO: [FieldRule; 21] = [
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __linux_6_task_struct_with_softirq_disable_cnt {
+macro_rules! __linux_6_task_struct_with_perf_event_mutex {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         // work queued to deliver expired CPU timers on the way back to user mode
         $crate::linux_6::posix_cputimers_work::v6_1_0_47_rt_amd64(
@@ -1197,14 +1460,6 @@ macro_rules! __linux_6_task_struct_with_softirq_disable_cnt {
             &$old.alloc_lock,
             &mut $new.alloc_lock,
         );
-        $new.softirq_disable_cnt = $old.softirq_disable_cnt;
-        // as seqcount_t
-        $crate::linux_6::seqcount_spinlock_t::v6_1_0_47_rt_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.mems_allowed_seq),
-            &$old.mems_allowed_seq,
-            &mut $new.mems_allowed_seq,
-        );
         // a free mutex has no owner, and nobody spins for it
         $crate::linux_6::mutex::v6_1_0_47_rt_amd64(
             $cx,
@@ -1214,19 +1469,17 @@ macro_rules! __linux_6_task_struct_with_softirq_disable_cnt {
         );
     };
 }
-pub use __linux_6_task_struct_with_softirq_disable_cnt as with_softirq_disable_cnt;
+pub use __linux_6_task_struct_with_perf_event_mutex as with_perf_event_mutex;
 
-pub static WITH_SOFTIRQ_DISABLE_CNT: [FieldRule; 5] = [
+pub static WITH_PERF_EVENT_MUTEX: [FieldRule; 3] = [
     RuleKind::Reset.of("posix_cputimers_work").inside("posix_cputimers_work").by_map(super::reasons::posix_cputimers_work::WHOLE),
     RuleKind::Reset.of("alloc_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
-    RuleKind::Carry.of("softirq_disable_cnt"),
-    RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map(super::reasons::seqcount_spinlock_t::WHOLE),
     RuleKind::Reset.of("perf_event_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
 ];
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __linux_6_task_struct_with_dl {
+macro_rules! __linux_6_task_struct_with_faults_disabled_mapping {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $crate::linux_6::sched_entity::v6_12_95_deb12_amd64(
             $cx,
@@ -1244,7 +1497,6 @@ macro_rules! __linux_6_task_struct_with_dl {
         $new._pad_988 = [0; 4];
         $new._pad_2052 = [0; 4];
         $new._pad_2090 = [0; 2];
-        $new._pad_2148 = [0; 4];
         $new._pad_2188 = [0; 4];
         // file whose pages must not be faulted in while bcachefs writes it directly
         $new.faults_disabled_mapping = $cx
@@ -1298,12 +1550,11 @@ macro_rules! __linux_6_task_struct_with_dl {
         }
     };
 }
-pub use __linux_6_task_struct_with_dl as with_dl;
+pub use __linux_6_task_struct_with_faults_disabled_mapping as with_faults_disabled_mapping;
 
-pub static WITH_DL: [FieldRule; 21] = [
+pub static WITH_FAULTS_DISABLED_MAPPING: [FieldRule; 20] = [
     RuleKind::Recurse.of("se").inside("sched_entity"),
     RuleKind::Recurse.of("dl").inside("sched_dl_entity"),
-    RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
@@ -1337,7 +1588,7 @@ macro_rules! __linux_6_task_struct_with_dl_server {
         $new.rcu_tasks_exit_cpu = $cx
             .reset(&$crate::linux_6::runtime::at!($at.rcu_tasks_exit_cpu), $old.rcu_tasks_exit_cpu, 0);
         // membership of a kernel list is rebuilt by whoever keeps the list
-        $crate::linux_6::list_head::v6_1_0_47_amd64(
+        $crate::linux_6::list_head::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.rcu_tasks_exit_list),
             &$old.rcu_tasks_exit_list,
@@ -1359,7 +1610,7 @@ macro_rules! __linux_6_task_struct_with_dl_server {
             .reset(&$crate::linux_6::runtime::at!($at.throttle_disk), $old.throttle_disk, 0);
         // link and function of a callback that is pending only while an object is being freed or
         // work is queued
-        $crate::linux_6::callback_head::v6_1_0_47_amd64(
+        $crate::linux_6::callback_head::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.rcu),
             &$old.rcu,
@@ -1405,14 +1656,14 @@ macro_rules! __linux_6_task_struct_with_is_blocked {
         );
         // link and function of a callback that is pending only while an object is being freed or
         // work is queued
-        $crate::linux_6::callback_head::v6_1_0_47_amd64(
+        $crate::linux_6::callback_head::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.sched_throttle_work),
             &$old.sched_throttle_work,
             &mut $new.sched_throttle_work,
         );
         // membership of a kernel list is rebuilt by whoever keeps the list
-        $crate::linux_6::list_head::v6_1_0_47_amd64(
+        $crate::linux_6::list_head::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.throttle_node),
             &$old.throttle_node,
@@ -1450,7 +1701,7 @@ macro_rules! __linux_6_task_struct_with_is_blocked {
         // mutex of the kernel that the task waits for
         $new.blocked_on = $cx.reset(&$crate::linux_6::runtime::at!($at.blocked_on), $old.blocked_on, 0);
         // as spinlock_t
-        $crate::linux_6::raw_spinlock_t::v6_1_0_47_amd64(
+        $crate::linux_6::raw_spinlock_t::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.blocked_lock),
             &$old.blocked_lock,
@@ -1493,7 +1744,7 @@ macro_rules! __linux_6_task_struct_with_is_blocked {
             .reset(&$crate::linux_6::runtime::at!($at.mm_cid.active), $old.mm_cid.active, 0);
         $new.mm_cid.cid = $cx
             .reset(&$crate::linux_6::runtime::at!($at.mm_cid.cid), $old.mm_cid.cid, 2147483648);
-        $crate::linux_6::hlist_node::v6_1_0_47_amd64(
+        $crate::linux_6::hlist_node::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.mm_cid.node),
             &$old.mm_cid.node,
@@ -1707,7 +1958,7 @@ macro_rules! __linux_6_task_struct_with_net_xmit {
             &mut $new.net_xmit,
         );
         // as list_head
-        $crate::linux_6::llist_node::v6_1_0_47_amd64(
+        $crate::linux_6::llist_node::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.cg_dead_lnode),
             &$old.cg_dead_lnode,
@@ -1825,6 +2076,786 @@ pub static WITH_STATS: [FieldRule; 20] = [
     RuleKind::Drop.of("in_nf_duplicate").by_map(super::reasons::task_struct::IN_NF_DUPLICATE),
 ];
 
+/// 5.10.0-30-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V5_10_0_30_amd64, new: &mut views::task_struct::V5_10_0_30_amd64) {
+    use views::task_struct::V5_10_0_30_amd64 as Old;
+    use views::task_struct::V5_10_0_30_amd64 as New;
+    new.sched_reset_on_fork_bits = [0; 1];
+    new.sched_remote_wakeup_bits = [0; 2];
+    new.mce_ripv_bits = [0; 8];
+    with_thread_info!(cx, at, old, new);
+    always!(cx, at, old, new);
+    with_cpu!(cx, at, old, new);
+    with_dl!(cx, at, old, new);
+    with_trc_ipi_to_cpu!(cx, at, old, new);
+    with_alloc_lock!(cx, at, old, new);
+    with_mce_vaddr!(cx, at, old, new);
+    new.state = old.state;
+    new.flags = old.flags;
+    new.ptrace = old.ptrace;
+    new.policy = old.policy;
+    new.exit_state = old.exit_state;
+    new._pad_2148 = [0; 4];
+    new.jobctl = old.jobctl;
+    new.atomic_flags = old.atomic_flags;
+    new._pad_3156 = [0; 4];
+    new._pad_3324 = [0; 4];
+    new._pad_3532 = [0; 4];
+    new.mce_kflags = old.mce_kflags;
+    new._pad_5012 = [0; 44];
+    super::thread_struct::v5_10_0_30_amd64(
+        cx,
+        &at!(at.thread),
+        &old.thread,
+        &mut new.thread,
+    );
+    // inside execve, which is not interrupted half way
+    cx.drop_bit_field(
+        at,
+        "in_execve",
+        Bits { offset: 17345, len: 1 },
+        old.in_execve(),
+        0,
+    );
+    // sleeps for I/O inside the kernel
+    if old.in_iowait() != 0 {
+        cx.keep_bits(
+            at,
+            "in_iowait",
+            old.as_bytes(),
+            Bits { offset: 17346, len: 1 },
+        );
+    }
+}
+
+/// `task_struct`, 5.10.0-30-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "task_struct",
+        from_size: 9408,
+        to_size: 9408,
+        open: true,
+        spans: &[Span::new(0, 0, 12), Span::new(16, 16, 40), Span::new(60, 60, 56), Span::new(120, 120, 20), Span::new(144, 144, 44), Span::new(192, 192, 260), Span::new(456, 456, 32), Span::new(512, 512, 204), Span::new(720, 720, 60), Span::new(784, 784, 60), Span::new(848, 848, 28), Span::new(880, 880, 1040), Span::new(1924, 1924, 1), Span::new(1928, 1928, 68), Span::new(2000, 2000, 148), Span::new(2152, 2152, 12), Span::new(2176, 2176, 336), Span::new(2520, 2520, 152), Span::new(2676, 2676, 24), Span::new(2704, 2704, 212), Span::new(2920, 2920, 56), Span::new(2984, 2984, 172), Span::new(3160, 3160, 164), Span::new(3328, 3328, 80), Span::new(3412, 3412, 24), Span::new(3440, 3440, 24), Span::new(3468, 3468, 64), Span::new(3536, 3536, 116), Span::new(3656, 3656, 1034), Span::new(4696, 4696, 4), Span::new(4712, 4712, 132), Span::new(4848, 4848, 36), Span::new(4888, 4888, 44), Span::new(4936, 4936, 48), Span::new(4992, 4992, 20), Span::new(5080, 5080, 120), Span::new(5248, 5248, 4), Span::new(5256, 5256, 8), Span::new(5312, 5312, 4096)],
+        padding: &[Bits::new(96, 32), Bits::new(928, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(3616, 32), Bits::new(3904, 192), Bits::new(5732, 28), Bits::new(6240, 32), Bits::new(6752, 32), Bits::new(7008, 32), Bits::new(15400, 24), Bits::new(15968, 32), Bits::new(17184, 32), Bits::new(17316, 28), Bits::new(17353, 55), Bits::new(20128, 32), Bits::new(21600, 32), Bits::new(23328, 32), Bits::new(25248, 32), Bits::new(26592, 32), Bits::new(27488, 32), Bits::new(28256, 32), Bits::new(29216, 32), Bits::new(37520, 48), Bits::new(37600, 96), Bits::new(38752, 32), Bits::new(39072, 32), Bits::new(39456, 32), Bits::new(40096, 352), Bits::new(41602, 382), Bits::new(42016, 32), Bits::new(42112, 384)],
+        groups: &[&WITH_THREAD_INFO, &ALWAYS, &WITH_CPU, &WITH_DL, &WITH_TRC_IPI_TO_CPU, &WITH_ALLOC_LOCK, &WITH_MCE_VADDR, &[
+            RuleKind::Carry.of("state"),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("ptrace"),
+            RuleKind::Carry.of("policy"),
+            RuleKind::Carry.of("exit_state"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("jobctl"),
+            RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("mce_kflags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Recurse.of("thread").inside("thread_struct"),
+            RuleKind::Drop.of("in_execve").by_map(super::reasons::task_struct::IN_EXECVE),
+            RuleKind::Drop.of("in_iowait").by_map(super::reasons::task_struct::IN_IOWAIT),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_amd64)),
+};
+
+/// 5.10.0-30-cloud-amd64.
+pub fn v5_10_0_30_cloud_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V5_10_0_30_cloud_amd64, new: &mut views::task_struct::V5_10_0_30_cloud_amd64) {
+    use views::task_struct::V5_10_0_30_cloud_amd64 as Old;
+    use views::task_struct::V5_10_0_30_cloud_amd64 as New;
+    new.sched_reset_on_fork_bits = [0; 1];
+    new.sched_remote_wakeup_bits = [0; 2];
+    with_thread_info!(cx, at, old, new);
+    always!(cx, at, old, new);
+    with_cpu!(cx, at, old, new);
+    with_dl!(cx, at, old, new);
+    with_trc_ipi_to_cpu!(cx, at, old, new);
+    with_alloc_lock!(cx, at, old, new);
+    new.state = old.state;
+    new.flags = old.flags;
+    new.ptrace = old.ptrace;
+    new.policy = old.policy;
+    new.exit_state = old.exit_state;
+    new._pad_2148 = [0; 4];
+    new.jobctl = old.jobctl;
+    new.atomic_flags = old.atomic_flags;
+    new._pad_3156 = [0; 4];
+    new._pad_3324 = [0; 4];
+    new._pad_3532 = [0; 4];
+    new._pad_4960 = [0; 32];
+    super::thread_struct::v5_10_0_30_amd64(
+        cx,
+        &at!(at.thread),
+        &old.thread,
+        &mut new.thread,
+    );
+    // inside execve, which is not interrupted half way
+    cx.drop_bit_field(
+        at,
+        "in_execve",
+        Bits { offset: 17345, len: 1 },
+        old.in_execve(),
+        0,
+    );
+    // sleeps for I/O inside the kernel
+    if old.in_iowait() != 0 {
+        cx.keep_bits(
+            at,
+            "in_iowait",
+            old.as_bytes(),
+            Bits { offset: 17346, len: 1 },
+        );
+    }
+}
+
+/// `task_struct`, 5.10.0-30-cloud-amd64.
+pub static V5_10_0_30_CLOUD_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "task_struct",
+        from_size: 9344,
+        to_size: 9344,
+        open: true,
+        spans: &[Span::new(0, 0, 12), Span::new(16, 16, 40), Span::new(60, 60, 56), Span::new(120, 120, 20), Span::new(144, 144, 44), Span::new(192, 192, 260), Span::new(456, 456, 32), Span::new(512, 512, 204), Span::new(720, 720, 60), Span::new(784, 784, 60), Span::new(848, 848, 28), Span::new(880, 880, 1040), Span::new(1924, 1924, 1), Span::new(1928, 1928, 68), Span::new(2000, 2000, 148), Span::new(2152, 2152, 12), Span::new(2176, 2176, 336), Span::new(2520, 2520, 152), Span::new(2676, 2676, 24), Span::new(2704, 2704, 212), Span::new(2920, 2920, 56), Span::new(2984, 2984, 172), Span::new(3160, 3160, 164), Span::new(3328, 3328, 80), Span::new(3412, 3412, 24), Span::new(3440, 3440, 24), Span::new(3468, 3468, 64), Span::new(3536, 3536, 116), Span::new(3656, 3656, 1034), Span::new(4696, 4696, 4), Span::new(4712, 4712, 132), Span::new(4848, 4848, 36), Span::new(4888, 4888, 44), Span::new(4936, 4936, 24), Span::new(5016, 5016, 120), Span::new(5184, 5184, 4), Span::new(5192, 5192, 8), Span::new(5248, 5248, 4096)],
+        padding: &[Bits::new(96, 32), Bits::new(928, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(3616, 32), Bits::new(3904, 192), Bits::new(5732, 28), Bits::new(6240, 32), Bits::new(6752, 32), Bits::new(7008, 32), Bits::new(15400, 24), Bits::new(15968, 32), Bits::new(17184, 32), Bits::new(17316, 28), Bits::new(17353, 55), Bits::new(20128, 32), Bits::new(21600, 32), Bits::new(23328, 32), Bits::new(25248, 32), Bits::new(26592, 32), Bits::new(27488, 32), Bits::new(28256, 32), Bits::new(29216, 32), Bits::new(37520, 48), Bits::new(37600, 96), Bits::new(38752, 32), Bits::new(39072, 32), Bits::new(39456, 32), Bits::new(39680, 256), Bits::new(41090, 382), Bits::new(41504, 32), Bits::new(41600, 384)],
+        groups: &[&WITH_THREAD_INFO, &ALWAYS, &WITH_CPU, &WITH_DL, &WITH_TRC_IPI_TO_CPU, &WITH_ALLOC_LOCK, &[
+            RuleKind::Carry.of("state"),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("ptrace"),
+            RuleKind::Carry.of("policy"),
+            RuleKind::Carry.of("exit_state"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("jobctl"),
+            RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Recurse.of("thread").inside("thread_struct"),
+            RuleKind::Drop.of("in_execve").by_map(super::reasons::task_struct::IN_EXECVE),
+            RuleKind::Drop.of("in_iowait").by_map(super::reasons::task_struct::IN_IOWAIT),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_cloud_amd64)),
+};
+
+/// 5.10.0-30-rt-amd64.
+pub fn v5_10_0_30_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V5_10_0_30_rt_amd64, new: &mut views::task_struct::V5_10_0_30_rt_amd64) {
+    use views::task_struct::V5_10_0_30_rt_amd64 as Old;
+    use views::task_struct::V5_10_0_30_rt_amd64 as New;
+    new.sched_reset_on_fork_bits = [0; 1];
+    new.sched_remote_wakeup_bits = [0; 2];
+    new.mce_ripv_bits = [0; 8];
+    always!(cx, at, old, new);
+    with_cpu!(cx, at, old, new);
+    with_dl!(cx, at, old, new);
+    with_trc_ipi_to_cpu!(cx, at, old, new);
+    with_mce_vaddr!(cx, at, old, new);
+    with_in_eventfd_signal!(cx, at, old, new);
+    with_migration_pending!(cx, at, old, new);
+    new.state = old.state;
+    // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
+    // a mutex under PREEMPT_RT, has put that aside
+    new.saved_state = cx.reset(&at!(at.saved_state), old.saved_state, 0);
+    new.flags = old.flags;
+    new.ptrace = old.ptrace;
+    new._pad_124 = [0; 4];
+    new.policy = old.policy;
+    new.exit_state = old.exit_state;
+    new.jobctl = old.jobctl;
+    new.atomic_flags = old.atomic_flags;
+    new.softirq_disable_cnt = old.softirq_disable_cnt;
+    new._pad_3428 = [0; 4];
+    // as seqcount_t
+    super::seqcount_spinlock_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.mems_allowed_seq),
+        &old.mems_allowed_seq,
+        &mut new.mems_allowed_seq,
+    );
+    new._pad_5060 = [0; 4];
+    new.mce_kflags = old.mce_kflags;
+    super::thread_struct::v5_10_0_30_amd64(
+        cx,
+        &at!(at.thread),
+        &old.thread,
+        &mut new.thread,
+    );
+    // inside execve, which is not interrupted half way
+    cx.drop_bit_field(
+        at,
+        "in_execve",
+        Bits { offset: 18497, len: 1 },
+        old.in_execve(),
+        0,
+    );
+    // sleeps for I/O inside the kernel
+    if old.in_iowait() != 0 {
+        cx.keep_bits(
+            at,
+            "in_iowait",
+            old.as_bytes(),
+            Bits { offset: 18498, len: 1 },
+        );
+    }
+}
+
+/// `task_struct`, 5.10.0-30-rt-amd64.
+pub static V5_10_0_30_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "task_struct",
+        from_size: 9600,
+        to_size: 9600,
+        open: true,
+        spans: &[Span::new(0, 0, 64), Span::new(68, 68, 56), Span::new(128, 128, 8), Span::new(192, 192, 12), Span::new(208, 208, 44), Span::new(256, 256, 260), Span::new(520, 520, 32), Span::new(576, 576, 204), Span::new(784, 784, 60), Span::new(848, 848, 60), Span::new(912, 912, 28), Span::new(944, 944, 1048), Span::new(2000, 2000, 34), Span::new(2036, 2036, 28), Span::new(2068, 2068, 1), Span::new(2072, 2072, 68), Span::new(2144, 2144, 148), Span::new(2296, 2296, 12), Span::new(2320, 2320, 336), Span::new(2664, 2664, 144), Span::new(2816, 2816, 28), Span::new(2848, 2848, 4), Span::new(2856, 2856, 212), Span::new(3072, 3072, 52), Span::new(3128, 3128, 56), Span::new(3192, 3192, 28), Span::new(3224, 3224, 4), Span::new(3240, 3240, 52), Span::new(3296, 3296, 132), Span::new(3432, 3432, 156), Span::new(3592, 3592, 88), Span::new(3688, 3688, 28), Span::new(3720, 3720, 4), Span::new(3728, 3728, 16), Span::new(3752, 3752, 28), Span::new(3784, 3784, 28), Span::new(3816, 3816, 12), Span::new(3832, 3832, 1034), Span::new(4872, 4872, 4), Span::new(4888, 4888, 132), Span::new(5024, 5024, 36), Span::new(5064, 5064, 44), Span::new(5112, 5112, 48), Span::new(5168, 5168, 20), Span::new(5272, 5272, 120), Span::new(5440, 5440, 4), Span::new(5448, 5448, 8), Span::new(5504, 5504, 4096)],
+        padding: &[Bits::new(992, 32), Bits::new(1088, 448), Bits::new(1632, 32), Bits::new(2016, 32), Bits::new(4128, 32), Bits::new(4416, 192), Bits::new(6244, 28), Bits::new(6752, 32), Bits::new(7264, 32), Bits::new(7520, 32), Bits::new(15968, 32), Bits::new(16272, 16), Bits::new(16552, 24), Bits::new(17120, 32), Bits::new(18336, 32), Bits::new(18468, 28), Bits::new(18506, 54), Bits::new(21280, 32), Bits::new(22496, 32), Bits::new(22752, 32), Bits::new(22816, 32), Bits::new(24544, 32), Bits::new(24992, 32), Bits::new(25504, 32), Bits::new(25760, 32), Bits::new(25824, 32), Bits::new(25888, 32), Bits::new(26336, 32), Bits::new(27424, 32), Bits::new(28704, 32), Bits::new(29472, 32), Bits::new(29728, 32), Bits::new(29792, 32), Bits::new(29984, 32), Bits::new(30240, 32), Bits::new(30496, 32), Bits::new(30624, 32), Bits::new(38928, 48), Bits::new(39008, 96), Bits::new(40160, 32), Bits::new(40480, 32), Bits::new(40864, 32), Bits::new(41504, 480), Bits::new(43138, 382), Bits::new(43552, 32), Bits::new(43648, 384)],
+        groups: &[&ALWAYS, &WITH_CPU, &WITH_DL, &WITH_TRC_IPI_TO_CPU, &WITH_MCE_VADDR, &WITH_IN_EVENTFD_SIGNAL, &WITH_MIGRATION_PENDING, &[
+            RuleKind::Carry.of("state"),
+            RuleKind::Reset.of("saved_state").by_map(super::reasons::task_struct::SAVED_STATE),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("ptrace"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("policy"),
+            RuleKind::Carry.of("exit_state"),
+            RuleKind::Carry.of("jobctl"),
+            RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Carry.of("softirq_disable_cnt"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map(super::reasons::seqcount_spinlock_t::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("mce_kflags"),
+            RuleKind::Recurse.of("thread").inside("thread_struct"),
+            RuleKind::Drop.of("in_execve").by_map(super::reasons::task_struct::IN_EXECVE),
+            RuleKind::Drop.of("in_iowait").by_map(super::reasons::task_struct::IN_IOWAIT),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_rt_amd64)),
+};
+
+/// 5.10.0-32-amd64.
+pub fn v5_10_0_32_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V5_10_0_32_amd64, new: &mut views::task_struct::V5_10_0_32_amd64) {
+    use views::task_struct::V5_10_0_32_amd64 as Old;
+    use views::task_struct::V5_10_0_32_amd64 as New;
+    new.sched_reset_on_fork_bits = [0; 1];
+    new.sched_remote_wakeup_bits = [0; 2];
+    new.mce_ripv_bits = [0; 8];
+    with_thread_info!(cx, at, old, new);
+    always!(cx, at, old, new);
+    with_cpu!(cx, at, old, new);
+    with_dl!(cx, at, old, new);
+    with_trc_ipi_to_cpu!(cx, at, old, new);
+    with_alloc_lock!(cx, at, old, new);
+    with_mce_vaddr!(cx, at, old, new);
+    new.state = old.state;
+    new.flags = old.flags;
+    new.ptrace = old.ptrace;
+    new.policy = old.policy;
+    new.exit_state = old.exit_state;
+    new._pad_2148 = [0; 4];
+    new.jobctl = old.jobctl;
+    new.atomic_flags = old.atomic_flags;
+    new._pad_3156 = [0; 4];
+    new._pad_3324 = [0; 4];
+    new._pad_3532 = [0; 4];
+    new.mce_kflags = old.mce_kflags;
+    new._pad_5012 = [0; 44];
+    super::thread_struct::v5_10_0_32_amd64(
+        cx,
+        &at!(at.thread),
+        &old.thread,
+        &mut new.thread,
+    );
+    // inside execve, which is not interrupted half way
+    cx.drop_bit_field(
+        at,
+        "in_execve",
+        Bits { offset: 17345, len: 1 },
+        old.in_execve(),
+        0,
+    );
+    // sleeps for I/O inside the kernel
+    if old.in_iowait() != 0 {
+        cx.keep_bits(
+            at,
+            "in_iowait",
+            old.as_bytes(),
+            Bits { offset: 17346, len: 1 },
+        );
+    }
+}
+
+/// `task_struct`, 5.10.0-32-amd64.
+pub static V5_10_0_32_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "task_struct",
+        from_size: 9408,
+        to_size: 9408,
+        open: true,
+        spans: &[Span::new(0, 0, 12), Span::new(16, 16, 40), Span::new(60, 60, 56), Span::new(120, 120, 20), Span::new(144, 144, 44), Span::new(192, 192, 260), Span::new(456, 456, 32), Span::new(512, 512, 204), Span::new(720, 720, 60), Span::new(784, 784, 60), Span::new(848, 848, 28), Span::new(880, 880, 1040), Span::new(1924, 1924, 1), Span::new(1928, 1928, 68), Span::new(2000, 2000, 148), Span::new(2152, 2152, 12), Span::new(2176, 2176, 336), Span::new(2520, 2520, 152), Span::new(2676, 2676, 24), Span::new(2704, 2704, 212), Span::new(2920, 2920, 56), Span::new(2984, 2984, 172), Span::new(3160, 3160, 164), Span::new(3328, 3328, 80), Span::new(3412, 3412, 24), Span::new(3440, 3440, 24), Span::new(3468, 3468, 64), Span::new(3536, 3536, 116), Span::new(3656, 3656, 1034), Span::new(4696, 4696, 4), Span::new(4712, 4712, 132), Span::new(4848, 4848, 36), Span::new(4888, 4888, 44), Span::new(4936, 4936, 48), Span::new(4992, 4992, 20), Span::new(5080, 5080, 120), Span::new(5248, 5248, 4), Span::new(5256, 5256, 8), Span::new(5312, 5312, 4096)],
+        padding: &[Bits::new(96, 32), Bits::new(928, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(3616, 32), Bits::new(3904, 192), Bits::new(5732, 28), Bits::new(6240, 32), Bits::new(6752, 32), Bits::new(7008, 32), Bits::new(15400, 24), Bits::new(15968, 32), Bits::new(17184, 32), Bits::new(17316, 28), Bits::new(17353, 55), Bits::new(20128, 32), Bits::new(21600, 32), Bits::new(23328, 32), Bits::new(25248, 32), Bits::new(26592, 32), Bits::new(27488, 32), Bits::new(28256, 32), Bits::new(29216, 32), Bits::new(37520, 48), Bits::new(37600, 96), Bits::new(38752, 32), Bits::new(39072, 32), Bits::new(39456, 32), Bits::new(40096, 352), Bits::new(41601, 383), Bits::new(42016, 32), Bits::new(42112, 384)],
+        groups: &[&WITH_THREAD_INFO, &ALWAYS, &WITH_CPU, &WITH_DL, &WITH_TRC_IPI_TO_CPU, &WITH_ALLOC_LOCK, &WITH_MCE_VADDR, &[
+            RuleKind::Carry.of("state"),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("ptrace"),
+            RuleKind::Carry.of("policy"),
+            RuleKind::Carry.of("exit_state"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("jobctl"),
+            RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("mce_kflags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Recurse.of("thread").inside("thread_struct"),
+            RuleKind::Drop.of("in_execve").by_map(super::reasons::task_struct::IN_EXECVE),
+            RuleKind::Drop.of("in_iowait").by_map(super::reasons::task_struct::IN_IOWAIT),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_32_amd64)),
+};
+
+/// 5.10.0-32-cloud-amd64.
+pub fn v5_10_0_32_cloud_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V5_10_0_32_cloud_amd64, new: &mut views::task_struct::V5_10_0_32_cloud_amd64) {
+    use views::task_struct::V5_10_0_32_cloud_amd64 as Old;
+    use views::task_struct::V5_10_0_32_cloud_amd64 as New;
+    new.sched_reset_on_fork_bits = [0; 1];
+    new.sched_remote_wakeup_bits = [0; 2];
+    with_thread_info!(cx, at, old, new);
+    always!(cx, at, old, new);
+    with_cpu!(cx, at, old, new);
+    with_dl!(cx, at, old, new);
+    with_trc_ipi_to_cpu!(cx, at, old, new);
+    with_alloc_lock!(cx, at, old, new);
+    new.state = old.state;
+    new.flags = old.flags;
+    new.ptrace = old.ptrace;
+    new.policy = old.policy;
+    new.exit_state = old.exit_state;
+    new._pad_2148 = [0; 4];
+    new.jobctl = old.jobctl;
+    new.atomic_flags = old.atomic_flags;
+    new._pad_3156 = [0; 4];
+    new._pad_3324 = [0; 4];
+    new._pad_3532 = [0; 4];
+    new._pad_4960 = [0; 32];
+    super::thread_struct::v5_10_0_32_amd64(
+        cx,
+        &at!(at.thread),
+        &old.thread,
+        &mut new.thread,
+    );
+    // inside execve, which is not interrupted half way
+    cx.drop_bit_field(
+        at,
+        "in_execve",
+        Bits { offset: 17345, len: 1 },
+        old.in_execve(),
+        0,
+    );
+    // sleeps for I/O inside the kernel
+    if old.in_iowait() != 0 {
+        cx.keep_bits(
+            at,
+            "in_iowait",
+            old.as_bytes(),
+            Bits { offset: 17346, len: 1 },
+        );
+    }
+}
+
+/// `task_struct`, 5.10.0-32-cloud-amd64.
+pub static V5_10_0_32_CLOUD_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "task_struct",
+        from_size: 9344,
+        to_size: 9344,
+        open: true,
+        spans: &[Span::new(0, 0, 12), Span::new(16, 16, 40), Span::new(60, 60, 56), Span::new(120, 120, 20), Span::new(144, 144, 44), Span::new(192, 192, 260), Span::new(456, 456, 32), Span::new(512, 512, 204), Span::new(720, 720, 60), Span::new(784, 784, 60), Span::new(848, 848, 28), Span::new(880, 880, 1040), Span::new(1924, 1924, 1), Span::new(1928, 1928, 68), Span::new(2000, 2000, 148), Span::new(2152, 2152, 12), Span::new(2176, 2176, 336), Span::new(2520, 2520, 152), Span::new(2676, 2676, 24), Span::new(2704, 2704, 212), Span::new(2920, 2920, 56), Span::new(2984, 2984, 172), Span::new(3160, 3160, 164), Span::new(3328, 3328, 80), Span::new(3412, 3412, 24), Span::new(3440, 3440, 24), Span::new(3468, 3468, 64), Span::new(3536, 3536, 116), Span::new(3656, 3656, 1034), Span::new(4696, 4696, 4), Span::new(4712, 4712, 132), Span::new(4848, 4848, 36), Span::new(4888, 4888, 44), Span::new(4936, 4936, 24), Span::new(5016, 5016, 120), Span::new(5184, 5184, 4), Span::new(5192, 5192, 8), Span::new(5248, 5248, 4096)],
+        padding: &[Bits::new(96, 32), Bits::new(928, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(3616, 32), Bits::new(3904, 192), Bits::new(5732, 28), Bits::new(6240, 32), Bits::new(6752, 32), Bits::new(7008, 32), Bits::new(15400, 24), Bits::new(15968, 32), Bits::new(17184, 32), Bits::new(17316, 28), Bits::new(17353, 55), Bits::new(20128, 32), Bits::new(21600, 32), Bits::new(23328, 32), Bits::new(25248, 32), Bits::new(26592, 32), Bits::new(27488, 32), Bits::new(28256, 32), Bits::new(29216, 32), Bits::new(37520, 48), Bits::new(37600, 96), Bits::new(38752, 32), Bits::new(39072, 32), Bits::new(39456, 32), Bits::new(39680, 256), Bits::new(41089, 383), Bits::new(41504, 32), Bits::new(41600, 384)],
+        groups: &[&WITH_THREAD_INFO, &ALWAYS, &WITH_CPU, &WITH_DL, &WITH_TRC_IPI_TO_CPU, &WITH_ALLOC_LOCK, &[
+            RuleKind::Carry.of("state"),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("ptrace"),
+            RuleKind::Carry.of("policy"),
+            RuleKind::Carry.of("exit_state"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("jobctl"),
+            RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Recurse.of("thread").inside("thread_struct"),
+            RuleKind::Drop.of("in_execve").by_map(super::reasons::task_struct::IN_EXECVE),
+            RuleKind::Drop.of("in_iowait").by_map(super::reasons::task_struct::IN_IOWAIT),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_32_cloud_amd64)),
+};
+
+/// 5.10.0-32-rt-amd64.
+pub fn v5_10_0_32_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V5_10_0_32_rt_amd64, new: &mut views::task_struct::V5_10_0_32_rt_amd64) {
+    use views::task_struct::V5_10_0_32_rt_amd64 as Old;
+    use views::task_struct::V5_10_0_32_rt_amd64 as New;
+    new.sched_reset_on_fork_bits = [0; 1];
+    new.sched_remote_wakeup_bits = [0; 2];
+    new.mce_ripv_bits = [0; 8];
+    always!(cx, at, old, new);
+    with_cpu!(cx, at, old, new);
+    with_dl!(cx, at, old, new);
+    with_trc_ipi_to_cpu!(cx, at, old, new);
+    with_mce_vaddr!(cx, at, old, new);
+    with_in_eventfd_signal!(cx, at, old, new);
+    with_migration_pending!(cx, at, old, new);
+    new.state = old.state;
+    // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
+    // a mutex under PREEMPT_RT, has put that aside
+    new.saved_state = cx.reset(&at!(at.saved_state), old.saved_state, 0);
+    new.flags = old.flags;
+    new.ptrace = old.ptrace;
+    new._pad_124 = [0; 4];
+    new.policy = old.policy;
+    new.exit_state = old.exit_state;
+    new.jobctl = old.jobctl;
+    new.atomic_flags = old.atomic_flags;
+    new.softirq_disable_cnt = old.softirq_disable_cnt;
+    new._pad_3428 = [0; 4];
+    // as seqcount_t
+    super::seqcount_spinlock_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.mems_allowed_seq),
+        &old.mems_allowed_seq,
+        &mut new.mems_allowed_seq,
+    );
+    new._pad_5060 = [0; 4];
+    new.mce_kflags = old.mce_kflags;
+    super::thread_struct::v5_10_0_32_amd64(
+        cx,
+        &at!(at.thread),
+        &old.thread,
+        &mut new.thread,
+    );
+    // inside execve, which is not interrupted half way
+    cx.drop_bit_field(
+        at,
+        "in_execve",
+        Bits { offset: 18497, len: 1 },
+        old.in_execve(),
+        0,
+    );
+    // sleeps for I/O inside the kernel
+    if old.in_iowait() != 0 {
+        cx.keep_bits(
+            at,
+            "in_iowait",
+            old.as_bytes(),
+            Bits { offset: 18498, len: 1 },
+        );
+    }
+}
+
+/// `task_struct`, 5.10.0-32-rt-amd64.
+pub static V5_10_0_32_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "task_struct",
+        from_size: 9600,
+        to_size: 9600,
+        open: true,
+        spans: &[Span::new(0, 0, 64), Span::new(68, 68, 56), Span::new(128, 128, 8), Span::new(192, 192, 12), Span::new(208, 208, 44), Span::new(256, 256, 260), Span::new(520, 520, 32), Span::new(576, 576, 204), Span::new(784, 784, 60), Span::new(848, 848, 60), Span::new(912, 912, 28), Span::new(944, 944, 1048), Span::new(2000, 2000, 34), Span::new(2036, 2036, 28), Span::new(2068, 2068, 1), Span::new(2072, 2072, 68), Span::new(2144, 2144, 148), Span::new(2296, 2296, 12), Span::new(2320, 2320, 336), Span::new(2664, 2664, 144), Span::new(2816, 2816, 28), Span::new(2848, 2848, 4), Span::new(2856, 2856, 212), Span::new(3072, 3072, 52), Span::new(3128, 3128, 56), Span::new(3192, 3192, 28), Span::new(3224, 3224, 4), Span::new(3240, 3240, 52), Span::new(3296, 3296, 132), Span::new(3432, 3432, 156), Span::new(3592, 3592, 88), Span::new(3688, 3688, 28), Span::new(3720, 3720, 4), Span::new(3728, 3728, 16), Span::new(3752, 3752, 28), Span::new(3784, 3784, 28), Span::new(3816, 3816, 12), Span::new(3832, 3832, 1034), Span::new(4872, 4872, 4), Span::new(4888, 4888, 132), Span::new(5024, 5024, 36), Span::new(5064, 5064, 44), Span::new(5112, 5112, 48), Span::new(5168, 5168, 20), Span::new(5272, 5272, 120), Span::new(5440, 5440, 4), Span::new(5448, 5448, 8), Span::new(5504, 5504, 4096)],
+        padding: &[Bits::new(992, 32), Bits::new(1088, 448), Bits::new(1632, 32), Bits::new(2016, 32), Bits::new(4128, 32), Bits::new(4416, 192), Bits::new(6244, 28), Bits::new(6752, 32), Bits::new(7264, 32), Bits::new(7520, 32), Bits::new(15968, 32), Bits::new(16272, 16), Bits::new(16552, 24), Bits::new(17120, 32), Bits::new(18336, 32), Bits::new(18468, 28), Bits::new(18506, 54), Bits::new(21280, 32), Bits::new(22496, 32), Bits::new(22752, 32), Bits::new(22816, 32), Bits::new(24544, 32), Bits::new(24992, 32), Bits::new(25504, 32), Bits::new(25760, 32), Bits::new(25824, 32), Bits::new(25888, 32), Bits::new(26336, 32), Bits::new(27424, 32), Bits::new(28704, 32), Bits::new(29472, 32), Bits::new(29728, 32), Bits::new(29792, 32), Bits::new(29984, 32), Bits::new(30240, 32), Bits::new(30496, 32), Bits::new(30624, 32), Bits::new(38928, 48), Bits::new(39008, 96), Bits::new(40160, 32), Bits::new(40480, 32), Bits::new(40864, 32), Bits::new(41504, 480), Bits::new(43137, 383), Bits::new(43552, 32), Bits::new(43648, 384)],
+        groups: &[&ALWAYS, &WITH_CPU, &WITH_DL, &WITH_TRC_IPI_TO_CPU, &WITH_MCE_VADDR, &WITH_IN_EVENTFD_SIGNAL, &WITH_MIGRATION_PENDING, &[
+            RuleKind::Carry.of("state"),
+            RuleKind::Reset.of("saved_state").by_map(super::reasons::task_struct::SAVED_STATE),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("ptrace"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("policy"),
+            RuleKind::Carry.of("exit_state"),
+            RuleKind::Carry.of("jobctl"),
+            RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Carry.of("softirq_disable_cnt"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map(super::reasons::seqcount_spinlock_t::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("mce_kflags"),
+            RuleKind::Recurse.of("thread").inside("thread_struct"),
+            RuleKind::Drop.of("in_execve").by_map(super::reasons::task_struct::IN_EXECVE),
+            RuleKind::Drop.of("in_iowait").by_map(super::reasons::task_struct::IN_IOWAIT),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_32_rt_amd64)),
+};
+
+/// 5.10.0-46-amd64.
+pub fn v5_10_0_46_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V5_10_0_46_amd64, new: &mut views::task_struct::V5_10_0_46_amd64) {
+    use views::task_struct::V5_10_0_46_amd64 as Old;
+    use views::task_struct::V5_10_0_46_amd64 as New;
+    new.sched_reset_on_fork_bits = [0; 1];
+    new.sched_remote_wakeup_bits = [0; 2];
+    new.mce_ripv_bits = [0; 8];
+    with_thread_info!(cx, at, old, new);
+    always!(cx, at, old, new);
+    with_cpu!(cx, at, old, new);
+    with_dl!(cx, at, old, new);
+    with_trc_ipi_to_cpu!(cx, at, old, new);
+    with_alloc_lock!(cx, at, old, new);
+    with_mce_vaddr!(cx, at, old, new);
+    new.state = old.state;
+    new.flags = old.flags;
+    new.ptrace = old.ptrace;
+    new.policy = old.policy;
+    new.exit_state = old.exit_state;
+    new._pad_2148 = [0; 4];
+    new.jobctl = old.jobctl;
+    new.set_user_dumpable(old.user_dumpable());
+    new.atomic_flags = old.atomic_flags;
+    new._pad_3156 = [0; 4];
+    new._pad_3324 = [0; 4];
+    new._pad_3532 = [0; 4];
+    new.mce_kflags = old.mce_kflags;
+    new._pad_5012 = [0; 44];
+    super::thread_struct::v5_10_0_32_amd64(
+        cx,
+        &at!(at.thread),
+        &old.thread,
+        &mut new.thread,
+    );
+    // inside execve, which is not interrupted half way
+    cx.drop_bit_field(
+        at,
+        "in_execve",
+        Bits { offset: 17346, len: 1 },
+        old.in_execve(),
+        0,
+    );
+    // sleeps for I/O inside the kernel
+    if old.in_iowait() != 0 {
+        cx.keep_bits(
+            at,
+            "in_iowait",
+            old.as_bytes(),
+            Bits { offset: 17347, len: 1 },
+        );
+    }
+}
+
+/// `task_struct`, 5.10.0-46-amd64.
+pub static V5_10_0_46_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "task_struct",
+        from_size: 9408,
+        to_size: 9408,
+        open: true,
+        spans: &[Span::new(0, 0, 12), Span::new(16, 16, 40), Span::new(60, 60, 56), Span::new(120, 120, 20), Span::new(144, 144, 44), Span::new(192, 192, 260), Span::new(456, 456, 32), Span::new(512, 512, 204), Span::new(720, 720, 60), Span::new(784, 784, 60), Span::new(848, 848, 28), Span::new(880, 880, 1040), Span::new(1924, 1924, 1), Span::new(1928, 1928, 68), Span::new(2000, 2000, 148), Span::new(2152, 2152, 12), Span::new(2176, 2176, 336), Span::new(2520, 2520, 152), Span::new(2676, 2676, 24), Span::new(2704, 2704, 212), Span::new(2920, 2920, 56), Span::new(2984, 2984, 172), Span::new(3160, 3160, 164), Span::new(3328, 3328, 80), Span::new(3412, 3412, 24), Span::new(3440, 3440, 24), Span::new(3468, 3468, 64), Span::new(3536, 3536, 116), Span::new(3656, 3656, 1034), Span::new(4696, 4696, 4), Span::new(4712, 4712, 132), Span::new(4848, 4848, 36), Span::new(4888, 4888, 44), Span::new(4936, 4936, 48), Span::new(4992, 4992, 20), Span::new(5080, 5080, 120), Span::new(5248, 5248, 4), Span::new(5256, 5256, 8), Span::new(5312, 5312, 4096)],
+        padding: &[Bits::new(96, 32), Bits::new(928, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(3616, 32), Bits::new(3904, 192), Bits::new(5732, 28), Bits::new(6240, 32), Bits::new(6752, 32), Bits::new(7008, 32), Bits::new(15400, 24), Bits::new(15968, 32), Bits::new(17184, 32), Bits::new(17316, 28), Bits::new(17354, 54), Bits::new(20128, 32), Bits::new(21600, 32), Bits::new(23328, 32), Bits::new(25248, 32), Bits::new(26592, 32), Bits::new(27488, 32), Bits::new(28256, 32), Bits::new(29216, 32), Bits::new(37520, 48), Bits::new(37600, 96), Bits::new(38752, 32), Bits::new(39072, 32), Bits::new(39456, 32), Bits::new(40096, 352), Bits::new(41601, 383), Bits::new(42016, 32), Bits::new(42112, 384)],
+        groups: &[&WITH_THREAD_INFO, &ALWAYS, &WITH_CPU, &WITH_DL, &WITH_TRC_IPI_TO_CPU, &WITH_ALLOC_LOCK, &WITH_MCE_VADDR, &[
+            RuleKind::Carry.of("state"),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("ptrace"),
+            RuleKind::Carry.of("policy"),
+            RuleKind::Carry.of("exit_state"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("jobctl"),
+            RuleKind::Carry.of("user_dumpable"),
+            RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("mce_kflags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Recurse.of("thread").inside("thread_struct"),
+            RuleKind::Drop.of("in_execve").by_map(super::reasons::task_struct::IN_EXECVE),
+            RuleKind::Drop.of("in_iowait").by_map(super::reasons::task_struct::IN_IOWAIT),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_46_amd64)),
+};
+
+/// 5.10.0-46-cloud-amd64.
+pub fn v5_10_0_46_cloud_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V5_10_0_46_cloud_amd64, new: &mut views::task_struct::V5_10_0_46_cloud_amd64) {
+    use views::task_struct::V5_10_0_46_cloud_amd64 as Old;
+    use views::task_struct::V5_10_0_46_cloud_amd64 as New;
+    new.sched_reset_on_fork_bits = [0; 1];
+    new.sched_remote_wakeup_bits = [0; 2];
+    with_thread_info!(cx, at, old, new);
+    always!(cx, at, old, new);
+    with_cpu!(cx, at, old, new);
+    with_dl!(cx, at, old, new);
+    with_trc_ipi_to_cpu!(cx, at, old, new);
+    with_alloc_lock!(cx, at, old, new);
+    new.state = old.state;
+    new.flags = old.flags;
+    new.ptrace = old.ptrace;
+    new.policy = old.policy;
+    new.exit_state = old.exit_state;
+    new._pad_2148 = [0; 4];
+    new.jobctl = old.jobctl;
+    new.set_user_dumpable(old.user_dumpable());
+    new.atomic_flags = old.atomic_flags;
+    new._pad_3156 = [0; 4];
+    new._pad_3324 = [0; 4];
+    new._pad_3532 = [0; 4];
+    new._pad_4960 = [0; 32];
+    super::thread_struct::v5_10_0_32_amd64(
+        cx,
+        &at!(at.thread),
+        &old.thread,
+        &mut new.thread,
+    );
+    // inside execve, which is not interrupted half way
+    cx.drop_bit_field(
+        at,
+        "in_execve",
+        Bits { offset: 17346, len: 1 },
+        old.in_execve(),
+        0,
+    );
+    // sleeps for I/O inside the kernel
+    if old.in_iowait() != 0 {
+        cx.keep_bits(
+            at,
+            "in_iowait",
+            old.as_bytes(),
+            Bits { offset: 17347, len: 1 },
+        );
+    }
+}
+
+/// `task_struct`, 5.10.0-46-cloud-amd64.
+pub static V5_10_0_46_CLOUD_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "task_struct",
+        from_size: 9344,
+        to_size: 9344,
+        open: true,
+        spans: &[Span::new(0, 0, 12), Span::new(16, 16, 40), Span::new(60, 60, 56), Span::new(120, 120, 20), Span::new(144, 144, 44), Span::new(192, 192, 260), Span::new(456, 456, 32), Span::new(512, 512, 204), Span::new(720, 720, 60), Span::new(784, 784, 60), Span::new(848, 848, 28), Span::new(880, 880, 1040), Span::new(1924, 1924, 1), Span::new(1928, 1928, 68), Span::new(2000, 2000, 148), Span::new(2152, 2152, 12), Span::new(2176, 2176, 336), Span::new(2520, 2520, 152), Span::new(2676, 2676, 24), Span::new(2704, 2704, 212), Span::new(2920, 2920, 56), Span::new(2984, 2984, 172), Span::new(3160, 3160, 164), Span::new(3328, 3328, 80), Span::new(3412, 3412, 24), Span::new(3440, 3440, 24), Span::new(3468, 3468, 64), Span::new(3536, 3536, 116), Span::new(3656, 3656, 1034), Span::new(4696, 4696, 4), Span::new(4712, 4712, 132), Span::new(4848, 4848, 36), Span::new(4888, 4888, 44), Span::new(4936, 4936, 24), Span::new(5016, 5016, 120), Span::new(5184, 5184, 4), Span::new(5192, 5192, 8), Span::new(5248, 5248, 4096)],
+        padding: &[Bits::new(96, 32), Bits::new(928, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(3616, 32), Bits::new(3904, 192), Bits::new(5732, 28), Bits::new(6240, 32), Bits::new(6752, 32), Bits::new(7008, 32), Bits::new(15400, 24), Bits::new(15968, 32), Bits::new(17184, 32), Bits::new(17316, 28), Bits::new(17354, 54), Bits::new(20128, 32), Bits::new(21600, 32), Bits::new(23328, 32), Bits::new(25248, 32), Bits::new(26592, 32), Bits::new(27488, 32), Bits::new(28256, 32), Bits::new(29216, 32), Bits::new(37520, 48), Bits::new(37600, 96), Bits::new(38752, 32), Bits::new(39072, 32), Bits::new(39456, 32), Bits::new(39680, 256), Bits::new(41089, 383), Bits::new(41504, 32), Bits::new(41600, 384)],
+        groups: &[&WITH_THREAD_INFO, &ALWAYS, &WITH_CPU, &WITH_DL, &WITH_TRC_IPI_TO_CPU, &WITH_ALLOC_LOCK, &[
+            RuleKind::Carry.of("state"),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("ptrace"),
+            RuleKind::Carry.of("policy"),
+            RuleKind::Carry.of("exit_state"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("jobctl"),
+            RuleKind::Carry.of("user_dumpable"),
+            RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Recurse.of("thread").inside("thread_struct"),
+            RuleKind::Drop.of("in_execve").by_map(super::reasons::task_struct::IN_EXECVE),
+            RuleKind::Drop.of("in_iowait").by_map(super::reasons::task_struct::IN_IOWAIT),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_46_cloud_amd64)),
+};
+
+/// 5.10.0-43-rt-amd64.
+pub fn v5_10_0_43_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V5_10_0_43_rt_amd64, new: &mut views::task_struct::V5_10_0_43_rt_amd64) {
+    use views::task_struct::V5_10_0_43_rt_amd64 as Old;
+    use views::task_struct::V5_10_0_43_rt_amd64 as New;
+    new.sched_reset_on_fork_bits = [0; 1];
+    new.sched_remote_wakeup_bits = [0; 2];
+    new.mce_ripv_bits = [0; 8];
+    always!(cx, at, old, new);
+    with_cpu!(cx, at, old, new);
+    with_dl!(cx, at, old, new);
+    with_trc_ipi_to_cpu!(cx, at, old, new);
+    with_mce_vaddr!(cx, at, old, new);
+    with_in_eventfd_signal!(cx, at, old, new);
+    with_migration_pending!(cx, at, old, new);
+    new.state = old.state;
+    // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
+    // a mutex under PREEMPT_RT, has put that aside
+    new.saved_state = cx.reset(&at!(at.saved_state), old.saved_state, 0);
+    new.flags = old.flags;
+    new.ptrace = old.ptrace;
+    new._pad_124 = [0; 4];
+    new.policy = old.policy;
+    new.exit_state = old.exit_state;
+    new.jobctl = old.jobctl;
+    new.set_user_dumpable(old.user_dumpable());
+    new.atomic_flags = old.atomic_flags;
+    new.softirq_disable_cnt = old.softirq_disable_cnt;
+    new._pad_3428 = [0; 4];
+    // as seqcount_t
+    super::seqcount_spinlock_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.mems_allowed_seq),
+        &old.mems_allowed_seq,
+        &mut new.mems_allowed_seq,
+    );
+    new._pad_5060 = [0; 4];
+    new.mce_kflags = old.mce_kflags;
+    super::thread_struct::v5_10_0_32_amd64(
+        cx,
+        &at!(at.thread),
+        &old.thread,
+        &mut new.thread,
+    );
+    // inside execve, which is not interrupted half way
+    cx.drop_bit_field(
+        at,
+        "in_execve",
+        Bits { offset: 18498, len: 1 },
+        old.in_execve(),
+        0,
+    );
+    // sleeps for I/O inside the kernel
+    if old.in_iowait() != 0 {
+        cx.keep_bits(
+            at,
+            "in_iowait",
+            old.as_bytes(),
+            Bits { offset: 18499, len: 1 },
+        );
+    }
+}
+
+/// `task_struct`, 5.10.0-43-rt-amd64.
+pub static V5_10_0_43_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "task_struct",
+        from_size: 9600,
+        to_size: 9600,
+        open: true,
+        spans: &[Span::new(0, 0, 64), Span::new(68, 68, 56), Span::new(128, 128, 8), Span::new(192, 192, 12), Span::new(208, 208, 44), Span::new(256, 256, 260), Span::new(520, 520, 32), Span::new(576, 576, 204), Span::new(784, 784, 60), Span::new(848, 848, 60), Span::new(912, 912, 28), Span::new(944, 944, 1048), Span::new(2000, 2000, 34), Span::new(2036, 2036, 28), Span::new(2068, 2068, 1), Span::new(2072, 2072, 68), Span::new(2144, 2144, 148), Span::new(2296, 2296, 12), Span::new(2320, 2320, 336), Span::new(2664, 2664, 144), Span::new(2816, 2816, 28), Span::new(2848, 2848, 4), Span::new(2856, 2856, 212), Span::new(3072, 3072, 52), Span::new(3128, 3128, 56), Span::new(3192, 3192, 28), Span::new(3224, 3224, 4), Span::new(3240, 3240, 52), Span::new(3296, 3296, 132), Span::new(3432, 3432, 156), Span::new(3592, 3592, 88), Span::new(3688, 3688, 28), Span::new(3720, 3720, 4), Span::new(3728, 3728, 16), Span::new(3752, 3752, 28), Span::new(3784, 3784, 28), Span::new(3816, 3816, 12), Span::new(3832, 3832, 1034), Span::new(4872, 4872, 4), Span::new(4888, 4888, 132), Span::new(5024, 5024, 36), Span::new(5064, 5064, 44), Span::new(5112, 5112, 48), Span::new(5168, 5168, 20), Span::new(5272, 5272, 120), Span::new(5440, 5440, 4), Span::new(5448, 5448, 8), Span::new(5504, 5504, 4096)],
+        padding: &[Bits::new(992, 32), Bits::new(1088, 448), Bits::new(1632, 32), Bits::new(2016, 32), Bits::new(4128, 32), Bits::new(4416, 192), Bits::new(6244, 28), Bits::new(6752, 32), Bits::new(7264, 32), Bits::new(7520, 32), Bits::new(15968, 32), Bits::new(16272, 16), Bits::new(16552, 24), Bits::new(17120, 32), Bits::new(18336, 32), Bits::new(18468, 28), Bits::new(18507, 53), Bits::new(21280, 32), Bits::new(22496, 32), Bits::new(22752, 32), Bits::new(22816, 32), Bits::new(24544, 32), Bits::new(24992, 32), Bits::new(25504, 32), Bits::new(25760, 32), Bits::new(25824, 32), Bits::new(25888, 32), Bits::new(26336, 32), Bits::new(27424, 32), Bits::new(28704, 32), Bits::new(29472, 32), Bits::new(29728, 32), Bits::new(29792, 32), Bits::new(29984, 32), Bits::new(30240, 32), Bits::new(30496, 32), Bits::new(30624, 32), Bits::new(38928, 48), Bits::new(39008, 96), Bits::new(40160, 32), Bits::new(40480, 32), Bits::new(40864, 32), Bits::new(41504, 480), Bits::new(43137, 383), Bits::new(43552, 32), Bits::new(43648, 384)],
+        groups: &[&ALWAYS, &WITH_CPU, &WITH_DL, &WITH_TRC_IPI_TO_CPU, &WITH_MCE_VADDR, &WITH_IN_EVENTFD_SIGNAL, &WITH_MIGRATION_PENDING, &[
+            RuleKind::Carry.of("state"),
+            RuleKind::Reset.of("saved_state").by_map(super::reasons::task_struct::SAVED_STATE),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("ptrace"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("policy"),
+            RuleKind::Carry.of("exit_state"),
+            RuleKind::Carry.of("jobctl"),
+            RuleKind::Carry.of("user_dumpable"),
+            RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Carry.of("softirq_disable_cnt"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map(super::reasons::seqcount_spinlock_t::WHOLE),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("mce_kflags"),
+            RuleKind::Recurse.of("thread").inside("thread_struct"),
+            RuleKind::Drop.of("in_execve").by_map(super::reasons::task_struct::IN_EXECVE),
+            RuleKind::Drop.of("in_iowait").by_map(super::reasons::task_struct::IN_IOWAIT),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_43_rt_amd64)),
+};
+
 /// 6.1.0-47-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_1_0_47_amd64, new: &mut views::task_struct::V6_1_0_47_amd64) {
     use views::task_struct::V6_1_0_47_amd64 as Old;
@@ -1832,13 +2863,16 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_stru
     new.sched_reset_on_fork_bits = [0; 1];
     new.sched_remote_wakeup_bits = [0; 2];
     new.mce_ripv_bits = [0; 8];
-    with_padding_2!(cx, at, old, new);
     always!(cx, at, old, new);
-    with_se!(cx, at, old, new);
+    with_dl!(cx, at, old, new);
     with_trc_ipi_to_cpu!(cx, at, old, new);
-    with_posix_cputimers_work!(cx, at, old, new);
     with_alloc_lock!(cx, at, old, new);
     with_mce_vaddr!(cx, at, old, new);
+    with_migration_pending!(cx, at, old, new);
+    with_padding_2!(cx, at, old, new);
+    with_se!(cx, at, old, new);
+    with_user_cpus_ptr!(cx, at, old, new);
+    with_posix_cputimers_work!(cx, at, old, new);
     super::thread_info::v6_1_0_47_amd64(
         cx,
         &at!(at.thread_info),
@@ -1852,9 +2886,21 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_stru
     new._pad_124 = [0; 4];
     new.policy = old.policy;
     new._pad_2116 = [0; 4];
+    // membership of a kernel list is rebuilt by whoever keeps the list
+    super::list_head::v5_10_0_30_amd64(
+        cx,
+        &at!(at.trc_blkd_node),
+        &old.trc_blkd_node,
+        &mut new.trc_blkd_node,
+    );
+    // CPU with the list of the blocked readers this one is on
+    new.trc_blkd_cpu = cx
+        .reset(&at!(at.trc_blkd_cpu), old.trc_blkd_cpu, 0);
     new.exit_state = old.exit_state;
     new.jobctl = old.jobctl;
     new.atomic_flags = old.atomic_flags;
+    new._pad_3156 = [0; 4];
+    new._pad_3428 = [0; 4];
     new._pad_3708 = [0; 4];
     new.mce_kflags = old.mce_kflags;
     new._pad_5292 = [0; 4];
@@ -1887,7 +2933,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 44), Span::new(192, 192, 44), Span::new(240, 240, 32), Span::new(320, 320, 196), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 24), Span::new(704, 704, 224), Span::new(960, 960, 20), Span::new(984, 984, 1056), Span::new(2048, 2048, 34), Span::new(2084, 2084, 28), Span::new(2120, 2120, 36), Span::new(2160, 2160, 52), Span::new(2216, 2216, 108), Span::new(2328, 2328, 12), Span::new(2352, 2352, 344), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 172), Span::new(3432, 3432, 164), Span::new(3600, 3600, 80), Span::new(3684, 3684, 24), Span::new(3712, 3712, 24), Span::new(3740, 3740, 64), Span::new(3808, 3808, 116), Span::new(3928, 3928, 1034), Span::new(4968, 4968, 4), Span::new(4984, 4984, 124), Span::new(5112, 5112, 36), Span::new(5152, 5152, 44), Span::new(5200, 5200, 64), Span::new(5272, 5272, 20), Span::new(5296, 5296, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
         padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18766, 50), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(42336, 32), Bits::new(42624, 384), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-        groups: &[&WITH_PADDING_2, &ALWAYS, &WITH_SE, &WITH_TRC_IPI_TO_CPU, &WITH_POSIX_CPUTIMERS_WORK, &WITH_ALLOC_LOCK, &WITH_MCE_VADDR, &[
+        groups: &[&ALWAYS, &WITH_DL, &WITH_TRC_IPI_TO_CPU, &WITH_ALLOC_LOCK, &WITH_MCE_VADDR, &WITH_MIGRATION_PENDING, &WITH_PADDING_2, &WITH_SE, &WITH_USER_CPUS_PTR, &WITH_POSIX_CPUTIMERS_WORK, &[
             RuleKind::Recurse.of("thread_info").inside("thread_info"),
             RuleKind::Carry.of("__state"),
             RuleKind::Carry.of("flags"),
@@ -1896,9 +2942,13 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("policy"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map(super::reasons::list_head::WHOLE),
+            RuleKind::Reset.of("trc_blkd_cpu").by_map(super::reasons::task_struct::TRC_BLKD_CPU),
             RuleKind::Carry.of("exit_state"),
             RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("mce_kflags"),
             RuleKind::Padding.of("(padding)"),
@@ -1917,12 +2967,15 @@ pub fn v6_1_0_47_cloud_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::tas
     use views::task_struct::V6_1_0_47_cloud_amd64 as New;
     new.sched_reset_on_fork_bits = [0; 1];
     new.sched_remote_wakeup_bits = [0; 2];
-    with_padding_2!(cx, at, old, new);
     always!(cx, at, old, new);
-    with_se!(cx, at, old, new);
+    with_dl!(cx, at, old, new);
     with_trc_ipi_to_cpu!(cx, at, old, new);
-    with_posix_cputimers_work!(cx, at, old, new);
     with_alloc_lock!(cx, at, old, new);
+    with_migration_pending!(cx, at, old, new);
+    with_padding_2!(cx, at, old, new);
+    with_se!(cx, at, old, new);
+    with_user_cpus_ptr!(cx, at, old, new);
+    with_posix_cputimers_work!(cx, at, old, new);
     super::thread_info::v6_1_0_47_amd64(
         cx,
         &at!(at.thread_info),
@@ -1936,9 +2989,21 @@ pub fn v6_1_0_47_cloud_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::tas
     new._pad_124 = [0; 4];
     new.policy = old.policy;
     new._pad_2116 = [0; 4];
+    // membership of a kernel list is rebuilt by whoever keeps the list
+    super::list_head::v5_10_0_30_amd64(
+        cx,
+        &at!(at.trc_blkd_node),
+        &old.trc_blkd_node,
+        &mut new.trc_blkd_node,
+    );
+    // CPU with the list of the blocked readers this one is on
+    new.trc_blkd_cpu = cx
+        .reset(&at!(at.trc_blkd_cpu), old.trc_blkd_cpu, 0);
     new.exit_state = old.exit_state;
     new.jobctl = old.jobctl;
     new.atomic_flags = old.atomic_flags;
+    new._pad_3156 = [0; 4];
+    new._pad_3428 = [0; 4];
     new._pad_3708 = [0; 4];
     new._pad_5272 = [0; 40];
     // inside execve, which is not interrupted half way
@@ -1969,7 +3034,7 @@ pub static V6_1_0_47_CLOUD_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 44), Span::new(192, 192, 44), Span::new(240, 240, 32), Span::new(320, 320, 196), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 24), Span::new(704, 704, 224), Span::new(960, 960, 20), Span::new(984, 984, 1056), Span::new(2048, 2048, 34), Span::new(2084, 2084, 28), Span::new(2120, 2120, 36), Span::new(2160, 2160, 52), Span::new(2216, 2216, 108), Span::new(2328, 2328, 12), Span::new(2352, 2352, 344), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 172), Span::new(3432, 3432, 164), Span::new(3600, 3600, 80), Span::new(3684, 3684, 24), Span::new(3712, 3712, 24), Span::new(3740, 3740, 64), Span::new(3808, 3808, 116), Span::new(3928, 3928, 1034), Span::new(4968, 4968, 4), Span::new(4984, 4984, 124), Span::new(5112, 5112, 36), Span::new(5152, 5152, 44), Span::new(5200, 5200, 72), Span::new(5336, 5336, 120), Span::new(5460, 5460, 4), Span::new(5504, 5504, 4), Span::new(5512, 5512, 88), Span::new(5632, 5632, 4096)],
         padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18766, 50), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(42176, 320), Bits::new(43649, 31), Bits::new(43712, 320), Bits::new(44064, 32), Bits::new(44804, 252)],
-        groups: &[&WITH_PADDING_2, &ALWAYS, &WITH_SE, &WITH_TRC_IPI_TO_CPU, &WITH_POSIX_CPUTIMERS_WORK, &WITH_ALLOC_LOCK, &[
+        groups: &[&ALWAYS, &WITH_DL, &WITH_TRC_IPI_TO_CPU, &WITH_ALLOC_LOCK, &WITH_MIGRATION_PENDING, &WITH_PADDING_2, &WITH_SE, &WITH_USER_CPUS_PTR, &WITH_POSIX_CPUTIMERS_WORK, &[
             RuleKind::Recurse.of("thread_info").inside("thread_info"),
             RuleKind::Carry.of("__state"),
             RuleKind::Carry.of("flags"),
@@ -1978,9 +3043,13 @@ pub static V6_1_0_47_CLOUD_AMD64: TypeConverter = TypeConverter {
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("policy"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map(super::reasons::list_head::WHOLE),
+            RuleKind::Reset.of("trc_blkd_cpu").by_map(super::reasons::task_struct::TRC_BLKD_CPU),
             RuleKind::Carry.of("exit_state"),
             RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Drop.of("in_execve").by_map(super::reasons::task_struct::IN_EXECVE),
@@ -1999,11 +3068,14 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_s
     new.sched_remote_wakeup_bits = [0; 2];
     new.mce_ripv_bits = [0; 8];
     always!(cx, at, old, new);
-    with_se!(cx, at, old, new);
+    with_dl!(cx, at, old, new);
     with_trc_ipi_to_cpu!(cx, at, old, new);
     with_mce_vaddr!(cx, at, old, new);
-    with_thread_info!(cx, at, old, new);
-    with_softirq_disable_cnt!(cx, at, old, new);
+    with_migration_pending!(cx, at, old, new);
+    with_se!(cx, at, old, new);
+    with_user_cpus_ptr!(cx, at, old, new);
+    with_thread_info_2!(cx, at, old, new);
+    with_perf_event_mutex!(cx, at, old, new);
     new.__state = old.__state;
     // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
     // a mutex under PREEMPT_RT, has put that aside
@@ -2011,10 +3083,28 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_s
     new.flags = old.flags;
     new.ptrace = old.ptrace;
     new.policy = old.policy;
+    // membership of a kernel list is rebuilt by whoever keeps the list
+    super::list_head::v5_10_0_30_amd64(
+        cx,
+        &at!(at.trc_blkd_node),
+        &old.trc_blkd_node,
+        &mut new.trc_blkd_node,
+    );
+    // CPU with the list of the blocked readers this one is on
+    new.trc_blkd_cpu = cx
+        .reset(&at!(at.trc_blkd_cpu), old.trc_blkd_cpu, 0);
     new.exit_state = old.exit_state;
     new.jobctl = old.jobctl;
     new.atomic_flags = old.atomic_flags;
+    new.softirq_disable_cnt = old.softirq_disable_cnt;
     new._pad_3532 = [0; 4];
+    // as seqcount_t
+    super::seqcount_spinlock_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.mems_allowed_seq),
+        &old.mems_allowed_seq,
+        &mut new.mems_allowed_seq,
+    );
     // a free mutex has no owner, and nobody spins for it
     super::mutex::v6_1_0_47_rt_amd64(
         cx,
@@ -2054,16 +3144,20 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 28), Span::new(32, 32, 40), Span::new(76, 76, 8), Span::new(88, 88, 44), Span::new(192, 192, 12), Span::new(208, 208, 44), Span::new(256, 256, 44), Span::new(304, 304, 32), Span::new(384, 384, 196), Span::new(584, 584, 60), Span::new(648, 648, 60), Span::new(712, 712, 24), Span::new(768, 768, 224), Span::new(1024, 1024, 20), Span::new(1048, 1048, 1056), Span::new(2112, 2112, 34), Span::new(2148, 2148, 28), Span::new(2184, 2184, 36), Span::new(2224, 2224, 52), Span::new(2280, 2280, 108), Span::new(2392, 2392, 12), Span::new(2416, 2416, 344), Span::new(2768, 2768, 4), Span::new(2776, 2776, 44), Span::new(2824, 2824, 144), Span::new(2976, 2976, 28), Span::new(3008, 3008, 212), Span::new(3224, 3224, 65), Span::new(3296, 3296, 16), Span::new(3320, 3320, 24), Span::new(3352, 3352, 44), Span::new(3400, 3400, 132), Span::new(3536, 3536, 156), Span::new(3696, 3696, 88), Span::new(3792, 3792, 28), Span::new(3824, 3824, 16), Span::new(3848, 3848, 52), Span::new(3904, 3904, 12), Span::new(3920, 3920, 1034), Span::new(4960, 4960, 4), Span::new(4976, 4976, 124), Span::new(5104, 5104, 36), Span::new(5144, 5144, 44), Span::new(5192, 5192, 64), Span::new(5264, 5264, 20), Span::new(5288, 5288, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
         padding: &[Bits::new(224, 32), Bits::new(672, 32), Bits::new(1056, 480), Bits::new(1632, 32), Bits::new(2016, 32), Bits::new(2400, 32), Bits::new(2688, 384), Bits::new(4644, 28), Bits::new(5152, 32), Bits::new(5664, 32), Bits::new(5888, 256), Bits::new(7936, 256), Bits::new(8352, 32), Bits::new(16864, 32), Bits::new(17168, 16), Bits::new(17440, 32), Bits::new(17760, 32), Bits::new(18208, 32), Bits::new(19104, 32), Bits::new(19236, 28), Bits::new(19278, 50), Bits::new(22112, 32), Bits::new(22176, 32), Bits::new(22560, 32), Bits::new(23776, 32), Bits::new(24032, 32), Bits::new(25760, 32), Bits::new(26312, 56), Bits::new(26528, 32), Bits::new(26784, 32), Bits::new(27168, 32), Bits::new(28256, 32), Bits::new(29536, 32), Bits::new(30304, 32), Bits::new(30560, 32), Bits::new(30752, 32), Bits::new(31200, 32), Bits::new(31328, 32), Bits::new(39632, 48), Bits::new(39712, 96), Bits::new(40800, 32), Bits::new(41120, 32), Bits::new(41504, 32), Bits::new(42272, 32), Bits::new(42560, 448), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-        groups: &[&ALWAYS, &WITH_SE, &WITH_TRC_IPI_TO_CPU, &WITH_MCE_VADDR, &WITH_THREAD_INFO, &WITH_SOFTIRQ_DISABLE_CNT, &[
+        groups: &[&ALWAYS, &WITH_DL, &WITH_TRC_IPI_TO_CPU, &WITH_MCE_VADDR, &WITH_MIGRATION_PENDING, &WITH_SE, &WITH_USER_CPUS_PTR, &WITH_THREAD_INFO_2, &WITH_PERF_EVENT_MUTEX, &[
             RuleKind::Carry.of("__state"),
             RuleKind::Reset.of("saved_state").by_map(super::reasons::task_struct::SAVED_STATE),
             RuleKind::Carry.of("flags"),
             RuleKind::Carry.of("ptrace"),
             RuleKind::Carry.of("policy"),
+            RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map(super::reasons::list_head::WHOLE),
+            RuleKind::Reset.of("trc_blkd_cpu").by_map(super::reasons::task_struct::TRC_BLKD_CPU),
             RuleKind::Carry.of("exit_state"),
             RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Carry.of("softirq_disable_cnt"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map(super::reasons::seqcount_spinlock_t::WHOLE),
             RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("mce_kflags"),
@@ -2084,13 +3178,16 @@ pub fn v6_1_0_48_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_stru
     new.sched_reset_on_fork_bits = [0; 1];
     new.sched_remote_wakeup_bits = [0; 2];
     new.mce_ripv_bits = [0; 8];
-    with_padding_2!(cx, at, old, new);
     always!(cx, at, old, new);
-    with_se!(cx, at, old, new);
+    with_dl!(cx, at, old, new);
     with_trc_ipi_to_cpu!(cx, at, old, new);
-    with_posix_cputimers_work!(cx, at, old, new);
     with_alloc_lock!(cx, at, old, new);
     with_mce_vaddr!(cx, at, old, new);
+    with_migration_pending!(cx, at, old, new);
+    with_padding_2!(cx, at, old, new);
+    with_se!(cx, at, old, new);
+    with_user_cpus_ptr!(cx, at, old, new);
+    with_posix_cputimers_work!(cx, at, old, new);
     super::thread_info::v6_1_0_47_amd64(
         cx,
         &at!(at.thread_info),
@@ -2104,10 +3201,22 @@ pub fn v6_1_0_48_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_stru
     new._pad_124 = [0; 4];
     new.policy = old.policy;
     new._pad_2116 = [0; 4];
+    // membership of a kernel list is rebuilt by whoever keeps the list
+    super::list_head::v5_10_0_30_amd64(
+        cx,
+        &at!(at.trc_blkd_node),
+        &old.trc_blkd_node,
+        &mut new.trc_blkd_node,
+    );
+    // CPU with the list of the blocked readers this one is on
+    new.trc_blkd_cpu = cx
+        .reset(&at!(at.trc_blkd_cpu), old.trc_blkd_cpu, 0);
     new.exit_state = old.exit_state;
     new.jobctl = old.jobctl;
     new.set_user_dumpable(old.user_dumpable());
     new.atomic_flags = old.atomic_flags;
+    new._pad_3156 = [0; 4];
+    new._pad_3428 = [0; 4];
     new._pad_3708 = [0; 4];
     new.mce_kflags = old.mce_kflags;
     new._pad_5292 = [0; 4];
@@ -2140,7 +3249,7 @@ pub static V6_1_0_48_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 44), Span::new(192, 192, 44), Span::new(240, 240, 32), Span::new(320, 320, 196), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 24), Span::new(704, 704, 224), Span::new(960, 960, 20), Span::new(984, 984, 1056), Span::new(2048, 2048, 34), Span::new(2084, 2084, 28), Span::new(2120, 2120, 36), Span::new(2160, 2160, 52), Span::new(2216, 2216, 108), Span::new(2328, 2328, 12), Span::new(2352, 2352, 344), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 172), Span::new(3432, 3432, 164), Span::new(3600, 3600, 80), Span::new(3684, 3684, 24), Span::new(3712, 3712, 24), Span::new(3740, 3740, 64), Span::new(3808, 3808, 116), Span::new(3928, 3928, 1034), Span::new(4968, 4968, 4), Span::new(4984, 4984, 124), Span::new(5112, 5112, 36), Span::new(5152, 5152, 44), Span::new(5200, 5200, 64), Span::new(5272, 5272, 20), Span::new(5296, 5296, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
         padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18767, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(42336, 32), Bits::new(42624, 384), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-        groups: &[&WITH_PADDING_2, &ALWAYS, &WITH_SE, &WITH_TRC_IPI_TO_CPU, &WITH_POSIX_CPUTIMERS_WORK, &WITH_ALLOC_LOCK, &WITH_MCE_VADDR, &[
+        groups: &[&ALWAYS, &WITH_DL, &WITH_TRC_IPI_TO_CPU, &WITH_ALLOC_LOCK, &WITH_MCE_VADDR, &WITH_MIGRATION_PENDING, &WITH_PADDING_2, &WITH_SE, &WITH_USER_CPUS_PTR, &WITH_POSIX_CPUTIMERS_WORK, &[
             RuleKind::Recurse.of("thread_info").inside("thread_info"),
             RuleKind::Carry.of("__state"),
             RuleKind::Carry.of("flags"),
@@ -2149,10 +3258,14 @@ pub static V6_1_0_48_AMD64: TypeConverter = TypeConverter {
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("policy"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map(super::reasons::list_head::WHOLE),
+            RuleKind::Reset.of("trc_blkd_cpu").by_map(super::reasons::task_struct::TRC_BLKD_CPU),
             RuleKind::Carry.of("exit_state"),
             RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("user_dumpable"),
             RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("mce_kflags"),
             RuleKind::Padding.of("(padding)"),
@@ -2171,12 +3284,15 @@ pub fn v6_1_0_48_cloud_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::tas
     use views::task_struct::V6_1_0_48_cloud_amd64 as New;
     new.sched_reset_on_fork_bits = [0; 1];
     new.sched_remote_wakeup_bits = [0; 2];
-    with_padding_2!(cx, at, old, new);
     always!(cx, at, old, new);
-    with_se!(cx, at, old, new);
+    with_dl!(cx, at, old, new);
     with_trc_ipi_to_cpu!(cx, at, old, new);
-    with_posix_cputimers_work!(cx, at, old, new);
     with_alloc_lock!(cx, at, old, new);
+    with_migration_pending!(cx, at, old, new);
+    with_padding_2!(cx, at, old, new);
+    with_se!(cx, at, old, new);
+    with_user_cpus_ptr!(cx, at, old, new);
+    with_posix_cputimers_work!(cx, at, old, new);
     super::thread_info::v6_1_0_47_amd64(
         cx,
         &at!(at.thread_info),
@@ -2190,10 +3306,22 @@ pub fn v6_1_0_48_cloud_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::tas
     new._pad_124 = [0; 4];
     new.policy = old.policy;
     new._pad_2116 = [0; 4];
+    // membership of a kernel list is rebuilt by whoever keeps the list
+    super::list_head::v5_10_0_30_amd64(
+        cx,
+        &at!(at.trc_blkd_node),
+        &old.trc_blkd_node,
+        &mut new.trc_blkd_node,
+    );
+    // CPU with the list of the blocked readers this one is on
+    new.trc_blkd_cpu = cx
+        .reset(&at!(at.trc_blkd_cpu), old.trc_blkd_cpu, 0);
     new.exit_state = old.exit_state;
     new.jobctl = old.jobctl;
     new.set_user_dumpable(old.user_dumpable());
     new.atomic_flags = old.atomic_flags;
+    new._pad_3156 = [0; 4];
+    new._pad_3428 = [0; 4];
     new._pad_3708 = [0; 4];
     new._pad_5272 = [0; 40];
     // inside execve, which is not interrupted half way
@@ -2224,7 +3352,7 @@ pub static V6_1_0_48_CLOUD_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 44), Span::new(192, 192, 44), Span::new(240, 240, 32), Span::new(320, 320, 196), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 24), Span::new(704, 704, 224), Span::new(960, 960, 20), Span::new(984, 984, 1056), Span::new(2048, 2048, 34), Span::new(2084, 2084, 28), Span::new(2120, 2120, 36), Span::new(2160, 2160, 52), Span::new(2216, 2216, 108), Span::new(2328, 2328, 12), Span::new(2352, 2352, 344), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 172), Span::new(3432, 3432, 164), Span::new(3600, 3600, 80), Span::new(3684, 3684, 24), Span::new(3712, 3712, 24), Span::new(3740, 3740, 64), Span::new(3808, 3808, 116), Span::new(3928, 3928, 1034), Span::new(4968, 4968, 4), Span::new(4984, 4984, 124), Span::new(5112, 5112, 36), Span::new(5152, 5152, 44), Span::new(5200, 5200, 72), Span::new(5336, 5336, 120), Span::new(5460, 5460, 4), Span::new(5504, 5504, 4), Span::new(5512, 5512, 88), Span::new(5632, 5632, 4096)],
         padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18767, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(42176, 320), Bits::new(43649, 31), Bits::new(43712, 320), Bits::new(44064, 32), Bits::new(44804, 252)],
-        groups: &[&WITH_PADDING_2, &ALWAYS, &WITH_SE, &WITH_TRC_IPI_TO_CPU, &WITH_POSIX_CPUTIMERS_WORK, &WITH_ALLOC_LOCK, &[
+        groups: &[&ALWAYS, &WITH_DL, &WITH_TRC_IPI_TO_CPU, &WITH_ALLOC_LOCK, &WITH_MIGRATION_PENDING, &WITH_PADDING_2, &WITH_SE, &WITH_USER_CPUS_PTR, &WITH_POSIX_CPUTIMERS_WORK, &[
             RuleKind::Recurse.of("thread_info").inside("thread_info"),
             RuleKind::Carry.of("__state"),
             RuleKind::Carry.of("flags"),
@@ -2233,10 +3361,14 @@ pub static V6_1_0_48_CLOUD_AMD64: TypeConverter = TypeConverter {
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("policy"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map(super::reasons::list_head::WHOLE),
+            RuleKind::Reset.of("trc_blkd_cpu").by_map(super::reasons::task_struct::TRC_BLKD_CPU),
             RuleKind::Carry.of("exit_state"),
             RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("user_dumpable"),
             RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Drop.of("in_execve").by_map(super::reasons::task_struct::IN_EXECVE),
@@ -2255,11 +3387,14 @@ pub fn v6_1_0_48_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_s
     new.sched_remote_wakeup_bits = [0; 2];
     new.mce_ripv_bits = [0; 8];
     always!(cx, at, old, new);
-    with_se!(cx, at, old, new);
+    with_dl!(cx, at, old, new);
     with_trc_ipi_to_cpu!(cx, at, old, new);
     with_mce_vaddr!(cx, at, old, new);
-    with_thread_info!(cx, at, old, new);
-    with_softirq_disable_cnt!(cx, at, old, new);
+    with_migration_pending!(cx, at, old, new);
+    with_se!(cx, at, old, new);
+    with_user_cpus_ptr!(cx, at, old, new);
+    with_thread_info_2!(cx, at, old, new);
+    with_perf_event_mutex!(cx, at, old, new);
     new.__state = old.__state;
     // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
     // a mutex under PREEMPT_RT, has put that aside
@@ -2267,11 +3402,29 @@ pub fn v6_1_0_48_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_s
     new.flags = old.flags;
     new.ptrace = old.ptrace;
     new.policy = old.policy;
+    // membership of a kernel list is rebuilt by whoever keeps the list
+    super::list_head::v5_10_0_30_amd64(
+        cx,
+        &at!(at.trc_blkd_node),
+        &old.trc_blkd_node,
+        &mut new.trc_blkd_node,
+    );
+    // CPU with the list of the blocked readers this one is on
+    new.trc_blkd_cpu = cx
+        .reset(&at!(at.trc_blkd_cpu), old.trc_blkd_cpu, 0);
     new.exit_state = old.exit_state;
     new.jobctl = old.jobctl;
     new.set_user_dumpable(old.user_dumpable());
     new.atomic_flags = old.atomic_flags;
+    new.softirq_disable_cnt = old.softirq_disable_cnt;
     new._pad_3532 = [0; 4];
+    // as seqcount_t
+    super::seqcount_spinlock_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.mems_allowed_seq),
+        &old.mems_allowed_seq,
+        &mut new.mems_allowed_seq,
+    );
     // a free mutex has no owner, and nobody spins for it
     super::mutex::v6_1_0_47_rt_amd64(
         cx,
@@ -2311,17 +3464,21 @@ pub static V6_1_0_48_RT_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 28), Span::new(32, 32, 40), Span::new(76, 76, 8), Span::new(88, 88, 44), Span::new(192, 192, 12), Span::new(208, 208, 44), Span::new(256, 256, 44), Span::new(304, 304, 32), Span::new(384, 384, 196), Span::new(584, 584, 60), Span::new(648, 648, 60), Span::new(712, 712, 24), Span::new(768, 768, 224), Span::new(1024, 1024, 20), Span::new(1048, 1048, 1056), Span::new(2112, 2112, 34), Span::new(2148, 2148, 28), Span::new(2184, 2184, 36), Span::new(2224, 2224, 52), Span::new(2280, 2280, 108), Span::new(2392, 2392, 12), Span::new(2416, 2416, 344), Span::new(2768, 2768, 4), Span::new(2776, 2776, 44), Span::new(2824, 2824, 144), Span::new(2976, 2976, 28), Span::new(3008, 3008, 212), Span::new(3224, 3224, 65), Span::new(3296, 3296, 16), Span::new(3320, 3320, 24), Span::new(3352, 3352, 44), Span::new(3400, 3400, 132), Span::new(3536, 3536, 156), Span::new(3696, 3696, 88), Span::new(3792, 3792, 28), Span::new(3824, 3824, 16), Span::new(3848, 3848, 52), Span::new(3904, 3904, 12), Span::new(3920, 3920, 1034), Span::new(4960, 4960, 4), Span::new(4976, 4976, 124), Span::new(5104, 5104, 36), Span::new(5144, 5144, 44), Span::new(5192, 5192, 64), Span::new(5264, 5264, 20), Span::new(5288, 5288, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
         padding: &[Bits::new(224, 32), Bits::new(672, 32), Bits::new(1056, 480), Bits::new(1632, 32), Bits::new(2016, 32), Bits::new(2400, 32), Bits::new(2688, 384), Bits::new(4644, 28), Bits::new(5152, 32), Bits::new(5664, 32), Bits::new(5888, 256), Bits::new(7936, 256), Bits::new(8352, 32), Bits::new(16864, 32), Bits::new(17168, 16), Bits::new(17440, 32), Bits::new(17760, 32), Bits::new(18208, 32), Bits::new(19104, 32), Bits::new(19236, 28), Bits::new(19279, 49), Bits::new(22112, 32), Bits::new(22176, 32), Bits::new(22560, 32), Bits::new(23776, 32), Bits::new(24032, 32), Bits::new(25760, 32), Bits::new(26312, 56), Bits::new(26528, 32), Bits::new(26784, 32), Bits::new(27168, 32), Bits::new(28256, 32), Bits::new(29536, 32), Bits::new(30304, 32), Bits::new(30560, 32), Bits::new(30752, 32), Bits::new(31200, 32), Bits::new(31328, 32), Bits::new(39632, 48), Bits::new(39712, 96), Bits::new(40800, 32), Bits::new(41120, 32), Bits::new(41504, 32), Bits::new(42272, 32), Bits::new(42560, 448), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-        groups: &[&ALWAYS, &WITH_SE, &WITH_TRC_IPI_TO_CPU, &WITH_MCE_VADDR, &WITH_THREAD_INFO, &WITH_SOFTIRQ_DISABLE_CNT, &[
+        groups: &[&ALWAYS, &WITH_DL, &WITH_TRC_IPI_TO_CPU, &WITH_MCE_VADDR, &WITH_MIGRATION_PENDING, &WITH_SE, &WITH_USER_CPUS_PTR, &WITH_THREAD_INFO_2, &WITH_PERF_EVENT_MUTEX, &[
             RuleKind::Carry.of("__state"),
             RuleKind::Reset.of("saved_state").by_map(super::reasons::task_struct::SAVED_STATE),
             RuleKind::Carry.of("flags"),
             RuleKind::Carry.of("ptrace"),
             RuleKind::Carry.of("policy"),
+            RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map(super::reasons::list_head::WHOLE),
+            RuleKind::Reset.of("trc_blkd_cpu").by_map(super::reasons::task_struct::TRC_BLKD_CPU),
             RuleKind::Carry.of("exit_state"),
             RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("user_dumpable"),
             RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Carry.of("softirq_disable_cnt"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map(super::reasons::seqcount_spinlock_t::WHOLE),
             RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("mce_kflags"),
@@ -2342,13 +3499,16 @@ pub fn v6_1_0_50_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_stru
     new.sched_reset_on_fork_bits = [0; 1];
     new.sched_remote_wakeup_bits = [0; 2];
     new.mce_ripv_bits = [0; 8];
-    with_padding_2!(cx, at, old, new);
     always!(cx, at, old, new);
-    with_se!(cx, at, old, new);
+    with_dl!(cx, at, old, new);
     with_trc_ipi_to_cpu!(cx, at, old, new);
-    with_posix_cputimers_work!(cx, at, old, new);
     with_alloc_lock!(cx, at, old, new);
     with_mce_vaddr!(cx, at, old, new);
+    with_migration_pending!(cx, at, old, new);
+    with_padding_2!(cx, at, old, new);
+    with_se!(cx, at, old, new);
+    with_user_cpus_ptr!(cx, at, old, new);
+    with_posix_cputimers_work!(cx, at, old, new);
     super::thread_info::v6_1_0_47_amd64(
         cx,
         &at!(at.thread_info),
@@ -2362,10 +3522,22 @@ pub fn v6_1_0_50_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_stru
     new._pad_124 = [0; 4];
     new.policy = old.policy;
     new._pad_2116 = [0; 4];
+    // membership of a kernel list is rebuilt by whoever keeps the list
+    super::list_head::v5_10_0_30_amd64(
+        cx,
+        &at!(at.trc_blkd_node),
+        &old.trc_blkd_node,
+        &mut new.trc_blkd_node,
+    );
+    // CPU with the list of the blocked readers this one is on
+    new.trc_blkd_cpu = cx
+        .reset(&at!(at.trc_blkd_cpu), old.trc_blkd_cpu, 0);
     new.exit_state = old.exit_state;
     new.jobctl = old.jobctl;
     new.set_user_dumpable(old.user_dumpable());
     new.atomic_flags = old.atomic_flags;
+    new._pad_3156 = [0; 4];
+    new._pad_3428 = [0; 4];
     new._pad_3708 = [0; 4];
     new.kstack_offset = old.kstack_offset;
     new._pad_5244 = [0; 4];
@@ -2400,7 +3572,7 @@ pub static V6_1_0_50_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 44), Span::new(192, 192, 44), Span::new(240, 240, 32), Span::new(320, 320, 196), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 24), Span::new(704, 704, 224), Span::new(960, 960, 20), Span::new(984, 984, 1056), Span::new(2048, 2048, 34), Span::new(2084, 2084, 28), Span::new(2120, 2120, 36), Span::new(2160, 2160, 52), Span::new(2216, 2216, 108), Span::new(2328, 2328, 12), Span::new(2352, 2352, 344), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 172), Span::new(3432, 3432, 164), Span::new(3600, 3600, 80), Span::new(3684, 3684, 24), Span::new(3712, 3712, 24), Span::new(3740, 3740, 64), Span::new(3808, 3808, 116), Span::new(3928, 3928, 1034), Span::new(4968, 4968, 4), Span::new(4984, 4984, 124), Span::new(5112, 5112, 36), Span::new(5152, 5152, 44), Span::new(5200, 5200, 44), Span::new(5248, 5248, 24), Span::new(5280, 5280, 20), Span::new(5304, 5304, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
         padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18767, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(41952, 32), Bits::new(42400, 32), Bits::new(42688, 320), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-        groups: &[&WITH_PADDING_2, &ALWAYS, &WITH_SE, &WITH_TRC_IPI_TO_CPU, &WITH_POSIX_CPUTIMERS_WORK, &WITH_ALLOC_LOCK, &WITH_MCE_VADDR, &[
+        groups: &[&ALWAYS, &WITH_DL, &WITH_TRC_IPI_TO_CPU, &WITH_ALLOC_LOCK, &WITH_MCE_VADDR, &WITH_MIGRATION_PENDING, &WITH_PADDING_2, &WITH_SE, &WITH_USER_CPUS_PTR, &WITH_POSIX_CPUTIMERS_WORK, &[
             RuleKind::Recurse.of("thread_info").inside("thread_info"),
             RuleKind::Carry.of("__state"),
             RuleKind::Carry.of("flags"),
@@ -2409,10 +3581,14 @@ pub static V6_1_0_50_AMD64: TypeConverter = TypeConverter {
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("policy"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map(super::reasons::list_head::WHOLE),
+            RuleKind::Reset.of("trc_blkd_cpu").by_map(super::reasons::task_struct::TRC_BLKD_CPU),
             RuleKind::Carry.of("exit_state"),
             RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("user_dumpable"),
             RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("kstack_offset"),
             RuleKind::Padding.of("(padding)"),
@@ -2433,12 +3609,15 @@ pub fn v6_1_0_50_cloud_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::tas
     use views::task_struct::V6_1_0_50_cloud_amd64 as New;
     new.sched_reset_on_fork_bits = [0; 1];
     new.sched_remote_wakeup_bits = [0; 2];
-    with_padding_2!(cx, at, old, new);
     always!(cx, at, old, new);
-    with_se!(cx, at, old, new);
+    with_dl!(cx, at, old, new);
     with_trc_ipi_to_cpu!(cx, at, old, new);
-    with_posix_cputimers_work!(cx, at, old, new);
     with_alloc_lock!(cx, at, old, new);
+    with_migration_pending!(cx, at, old, new);
+    with_padding_2!(cx, at, old, new);
+    with_se!(cx, at, old, new);
+    with_user_cpus_ptr!(cx, at, old, new);
+    with_posix_cputimers_work!(cx, at, old, new);
     super::thread_info::v6_1_0_47_amd64(
         cx,
         &at!(at.thread_info),
@@ -2452,10 +3631,22 @@ pub fn v6_1_0_50_cloud_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::tas
     new._pad_124 = [0; 4];
     new.policy = old.policy;
     new._pad_2116 = [0; 4];
+    // membership of a kernel list is rebuilt by whoever keeps the list
+    super::list_head::v5_10_0_30_amd64(
+        cx,
+        &at!(at.trc_blkd_node),
+        &old.trc_blkd_node,
+        &mut new.trc_blkd_node,
+    );
+    // CPU with the list of the blocked readers this one is on
+    new.trc_blkd_cpu = cx
+        .reset(&at!(at.trc_blkd_cpu), old.trc_blkd_cpu, 0);
     new.exit_state = old.exit_state;
     new.jobctl = old.jobctl;
     new.set_user_dumpable(old.user_dumpable());
     new.atomic_flags = old.atomic_flags;
+    new._pad_3156 = [0; 4];
+    new._pad_3428 = [0; 4];
     new._pad_3708 = [0; 4];
     new.kstack_offset = old.kstack_offset;
     new._pad_5244 = [0; 4];
@@ -2488,7 +3679,7 @@ pub static V6_1_0_50_CLOUD_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 44), Span::new(192, 192, 44), Span::new(240, 240, 32), Span::new(320, 320, 196), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 24), Span::new(704, 704, 224), Span::new(960, 960, 20), Span::new(984, 984, 1056), Span::new(2048, 2048, 34), Span::new(2084, 2084, 28), Span::new(2120, 2120, 36), Span::new(2160, 2160, 52), Span::new(2216, 2216, 108), Span::new(2328, 2328, 12), Span::new(2352, 2352, 344), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 172), Span::new(3432, 3432, 164), Span::new(3600, 3600, 80), Span::new(3684, 3684, 24), Span::new(3712, 3712, 24), Span::new(3740, 3740, 64), Span::new(3808, 3808, 116), Span::new(3928, 3928, 1034), Span::new(4968, 4968, 4), Span::new(4984, 4984, 124), Span::new(5112, 5112, 36), Span::new(5152, 5152, 44), Span::new(5200, 5200, 44), Span::new(5248, 5248, 32), Span::new(5336, 5336, 120), Span::new(5460, 5460, 4), Span::new(5504, 5504, 4), Span::new(5512, 5512, 88), Span::new(5632, 5632, 4096)],
         padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18767, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(41952, 32), Bits::new(42240, 256), Bits::new(43649, 31), Bits::new(43712, 320), Bits::new(44064, 32), Bits::new(44804, 252)],
-        groups: &[&WITH_PADDING_2, &ALWAYS, &WITH_SE, &WITH_TRC_IPI_TO_CPU, &WITH_POSIX_CPUTIMERS_WORK, &WITH_ALLOC_LOCK, &[
+        groups: &[&ALWAYS, &WITH_DL, &WITH_TRC_IPI_TO_CPU, &WITH_ALLOC_LOCK, &WITH_MIGRATION_PENDING, &WITH_PADDING_2, &WITH_SE, &WITH_USER_CPUS_PTR, &WITH_POSIX_CPUTIMERS_WORK, &[
             RuleKind::Recurse.of("thread_info").inside("thread_info"),
             RuleKind::Carry.of("__state"),
             RuleKind::Carry.of("flags"),
@@ -2497,10 +3688,14 @@ pub static V6_1_0_50_CLOUD_AMD64: TypeConverter = TypeConverter {
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("policy"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map(super::reasons::list_head::WHOLE),
+            RuleKind::Reset.of("trc_blkd_cpu").by_map(super::reasons::task_struct::TRC_BLKD_CPU),
             RuleKind::Carry.of("exit_state"),
             RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("user_dumpable"),
             RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("kstack_offset"),
             RuleKind::Padding.of("(padding)"),
@@ -2521,11 +3716,14 @@ pub fn v6_1_0_50_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_s
     new.sched_remote_wakeup_bits = [0; 2];
     new.mce_ripv_bits = [0; 8];
     always!(cx, at, old, new);
-    with_se!(cx, at, old, new);
+    with_dl!(cx, at, old, new);
     with_trc_ipi_to_cpu!(cx, at, old, new);
     with_mce_vaddr!(cx, at, old, new);
-    with_thread_info!(cx, at, old, new);
-    with_softirq_disable_cnt!(cx, at, old, new);
+    with_migration_pending!(cx, at, old, new);
+    with_se!(cx, at, old, new);
+    with_user_cpus_ptr!(cx, at, old, new);
+    with_thread_info_2!(cx, at, old, new);
+    with_perf_event_mutex!(cx, at, old, new);
     new.__state = old.__state;
     // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
     // a mutex under PREEMPT_RT, has put that aside
@@ -2533,11 +3731,29 @@ pub fn v6_1_0_50_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_s
     new.flags = old.flags;
     new.ptrace = old.ptrace;
     new.policy = old.policy;
+    // membership of a kernel list is rebuilt by whoever keeps the list
+    super::list_head::v5_10_0_30_amd64(
+        cx,
+        &at!(at.trc_blkd_node),
+        &old.trc_blkd_node,
+        &mut new.trc_blkd_node,
+    );
+    // CPU with the list of the blocked readers this one is on
+    new.trc_blkd_cpu = cx
+        .reset(&at!(at.trc_blkd_cpu), old.trc_blkd_cpu, 0);
     new.exit_state = old.exit_state;
     new.jobctl = old.jobctl;
     new.set_user_dumpable(old.user_dumpable());
     new.atomic_flags = old.atomic_flags;
+    new.softirq_disable_cnt = old.softirq_disable_cnt;
     new._pad_3532 = [0; 4];
+    // as seqcount_t
+    super::seqcount_spinlock_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.mems_allowed_seq),
+        &old.mems_allowed_seq,
+        &mut new.mems_allowed_seq,
+    );
     // a free mutex has no owner, and nobody spins for it
     super::mutex::v6_1_0_47_rt_amd64(
         cx,
@@ -2579,17 +3795,21 @@ pub static V6_1_0_50_RT_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 28), Span::new(32, 32, 40), Span::new(76, 76, 8), Span::new(88, 88, 44), Span::new(192, 192, 12), Span::new(208, 208, 44), Span::new(256, 256, 44), Span::new(304, 304, 32), Span::new(384, 384, 196), Span::new(584, 584, 60), Span::new(648, 648, 60), Span::new(712, 712, 24), Span::new(768, 768, 224), Span::new(1024, 1024, 20), Span::new(1048, 1048, 1056), Span::new(2112, 2112, 34), Span::new(2148, 2148, 28), Span::new(2184, 2184, 36), Span::new(2224, 2224, 52), Span::new(2280, 2280, 108), Span::new(2392, 2392, 12), Span::new(2416, 2416, 344), Span::new(2768, 2768, 4), Span::new(2776, 2776, 44), Span::new(2824, 2824, 144), Span::new(2976, 2976, 28), Span::new(3008, 3008, 212), Span::new(3224, 3224, 65), Span::new(3296, 3296, 16), Span::new(3320, 3320, 24), Span::new(3352, 3352, 44), Span::new(3400, 3400, 132), Span::new(3536, 3536, 156), Span::new(3696, 3696, 88), Span::new(3792, 3792, 28), Span::new(3824, 3824, 16), Span::new(3848, 3848, 52), Span::new(3904, 3904, 12), Span::new(3920, 3920, 1034), Span::new(4960, 4960, 4), Span::new(4976, 4976, 124), Span::new(5104, 5104, 36), Span::new(5144, 5144, 44), Span::new(5192, 5192, 44), Span::new(5240, 5240, 24), Span::new(5272, 5272, 20), Span::new(5296, 5296, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
         padding: &[Bits::new(224, 32), Bits::new(672, 32), Bits::new(1056, 480), Bits::new(1632, 32), Bits::new(2016, 32), Bits::new(2400, 32), Bits::new(2688, 384), Bits::new(4644, 28), Bits::new(5152, 32), Bits::new(5664, 32), Bits::new(5888, 256), Bits::new(7936, 256), Bits::new(8352, 32), Bits::new(16864, 32), Bits::new(17168, 16), Bits::new(17440, 32), Bits::new(17760, 32), Bits::new(18208, 32), Bits::new(19104, 32), Bits::new(19236, 28), Bits::new(19279, 49), Bits::new(22112, 32), Bits::new(22176, 32), Bits::new(22560, 32), Bits::new(23776, 32), Bits::new(24032, 32), Bits::new(25760, 32), Bits::new(26312, 56), Bits::new(26528, 32), Bits::new(26784, 32), Bits::new(27168, 32), Bits::new(28256, 32), Bits::new(29536, 32), Bits::new(30304, 32), Bits::new(30560, 32), Bits::new(30752, 32), Bits::new(31200, 32), Bits::new(31328, 32), Bits::new(39632, 48), Bits::new(39712, 96), Bits::new(40800, 32), Bits::new(41120, 32), Bits::new(41504, 32), Bits::new(41888, 32), Bits::new(42336, 32), Bits::new(42624, 384), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-        groups: &[&ALWAYS, &WITH_SE, &WITH_TRC_IPI_TO_CPU, &WITH_MCE_VADDR, &WITH_THREAD_INFO, &WITH_SOFTIRQ_DISABLE_CNT, &[
+        groups: &[&ALWAYS, &WITH_DL, &WITH_TRC_IPI_TO_CPU, &WITH_MCE_VADDR, &WITH_MIGRATION_PENDING, &WITH_SE, &WITH_USER_CPUS_PTR, &WITH_THREAD_INFO_2, &WITH_PERF_EVENT_MUTEX, &[
             RuleKind::Carry.of("__state"),
             RuleKind::Reset.of("saved_state").by_map(super::reasons::task_struct::SAVED_STATE),
             RuleKind::Carry.of("flags"),
             RuleKind::Carry.of("ptrace"),
             RuleKind::Carry.of("policy"),
+            RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map(super::reasons::list_head::WHOLE),
+            RuleKind::Reset.of("trc_blkd_cpu").by_map(super::reasons::task_struct::TRC_BLKD_CPU),
             RuleKind::Carry.of("exit_state"),
             RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("user_dumpable"),
             RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Carry.of("softirq_disable_cnt"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map(super::reasons::seqcount_spinlock_t::WHOLE),
             RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("kstack_offset"),
@@ -2614,10 +3834,12 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task
     new.mce_ripv_bits = [0; 8];
     always!(cx, at, old, new);
     with_trc_ipi_to_cpu!(cx, at, old, new);
-    with_posix_cputimers_work!(cx, at, old, new);
     with_alloc_lock!(cx, at, old, new);
     with_mce_vaddr!(cx, at, old, new);
-    with_dl!(cx, at, old, new);
+    with_migration_pending!(cx, at, old, new);
+    with_user_cpus_ptr!(cx, at, old, new);
+    with_posix_cputimers_work!(cx, at, old, new);
+    with_faults_disabled_mapping!(cx, at, old, new);
     with_dl_server!(cx, at, old, new);
     super::thread_info::v6_1_0_47_amd64(
         cx,
@@ -2641,10 +3863,22 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task
     );
     new.policy = old.policy;
     new._pad_2116 = [0; 4];
+    new._pad_2148 = [0; 4];
+    // membership of a kernel list is rebuilt by whoever keeps the list
+    super::list_head::v5_10_0_30_amd64(
+        cx,
+        &at!(at.trc_blkd_node),
+        &old.trc_blkd_node,
+        &mut new.trc_blkd_node,
+    );
+    // CPU with the list of the blocked readers this one is on
+    new.trc_blkd_cpu = cx
+        .reset(&at!(at.trc_blkd_cpu), old.trc_blkd_cpu, 0);
     new.exit_state = old.exit_state;
     new.jobctl = old.jobctl;
     new.set_user_dumpable(old.user_dumpable());
     new.atomic_flags = old.atomic_flags;
+    new._pad_3156 = [0; 4];
     new._pad_3420 = [0; 4];
     new._pad_3763 = [0; 1];
     new._pad_3766 = [0; 2];
@@ -2665,7 +3899,7 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 68), Span::new(216, 216, 60), Span::new(280, 280, 32), Span::new(320, 320, 60), Span::new(384, 384, 132), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 48), Span::new(704, 704, 224), Span::new(960, 960, 28), Span::new(992, 992, 1056), Span::new(2056, 2056, 34), Span::new(2092, 2092, 24), Span::new(2120, 2120, 24), Span::new(2152, 2152, 36), Span::new(2192, 2192, 52), Span::new(2248, 2248, 108), Span::new(2368, 2368, 328), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 164), Span::new(3424, 3424, 240), Span::new(3668, 3668, 44), Span::new(3716, 3716, 47), Span::new(3764, 3764, 2), Span::new(3768, 3768, 1202), Span::new(4976, 4976, 108), Span::new(5088, 5088, 108), Span::new(5200, 5200, 52), Span::new(5256, 5256, 24), Span::new(5288, 5288, 20), Span::new(5312, 5312, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 36), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
         padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27360, 32), Bits::new(30104, 8), Bits::new(30128, 16), Bits::new(39760, 48), Bits::new(40672, 32), Bits::new(41568, 32), Bits::new(42016, 32), Bits::new(42464, 32), Bits::new(42752, 256), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
-        groups: &[&ALWAYS, &WITH_TRC_IPI_TO_CPU, &WITH_POSIX_CPUTIMERS_WORK, &WITH_ALLOC_LOCK, &WITH_MCE_VADDR, &WITH_DL, &WITH_DL_SERVER, &[
+        groups: &[&ALWAYS, &WITH_TRC_IPI_TO_CPU, &WITH_ALLOC_LOCK, &WITH_MCE_VADDR, &WITH_MIGRATION_PENDING, &WITH_USER_CPUS_PTR, &WITH_POSIX_CPUTIMERS_WORK, &WITH_FAULTS_DISABLED_MAPPING, &WITH_DL_SERVER, &[
             RuleKind::Recurse.of("thread_info").inside("thread_info"),
             RuleKind::Carry.of("__state"),
             RuleKind::Reset.of("saved_state").by_map(super::reasons::task_struct::SAVED_STATE),
@@ -2676,10 +3910,14 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
             RuleKind::Recurse.of("stats").inside("sched_statistics"),
             RuleKind::Carry.of("policy"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map(super::reasons::list_head::WHOLE),
+            RuleKind::Reset.of("trc_blkd_cpu").by_map(super::reasons::task_struct::TRC_BLKD_CPU),
             RuleKind::Carry.of("exit_state"),
             RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("user_dumpable"),
             RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
@@ -2705,8 +3943,10 @@ pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::t
     always!(cx, at, old, new);
     with_trc_ipi_to_cpu!(cx, at, old, new);
     with_mce_vaddr!(cx, at, old, new);
-    with_softirq_disable_cnt!(cx, at, old, new);
-    with_dl!(cx, at, old, new);
+    with_migration_pending!(cx, at, old, new);
+    with_user_cpus_ptr!(cx, at, old, new);
+    with_perf_event_mutex!(cx, at, old, new);
+    with_faults_disabled_mapping!(cx, at, old, new);
     with_dl_server!(cx, at, old, new);
     super::thread_info::v6_1_0_47_amd64(
         cx,
@@ -2730,6 +3970,17 @@ pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::t
     );
     new.policy = old.policy;
     new._pad_2116 = [0; 4];
+    new._pad_2148 = [0; 4];
+    // membership of a kernel list is rebuilt by whoever keeps the list
+    super::list_head::v5_10_0_30_amd64(
+        cx,
+        &at!(at.trc_blkd_node),
+        &old.trc_blkd_node,
+        &mut new.trc_blkd_node,
+    );
+    // CPU with the list of the blocked readers this one is on
+    new.trc_blkd_cpu = cx
+        .reset(&at!(at.trc_blkd_cpu), old.trc_blkd_cpu, 0);
     new.exit_state = old.exit_state;
     new.jobctl = old.jobctl;
     new.set_user_dumpable(old.user_dumpable());
@@ -2744,8 +3995,16 @@ pub fn v6_12_95_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::t
     new._pad_2796 = [0; 4];
     new._pad_3196 = [0; 4];
     new._pad_3324 = [0; 4];
+    new.softirq_disable_cnt = old.softirq_disable_cnt;
     new._pad_3372 = [0; 4];
     new._pad_3500 = [0; 4];
+    // as seqcount_t
+    super::seqcount_spinlock_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.mems_allowed_seq),
+        &old.mems_allowed_seq,
+        &mut new.mems_allowed_seq,
+    );
     new._pad_3676 = [0; 4];
     // a free mutex has no owner, and nobody spins for it
     super::mutex::v6_1_0_47_rt_amd64(
@@ -2773,7 +4032,7 @@ pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 68), Span::new(216, 216, 60), Span::new(280, 280, 32), Span::new(320, 320, 60), Span::new(384, 384, 132), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 48), Span::new(704, 704, 224), Span::new(960, 960, 28), Span::new(992, 992, 1056), Span::new(2056, 2056, 34), Span::new(2092, 2092, 24), Span::new(2120, 2120, 24), Span::new(2152, 2152, 36), Span::new(2192, 2192, 52), Span::new(2248, 2248, 108), Span::new(2368, 2368, 5), Span::new(2376, 2376, 360), Span::new(2744, 2744, 4), Span::new(2752, 2752, 44), Span::new(2800, 2800, 144), Span::new(2952, 2952, 28), Span::new(2984, 2984, 212), Span::new(3200, 3200, 65), Span::new(3272, 3272, 16), Span::new(3296, 3296, 24), Span::new(3328, 3328, 44), Span::new(3376, 3376, 124), Span::new(3504, 3504, 156), Span::new(3664, 3664, 12), Span::new(3680, 3680, 72), Span::new(3760, 3760, 40), Span::new(3808, 3808, 51), Span::new(3860, 3860, 2), Span::new(3864, 3864, 1082), Span::new(4952, 4952, 108), Span::new(5064, 5064, 108), Span::new(5176, 5176, 52), Span::new(5232, 5232, 24), Span::new(5264, 5264, 20), Span::new(5288, 5288, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 36), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
         padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(18984, 24), Bits::new(21920, 32), Bits::new(21984, 32), Bits::new(22368, 32), Bits::new(23584, 32), Bits::new(23840, 32), Bits::new(25568, 32), Bits::new(26120, 56), Bits::new(26336, 32), Bits::new(26592, 32), Bits::new(26976, 32), Bits::new(28000, 32), Bits::new(29280, 32), Bits::new(29408, 32), Bits::new(30048, 32), Bits::new(30432, 32), Bits::new(30872, 8), Bits::new(30896, 16), Bits::new(39568, 48), Bits::new(40480, 32), Bits::new(41376, 32), Bits::new(41824, 32), Bits::new(42272, 32), Bits::new(42560, 448), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
-        groups: &[&ALWAYS, &WITH_TRC_IPI_TO_CPU, &WITH_MCE_VADDR, &WITH_SOFTIRQ_DISABLE_CNT, &WITH_DL, &WITH_DL_SERVER, &[
+        groups: &[&ALWAYS, &WITH_TRC_IPI_TO_CPU, &WITH_MCE_VADDR, &WITH_MIGRATION_PENDING, &WITH_USER_CPUS_PTR, &WITH_PERF_EVENT_MUTEX, &WITH_FAULTS_DISABLED_MAPPING, &WITH_DL_SERVER, &[
             RuleKind::Recurse.of("thread_info").inside("thread_info"),
             RuleKind::Carry.of("__state"),
             RuleKind::Reset.of("saved_state").by_map(super::reasons::task_struct::SAVED_STATE),
@@ -2784,6 +4043,9 @@ pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
             RuleKind::Recurse.of("stats").inside("sched_statistics"),
             RuleKind::Carry.of("policy"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map(super::reasons::list_head::WHOLE),
+            RuleKind::Reset.of("trc_blkd_cpu").by_map(super::reasons::task_struct::TRC_BLKD_CPU),
             RuleKind::Carry.of("exit_state"),
             RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("user_dumpable"),
@@ -2792,8 +4054,10 @@ pub static V6_12_95_DEB12_RT_AMD64: TypeConverter = TypeConverter {
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("softirq_disable_cnt"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map(super::reasons::seqcount_spinlock_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
             RuleKind::Padding.of("(padding)"),
@@ -2820,6 +4084,8 @@ pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_
     always!(cx, at, old, new);
     with_alloc_lock!(cx, at, old, new);
     with_mce_vaddr!(cx, at, old, new);
+    with_migration_pending!(cx, at, old, new);
+    with_user_cpus_ptr!(cx, at, old, new);
     with_dl_server!(cx, at, old, new);
     with_is_blocked!(cx, at, old, new);
     with_scx!(cx, at, old, new);
@@ -2866,7 +4132,7 @@ pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
         to_size: 6080,
         spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 40), Span::new(128, 128, 12), Span::new(144, 144, 76), Span::new(224, 224, 68), Span::new(296, 296, 32), Span::new(384, 384, 60), Span::new(448, 448, 132), Span::new(584, 584, 61), Span::new(648, 648, 77), Span::new(728, 728, 241), Span::new(976, 976, 73), Span::new(1088, 1088, 224), Span::new(1344, 1344, 28), Span::new(1376, 1376, 1056), Span::new(2440, 2440, 34), Span::new(2476, 2476, 24), Span::new(2504, 2504, 20), Span::new(2528, 2528, 92), Span::new(2624, 2624, 108), Span::new(2744, 2744, 328), Span::new(3080, 3080, 4), Span::new(3088, 3088, 44), Span::new(3136, 3136, 152), Span::new(3292, 3292, 16), Span::new(3312, 3312, 220), Span::new(3536, 3536, 65), Span::new(3608, 3608, 16), Span::new(3632, 3632, 48), Span::new(3688, 3688, 20), Span::new(3712, 3712, 124), Span::new(3840, 3840, 240), Span::new(4084, 4084, 16), Span::new(4104, 4104, 4), Span::new(4112, 4112, 16), Span::new(4132, 4132, 47), Span::new(4180, 4180, 2), Span::new(4184, 4184, 168), Span::new(4368, 4368, 4), Span::new(4376, 4376, 1049), Span::new(5432, 5432, 2), Span::new(5440, 5440, 26), Span::new(5472, 5472, 92), Span::new(5568, 5568, 108), Span::new(5680, 5680, 72), Span::new(5760, 5760, 20), Span::new(5784, 5784, 64), Span::new(5880, 5880, 120), Span::new(6004, 6004, 36)],
         padding: &[Bits::new(608, 32), Bits::new(960, 64), Bits::new(1120, 32), Bits::new(1760, 32), Bits::new(2336, 32), Bits::new(2624, 448), Bits::new(3552, 32), Bits::new(4651, 21), Bits::new(5160, 24), Bits::new(5800, 24), Bits::new(7752, 56), Bits::new(8392, 24), Bits::new(8432, 16), Bits::new(8464, 16), Bits::new(8544, 160), Bits::new(10496, 256), Bits::new(10976, 32), Bits::new(19488, 32), Bits::new(19792, 16), Bits::new(20000, 32), Bits::new(20192, 32), Bits::new(20960, 32), Bits::new(21860, 28), Bits::new(21903, 49), Bits::new(24608, 32), Bits::new(24672, 32), Bits::new(25056, 32), Bits::new(26464, 32), Bits::new(28256, 32), Bits::new(28808, 56), Bits::new(29472, 32), Bits::new(29664, 32), Bits::new(30688, 32), Bits::new(32800, 32), Bits::new(32864, 32), Bits::new(33432, 8), Bits::new(33456, 16), Bits::new(34976, 32), Bits::new(43400, 56), Bits::new(43472, 48), Bits::new(43728, 48), Bits::new(44512, 32), Bits::new(45408, 32), Bits::new(46240, 32), Bits::new(48001, 31), Bits::new(48320, 320)],
-        groups: &[&ALWAYS, &WITH_ALLOC_LOCK, &WITH_MCE_VADDR, &WITH_DL_SERVER, &WITH_IS_BLOCKED, &WITH_SCX, &WITH_BLOCKER, &[
+        groups: &[&ALWAYS, &WITH_ALLOC_LOCK, &WITH_MCE_VADDR, &WITH_MIGRATION_PENDING, &WITH_USER_CPUS_PTR, &WITH_DL_SERVER, &WITH_IS_BLOCKED, &WITH_SCX, &WITH_BLOCKER, &[
             RuleKind::Recurse.of("thread_info").inside("thread_info"),
             RuleKind::Carry.of("__state"),
             RuleKind::Reset.of("saved_state").by_map(super::reasons::task_struct::SAVED_STATE),
@@ -2902,7 +4168,9 @@ pub fn v7_2_12_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::ta
     new.mce_ripv_bits = [0; 8];
     always!(cx, at, old, new);
     with_mce_vaddr!(cx, at, old, new);
-    with_softirq_disable_cnt!(cx, at, old, new);
+    with_migration_pending!(cx, at, old, new);
+    with_user_cpus_ptr!(cx, at, old, new);
+    with_perf_event_mutex!(cx, at, old, new);
     with_dl_server!(cx, at, old, new);
     with_is_blocked!(cx, at, old, new);
     with_scx!(cx, at, old, new);
@@ -2934,7 +4202,15 @@ pub fn v7_2_12_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::ta
     new._pad_3588 = [0; 4];
     new._pad_3716 = [0; 4];
     new._pad_3772 = [0; 4];
+    new.softirq_disable_cnt = old.softirq_disable_cnt;
     new._pad_3916 = [0; 4];
+    // as seqcount_t
+    super::seqcount_spinlock_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.mems_allowed_seq),
+        &old.mems_allowed_seq,
+        &mut new.mems_allowed_seq,
+    );
     new._pad_4092 = [0; 4];
     new._pad_4220 = [0; 4];
     new._pad_4299 = [0; 1];
@@ -2950,7 +4226,7 @@ pub static V7_2_12_DEB13_RT_AMD64: TypeConverter = TypeConverter {
         to_size: 6080,
         spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 40), Span::new(128, 128, 12), Span::new(144, 144, 76), Span::new(224, 224, 68), Span::new(296, 296, 32), Span::new(384, 384, 60), Span::new(448, 448, 132), Span::new(584, 584, 61), Span::new(648, 648, 77), Span::new(728, 728, 241), Span::new(976, 976, 73), Span::new(1088, 1088, 224), Span::new(1344, 1344, 28), Span::new(1376, 1376, 1056), Span::new(2440, 2440, 34), Span::new(2476, 2476, 24), Span::new(2504, 2504, 20), Span::new(2528, 2528, 92), Span::new(2624, 2624, 108), Span::new(2744, 2744, 5), Span::new(2752, 2752, 33), Span::new(2792, 2792, 328), Span::new(3128, 3128, 4), Span::new(3136, 3136, 44), Span::new(3184, 3184, 144), Span::new(3336, 3336, 28), Span::new(3368, 3368, 220), Span::new(3592, 3592, 65), Span::new(3664, 3664, 16), Span::new(3688, 3688, 24), Span::new(3720, 3720, 48), Span::new(3776, 3776, 140), Span::new(3920, 3920, 156), Span::new(4080, 4080, 12), Span::new(4096, 4096, 80), Span::new(4184, 4184, 28), Span::new(4216, 4216, 4), Span::new(4224, 4224, 8), Span::new(4240, 4240, 59), Span::new(4300, 4300, 2), Span::new(4304, 4304, 48), Span::new(4368, 4368, 4), Span::new(4376, 4376, 1049), Span::new(5432, 5432, 2), Span::new(5440, 5440, 26), Span::new(5472, 5472, 92), Span::new(5568, 5568, 108), Span::new(5680, 5680, 72), Span::new(5760, 5760, 20), Span::new(5784, 5784, 64), Span::new(5880, 5880, 120), Span::new(6004, 6004, 36)],
         padding: &[Bits::new(608, 32), Bits::new(960, 64), Bits::new(1120, 32), Bits::new(1760, 32), Bits::new(2336, 32), Bits::new(2624, 448), Bits::new(3552, 32), Bits::new(4651, 21), Bits::new(5160, 24), Bits::new(5800, 24), Bits::new(7752, 56), Bits::new(8392, 24), Bits::new(8432, 16), Bits::new(8464, 16), Bits::new(8544, 160), Bits::new(10496, 256), Bits::new(10976, 32), Bits::new(19488, 32), Bits::new(19792, 16), Bits::new(20000, 32), Bits::new(20192, 32), Bits::new(20960, 32), Bits::new(21860, 28), Bits::new(21903, 49), Bits::new(21992, 24), Bits::new(22280, 56), Bits::new(24992, 32), Bits::new(25056, 32), Bits::new(25440, 32), Bits::new(26656, 32), Bits::new(26912, 32), Bits::new(28704, 32), Bits::new(29256, 56), Bits::new(29472, 32), Bits::new(29728, 32), Bits::new(30176, 32), Bits::new(31328, 32), Bits::new(32608, 32), Bits::new(32736, 32), Bits::new(33440, 32), Bits::new(33696, 32), Bits::new(33760, 32), Bits::new(33888, 32), Bits::new(34392, 8), Bits::new(34416, 16), Bits::new(34976, 32), Bits::new(43400, 56), Bits::new(43472, 48), Bits::new(43728, 48), Bits::new(44512, 32), Bits::new(45408, 32), Bits::new(46240, 32), Bits::new(48001, 31), Bits::new(48320, 320)],
-        groups: &[&ALWAYS, &WITH_MCE_VADDR, &WITH_SOFTIRQ_DISABLE_CNT, &WITH_DL_SERVER, &WITH_IS_BLOCKED, &WITH_SCX, &WITH_NET_XMIT, &[
+        groups: &[&ALWAYS, &WITH_MCE_VADDR, &WITH_MIGRATION_PENDING, &WITH_USER_CPUS_PTR, &WITH_PERF_EVENT_MUTEX, &WITH_DL_SERVER, &WITH_IS_BLOCKED, &WITH_SCX, &WITH_NET_XMIT, &[
             RuleKind::Recurse.of("thread_info").inside("thread_info"),
             RuleKind::Carry.of("__state"),
             RuleKind::Reset.of("saved_state").by_map(super::reasons::task_struct::SAVED_STATE),
@@ -2966,7 +4242,9 @@ pub static V7_2_12_DEB13_RT_AMD64: TypeConverter = TypeConverter {
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("softirq_disable_cnt"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map(super::reasons::seqcount_spinlock_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
@@ -2988,6 +4266,8 @@ pub fn v7_3_4_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_s
     always!(cx, at, old, new);
     with_alloc_lock!(cx, at, old, new);
     with_mce_vaddr!(cx, at, old, new);
+    with_migration_pending!(cx, at, old, new);
+    with_user_cpus_ptr!(cx, at, old, new);
     with_dl_server!(cx, at, old, new);
     with_is_blocked!(cx, at, old, new);
     with_blocker!(cx, at, old, new);
@@ -3028,7 +4308,7 @@ pub static V7_3_4_DEB13_AMD64: TypeConverter = TypeConverter {
         to_size: 6144,
         spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 40), Span::new(128, 128, 12), Span::new(144, 144, 12), Span::new(160, 160, 76), Span::new(240, 240, 68), Span::new(312, 312, 32), Span::new(384, 384, 60), Span::new(448, 448, 132), Span::new(584, 584, 61), Span::new(648, 648, 77), Span::new(728, 728, 293), Span::new(1024, 1024, 73), Span::new(1152, 1152, 200), Span::new(1408, 1408, 28), Span::new(1440, 1440, 1056), Span::new(2504, 2504, 34), Span::new(2540, 2540, 24), Span::new(2568, 2568, 20), Span::new(2592, 2592, 92), Span::new(2688, 2688, 108), Span::new(2808, 2808, 328), Span::new(3144, 3144, 4), Span::new(3152, 3152, 44), Span::new(3200, 3200, 152), Span::new(3356, 3356, 16), Span::new(3376, 3376, 228), Span::new(3608, 3608, 65), Span::new(3680, 3680, 16), Span::new(3704, 3704, 48), Span::new(3760, 3760, 20), Span::new(3784, 3784, 124), Span::new(3912, 3912, 240), Span::new(4156, 4156, 16), Span::new(4176, 4176, 4), Span::new(4184, 4184, 16), Span::new(4204, 4204, 36), Span::new(4248, 4248, 11), Span::new(4260, 4260, 2), Span::new(4264, 4264, 168), Span::new(4448, 4448, 4), Span::new(4456, 4456, 1049), Span::new(5512, 5512, 2), Span::new(5520, 5520, 26), Span::new(5552, 5552, 92), Span::new(5648, 5648, 108), Span::new(5760, 5760, 72), Span::new(5840, 5840, 20), Span::new(5864, 5864, 64), Span::new(5960, 5960, 120), Span::new(6084, 6084, 36)],
         padding: &[Bits::new(608, 32), Bits::new(960, 64), Bits::new(1120, 32), Bits::new(1248, 32), Bits::new(1888, 32), Bits::new(2464, 32), Bits::new(2752, 320), Bits::new(3552, 32), Bits::new(4651, 21), Bits::new(5160, 24), Bits::new(5800, 24), Bits::new(8168, 24), Bits::new(8776, 24), Bits::new(8816, 16), Bits::new(8848, 16), Bits::new(8928, 288), Bits::new(10816, 448), Bits::new(11488, 32), Bits::new(20000, 32), Bits::new(20304, 16), Bits::new(20512, 32), Bits::new(20704, 32), Bits::new(21472, 32), Bits::new(22372, 28), Bits::new(22415, 49), Bits::new(25120, 32), Bits::new(25184, 32), Bits::new(25568, 32), Bits::new(26976, 32), Bits::new(28832, 32), Bits::new(29384, 56), Bits::new(30048, 32), Bits::new(30240, 32), Bits::new(31264, 32), Bits::new(33376, 32), Bits::new(33440, 32), Bits::new(34072, 8), Bits::new(34096, 16), Bits::new(35616, 32), Bits::new(44040, 56), Bits::new(44112, 48), Bits::new(44368, 48), Bits::new(45152, 32), Bits::new(46048, 32), Bits::new(46880, 32), Bits::new(48641, 31), Bits::new(48960, 192)],
-        groups: &[&ALWAYS, &WITH_ALLOC_LOCK, &WITH_MCE_VADDR, &WITH_DL_SERVER, &WITH_IS_BLOCKED, &WITH_BLOCKER, &WITH_STATS, &[
+        groups: &[&ALWAYS, &WITH_ALLOC_LOCK, &WITH_MCE_VADDR, &WITH_MIGRATION_PENDING, &WITH_USER_CPUS_PTR, &WITH_DL_SERVER, &WITH_IS_BLOCKED, &WITH_BLOCKER, &WITH_STATS, &[
             RuleKind::Recurse.of("thread_info").inside("thread_info"),
             RuleKind::Carry.of("__state"),
             RuleKind::Reset.of("saved_state").by_map(super::reasons::task_struct::SAVED_STATE),
@@ -3063,7 +4343,9 @@ pub fn v7_3_4_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::tas
     new.mce_ripv_bits = [0; 8];
     always!(cx, at, old, new);
     with_mce_vaddr!(cx, at, old, new);
-    with_softirq_disable_cnt!(cx, at, old, new);
+    with_migration_pending!(cx, at, old, new);
+    with_user_cpus_ptr!(cx, at, old, new);
+    with_perf_event_mutex!(cx, at, old, new);
     with_dl_server!(cx, at, old, new);
     with_is_blocked!(cx, at, old, new);
     with_net_xmit!(cx, at, old, new);
@@ -3089,7 +4371,15 @@ pub fn v7_3_4_deb13_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::tas
     new._pad_3660 = [0; 4];
     new._pad_3788 = [0; 4];
     new._pad_3844 = [0; 4];
+    new.softirq_disable_cnt = old.softirq_disable_cnt;
     new._pad_3988 = [0; 4];
+    // as seqcount_t
+    super::seqcount_spinlock_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.mems_allowed_seq),
+        &old.mems_allowed_seq,
+        &mut new.mems_allowed_seq,
+    );
     new._pad_4164 = [0; 4];
     new._pad_4292 = [0; 4];
     new._pad_4379 = [0; 1];
@@ -3105,7 +4395,7 @@ pub static V7_3_4_DEB13_RT_AMD64: TypeConverter = TypeConverter {
         to_size: 6144,
         spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 40), Span::new(128, 128, 12), Span::new(144, 144, 12), Span::new(160, 160, 76), Span::new(240, 240, 68), Span::new(312, 312, 32), Span::new(384, 384, 60), Span::new(448, 448, 132), Span::new(584, 584, 61), Span::new(648, 648, 77), Span::new(728, 728, 293), Span::new(1024, 1024, 73), Span::new(1152, 1152, 200), Span::new(1408, 1408, 28), Span::new(1440, 1440, 1056), Span::new(2504, 2504, 34), Span::new(2540, 2540, 24), Span::new(2568, 2568, 20), Span::new(2592, 2592, 92), Span::new(2688, 2688, 108), Span::new(2808, 2808, 5), Span::new(2816, 2816, 33), Span::new(2856, 2856, 328), Span::new(3192, 3192, 4), Span::new(3200, 3200, 44), Span::new(3248, 3248, 144), Span::new(3400, 3400, 28), Span::new(3432, 3432, 228), Span::new(3664, 3664, 65), Span::new(3736, 3736, 16), Span::new(3760, 3760, 24), Span::new(3792, 3792, 48), Span::new(3848, 3848, 140), Span::new(3992, 3992, 156), Span::new(4152, 4152, 12), Span::new(4168, 4168, 80), Span::new(4256, 4256, 28), Span::new(4288, 4288, 4), Span::new(4296, 4296, 8), Span::new(4312, 4312, 48), Span::new(4368, 4368, 11), Span::new(4380, 4380, 2), Span::new(4384, 4384, 48), Span::new(4448, 4448, 4), Span::new(4456, 4456, 1049), Span::new(5512, 5512, 2), Span::new(5520, 5520, 26), Span::new(5552, 5552, 92), Span::new(5648, 5648, 108), Span::new(5760, 5760, 72), Span::new(5840, 5840, 20), Span::new(5864, 5864, 64), Span::new(5960, 5960, 120), Span::new(6084, 6084, 36)],
         padding: &[Bits::new(608, 32), Bits::new(960, 64), Bits::new(1120, 32), Bits::new(1248, 32), Bits::new(1888, 32), Bits::new(2464, 32), Bits::new(2752, 320), Bits::new(3552, 32), Bits::new(4651, 21), Bits::new(5160, 24), Bits::new(5800, 24), Bits::new(8168, 24), Bits::new(8776, 24), Bits::new(8816, 16), Bits::new(8848, 16), Bits::new(8928, 288), Bits::new(10816, 448), Bits::new(11488, 32), Bits::new(20000, 32), Bits::new(20304, 16), Bits::new(20512, 32), Bits::new(20704, 32), Bits::new(21472, 32), Bits::new(22372, 28), Bits::new(22415, 49), Bits::new(22504, 24), Bits::new(22792, 56), Bits::new(25504, 32), Bits::new(25568, 32), Bits::new(25952, 32), Bits::new(27168, 32), Bits::new(27424, 32), Bits::new(29280, 32), Bits::new(29832, 56), Bits::new(30048, 32), Bits::new(30304, 32), Bits::new(30752, 32), Bits::new(31904, 32), Bits::new(33184, 32), Bits::new(33312, 32), Bits::new(34016, 32), Bits::new(34272, 32), Bits::new(34336, 32), Bits::new(34464, 32), Bits::new(35032, 8), Bits::new(35056, 16), Bits::new(35616, 32), Bits::new(44040, 56), Bits::new(44112, 48), Bits::new(44368, 48), Bits::new(45152, 32), Bits::new(46048, 32), Bits::new(46880, 32), Bits::new(48641, 31), Bits::new(48960, 192)],
-        groups: &[&ALWAYS, &WITH_MCE_VADDR, &WITH_SOFTIRQ_DISABLE_CNT, &WITH_DL_SERVER, &WITH_IS_BLOCKED, &WITH_NET_XMIT, &WITH_STATS, &[
+        groups: &[&ALWAYS, &WITH_MCE_VADDR, &WITH_MIGRATION_PENDING, &WITH_USER_CPUS_PTR, &WITH_PERF_EVENT_MUTEX, &WITH_DL_SERVER, &WITH_IS_BLOCKED, &WITH_NET_XMIT, &WITH_STATS, &[
             RuleKind::Recurse.of("thread_info").inside("thread_info"),
             RuleKind::Carry.of("__state"),
             RuleKind::Reset.of("saved_state").by_map(super::reasons::task_struct::SAVED_STATE),
@@ -3120,7 +4410,9 @@ pub static V7_3_4_DEB13_RT_AMD64: TypeConverter = TypeConverter {
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("softirq_disable_cnt"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map(super::reasons::seqcount_spinlock_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),

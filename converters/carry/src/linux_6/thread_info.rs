@@ -7,6 +7,59 @@ use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 use kernel_structs_views::linux_6 as views;
 
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_info::V5_10_0_30_amd64, new: &mut views::thread_info::V5_10_0_30_amd64) {
+    use views::thread_info::V5_10_0_30_amd64 as Old;
+    use views::thread_info::V5_10_0_30_amd64 as New;
+    new.flags = old.flags;
+    new.status = old.status;
+    new._pad_12 = [0; 4];
+}
+
+/// `thread_info`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "thread_info",
+        from_size: 16,
+        to_size: 16,
+        spans: &[Span::new(0, 0, 12)],
+        padding: &[Bits::new(96, 32)],
+        groups: &[&[
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("status"),
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
+/// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_info::V5_10_0_30_rt_amd64, new: &mut views::thread_info::V5_10_0_30_rt_amd64) {
+    use views::thread_info::V5_10_0_30_rt_amd64 as Old;
+    use views::thread_info::V5_10_0_30_rt_amd64 as New;
+    new.flags = old.flags;
+    new.status = old.status;
+    new.preempt_lazy_count = old.preempt_lazy_count;
+}
+
+/// `thread_info`, 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "thread_info",
+        from_size: 16,
+        to_size: 16,
+        spans: &[Span::new(0, 0, 16)],
+        groups: &[&[
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("status"),
+            RuleKind::Carry.of("preempt_lazy_count"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_info::V6_1_0_47_amd64, new: &mut views::thread_info::V6_1_0_47_amd64) {
     use views::thread_info::V6_1_0_47_amd64 as Old;

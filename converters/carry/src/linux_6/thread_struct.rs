@@ -37,15 +37,13 @@ macro_rules! __linux_6_thread_struct_always {
         $new.io_bitmap = $cx.follow(&$crate::linux_6::runtime::at!($at.io_bitmap), $old.io_bitmap);
         $new.iopl_emul = $old.iopl_emul;
         $new.set_iopl_warn($old.iopl_warn());
-        $new._pad_145 = [0; 3];
-        $new.pkru = $old.pkru;
         // segments of the thread in the GDT, of 8 bytes each, which 32-bit code asks for
         $cx.drop_zero(&$crate::linux_6::runtime::at!($at.tls_array, old), $old.tls_array.as_bytes());
     };
 }
 pub use __linux_6_thread_struct_always as always;
 
-pub static ALWAYS: [FieldRule; 20] = [
+pub static ALWAYS: [FieldRule; 18] = [
     RuleKind::Reset.of("tls_array").by_map(super::reasons::thread_struct::TLS_ARRAY),
     RuleKind::Reset.of("sp").by_map(super::reasons::thread_struct::SP),
     RuleKind::Carry.of("es"),
@@ -63,8 +61,6 @@ pub static ALWAYS: [FieldRule; 20] = [
     RuleKind::Follow.of("io_bitmap").by_map(super::reasons::thread_struct::IO_BITMAP),
     RuleKind::Carry.of("iopl_emul"),
     RuleKind::Carry.of("iopl_warn"),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Carry.of("pkru"),
     RuleKind::Drop.of("tls_array").by_map(super::reasons::thread_struct::TLS_ARRAY),
 ];
 
@@ -86,12 +82,93 @@ pub static WITH_FEATURES: [FieldRule; 3] = [
     RuleKind::Carry.of("shstk"),
 ];
 
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_struct::V5_10_0_30_amd64, new: &mut views::thread_struct::V5_10_0_30_amd64) {
+    use views::thread_struct::V5_10_0_30_amd64 as Old;
+    use views::thread_struct::V5_10_0_30_amd64 as New;
+    new.iopl_warn_bits = [0; 1];
+    always!(cx, at, old, new);
+    // set only while the kernel does a vsyscall in the place of the program, and put back
+    // behind it
+    new.set_sig_on_uaccess_err(0);
+    new._pad_145 = [0; 47];
+    super::fpu::v5_10_0_30_amd64(
+        cx,
+        &at!(at.fpu),
+        &old.fpu,
+        &mut new.fpu,
+    );
+    // set only while the kernel does a vsyscall in the place of the program, and put back
+    // behind it
+    if old.sig_on_uaccess_err() != 0 {
+        cx.keep_bits(
+            at,
+            "sig_on_uaccess_err",
+            old.as_bytes(),
+            Bits { offset: 1153, len: 1 },
+        );
+    }
+}
+
+/// `thread_struct`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "thread_struct",
+        from_size: 4352,
+        to_size: 4352,
+        spans: &[Span::new(24, 24, 120), Span::new(192, 192, 4), Span::new(200, 200, 8), Span::new(256, 256, 4096)],
+        padding: &[Bits::new(1154, 382), Bits::new(1568, 32), Bits::new(1664, 384)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Reset.of("sig_on_uaccess_err").by_map(super::reasons::thread_struct::SIG_ON_UACCESS_ERR),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Recurse.of("fpu").inside("fpu"),
+            RuleKind::Drop.of("sig_on_uaccess_err").by_map(super::reasons::thread_struct::SIG_ON_UACCESS_ERR),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
+/// 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_32_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_struct::V5_10_0_32_amd64, new: &mut views::thread_struct::V5_10_0_32_amd64) {
+    use views::thread_struct::V5_10_0_32_amd64 as Old;
+    use views::thread_struct::V5_10_0_32_amd64 as New;
+    new.iopl_warn_bits = [0; 1];
+    always!(cx, at, old, new);
+    new._pad_145 = [0; 47];
+    super::fpu::v5_10_0_30_amd64(
+        cx,
+        &at!(at.fpu),
+        &old.fpu,
+        &mut new.fpu,
+    );
+}
+
+/// `thread_struct`, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_32_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "thread_struct",
+        from_size: 4352,
+        to_size: 4352,
+        spans: &[Span::new(24, 24, 120), Span::new(192, 192, 4), Span::new(200, 200, 8), Span::new(256, 256, 4096)],
+        padding: &[Bits::new(1153, 383), Bits::new(1568, 32), Bits::new(1664, 384)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Recurse.of("fpu").inside("fpu"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_struct::V6_1_0_47_amd64, new: &mut views::thread_struct::V6_1_0_47_amd64) {
     use views::thread_struct::V6_1_0_47_amd64 as Old;
     use views::thread_struct::V6_1_0_47_amd64 as New;
     new.iopl_warn_bits = [0; 1];
     always!(cx, at, old, new);
+    new._pad_145 = [0; 3];
+    new.pkru = old.pkru;
     new._pad_152 = [0; 40];
     super::fpu::v6_1_0_47_amd64(
         cx,
@@ -111,6 +188,8 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(1153, 31), Bits::new(1216, 320), Bits::new(1568, 32), Bits::new(2308, 252)],
         groups: &[&ALWAYS, &[
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("pkru"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Recurse.of("fpu").inside("fpu"),
         ]],
         ..TypeRules::PLAIN
@@ -125,6 +204,8 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::thre
     new.iopl_warn_bits = [0; 1];
     always!(cx, at, old, new);
     with_features!(cx, at, old, new);
+    new._pad_145 = [0; 3];
+    new.pkru = old.pkru;
     new._pad_184 = [0; 8];
     super::fpu::v6_1_0_47_amd64(
         cx,
@@ -144,6 +225,8 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(1153, 31), Bits::new(1472, 64), Bits::new(1568, 32), Bits::new(2308, 252)],
         groups: &[&ALWAYS, &WITH_FEATURES, &[
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("pkru"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Recurse.of("fpu").inside("fpu"),
         ]],
         ..TypeRules::PLAIN
@@ -158,6 +241,8 @@ pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::threa
     new.iopl_warn_bits = [0; 1];
     always!(cx, at, old, new);
     with_features!(cx, at, old, new);
+    new._pad_145 = [0; 3];
+    new.pkru = old.pkru;
 }
 
 /// `thread_struct`, 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
@@ -168,7 +253,10 @@ pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
         to_size: 184,
         spans: &[Span::new(24, 24, 120), Span::new(148, 148, 36)],
         padding: &[Bits::new(1153, 31)],
-        groups: &[&ALWAYS, &WITH_FEATURES, ],
+        groups: &[&ALWAYS, &WITH_FEATURES, &[
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("pkru"),
+        ]],
         ..TypeRules::PLAIN
     },
     convert: None,

@@ -15,7 +15,7 @@ pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::unwin
     new.unwind_mask.counter = cx
         .reset(&at!(at.unwind_mask.counter), old.unwind_mask.counter, 0);
     new.cache = cx.reset(&at!(at.cache), old.cache, 0);
-    super::callback_head::v6_1_0_47_amd64(
+    super::callback_head::v5_10_0_30_amd64(
         cx,
         &at!(at.work),
         &old.work,

@@ -13,27 +13,19 @@ macro_rules! __linux_6_user_struct_always {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         // how many references the old kernel held, kept for readers of the image
         $new.__count = $old.__count;
-        $new._pad_4 = [0; 4];
-        $crate::linux_6::percpu_counter::v6_1_0_47_amd64(
-            $cx,
-            &$crate::linux_6::runtime::at!($at.epoll_watches),
-            &$old.epoll_watches,
-            &mut $new.epoll_watches,
-        );
         $new.unix_inflight = $old.unix_inflight;
         $new.pipe_bufs = $old.pipe_bufs;
         // as list_head
-        $crate::linux_6::hlist_node::v6_1_0_47_amd64(
+        $crate::linux_6::hlist_node::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.uidhash_node),
             &$old.uidhash_node,
             &mut $new.uidhash_node,
         );
         $new.uid = $old.uid;
-        $new._pad_84 = [0; 4];
         $new.locked_vm = $old.locked_vm;
         // limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE
-        $crate::linux_6::raw_spinlock_t::v6_1_0_47_amd64(
+        $crate::linux_6::raw_spinlock_t::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.ratelimit.lock),
             &$old.ratelimit.lock,
@@ -51,15 +43,12 @@ macro_rules! __linux_6_user_struct_always {
 }
 pub use __linux_6_user_struct_always as always;
 
-pub static ALWAYS: [FieldRule; 14] = [
+pub static ALWAYS: [FieldRule; 11] = [
     RuleKind::Carry.of("__count").by_map(super::reasons::refcount_t::WHOLE),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Recurse.of("epoll_watches").inside("percpu_counter"),
     RuleKind::Carry.of("unix_inflight"),
     RuleKind::Carry.of("pipe_bufs"),
     RuleKind::Reset.of("uidhash_node").inside("hlist_node").by_map(super::reasons::hlist_node::WHOLE),
     RuleKind::Carry.of("uid"),
-    RuleKind::Padding.of("(padding)"),
     RuleKind::Carry.of("locked_vm"),
     RuleKind::Reset.of("ratelimit.lock").inside("raw_spinlock_t").by_map(super::reasons::user_struct::RATELIMIT),
     RuleKind::Reset.of("ratelimit.interval").by_map(super::reasons::user_struct::RATELIMIT),
@@ -68,11 +57,132 @@ pub static ALWAYS: [FieldRule; 14] = [
     RuleKind::Reset.of("ratelimit.flags").by_map(super::reasons::user_struct::RATELIMIT),
 ];
 
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_user_struct_with_processes {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        $new.processes = $old.processes;
+        $new.sigpending = $old.sigpending;
+        $new.epoll_watches = $old.epoll_watches;
+        $new.mq_bytes = $old.mq_bytes;
+        $new.locked_shm = $old.locked_shm;
+        $new._pad_76 = [0; 4];
+    };
+}
+pub use __linux_6_user_struct_with_processes as with_processes;
+
+pub static WITH_PROCESSES: [FieldRule; 6] = [
+    RuleKind::Carry.of("processes"),
+    RuleKind::Carry.of("sigpending"),
+    RuleKind::Carry.of("epoll_watches"),
+    RuleKind::Carry.of("mq_bytes"),
+    RuleKind::Carry.of("locked_shm"),
+    RuleKind::Padding.of("(padding)"),
+];
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __linux_6_user_struct_with_epoll_watches {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        $new._pad_4 = [0; 4];
+        $crate::linux_6::percpu_counter::v6_1_0_47_amd64(
+            $cx,
+            &$crate::linux_6::runtime::at!($at.epoll_watches),
+            &$old.epoll_watches,
+            &mut $new.epoll_watches,
+        );
+        $new._pad_84 = [0; 4];
+    };
+}
+pub use __linux_6_user_struct_with_epoll_watches as with_epoll_watches;
+
+pub static WITH_EPOLL_WATCHES: [FieldRule; 3] = [
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Recurse.of("epoll_watches").inside("percpu_counter"),
+    RuleKind::Padding.of("(padding)"),
+];
+
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_struct::V5_10_0_30_amd64, new: &mut views::user_struct::V5_10_0_30_amd64) {
+    use views::user_struct::V5_10_0_30_amd64 as Old;
+    use views::user_struct::V5_10_0_30_amd64 as New;
+    always!(cx, at, old, new);
+    with_processes!(cx, at, old, new);
+    // how many groups of fanotify the user has, to hold it against a limit: the kernel counts
+    // those that are opened under it
+    new.fanotify_listeners.counter = cx
+        .reset(
+            &at!(at.fanotify_listeners.counter),
+            old.fanotify_listeners.counter,
+            0,
+        );
+    // limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE
+    new.ratelimit.printed = cx
+        .reset(&at!(at.ratelimit.printed), old.ratelimit.printed, 0);
+    new.ratelimit.missed = cx
+        .reset(&at!(at.ratelimit.missed), old.ratelimit.missed, 0);
+    new.ratelimit._pad_20 = [0; 4];
+}
+
+/// `user_struct`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "user_struct",
+        from_size: 128,
+        to_size: 128,
+        spans: &[Span::new(0, 0, 76), Span::new(80, 80, 8), Span::new(92, 92, 16), Span::new(112, 112, 16)],
+        padding: &[Bits::new(608, 32), Bits::new(864, 32)],
+        groups: &[&ALWAYS, &WITH_PROCESSES, &[
+            RuleKind::Reset.of("fanotify_listeners.counter").by_map(super::reasons::user_struct::FANOTIFY_LISTENERS),
+            RuleKind::Reset.of("ratelimit.printed").by_map(super::reasons::user_struct::RATELIMIT),
+            RuleKind::Reset.of("ratelimit.missed").by_map(super::reasons::user_struct::RATELIMIT),
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_amd64)),
+};
+
+/// 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_32_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_struct::V5_10_0_32_amd64, new: &mut views::user_struct::V5_10_0_32_amd64) {
+    use views::user_struct::V5_10_0_32_amd64 as Old;
+    use views::user_struct::V5_10_0_32_amd64 as New;
+    always!(cx, at, old, new);
+    with_processes!(cx, at, old, new);
+    new._pad_12 = [0; 4];
+    // limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE
+    new.ratelimit.printed = cx
+        .reset(&at!(at.ratelimit.printed), old.ratelimit.printed, 0);
+    new.ratelimit.missed = cx
+        .reset(&at!(at.ratelimit.missed), old.ratelimit.missed, 0);
+    new.ratelimit._pad_20 = [0; 4];
+}
+
+/// `user_struct`, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_32_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "user_struct",
+        from_size: 128,
+        to_size: 128,
+        spans: &[Span::new(0, 0, 12), Span::new(16, 16, 60), Span::new(80, 80, 8), Span::new(92, 92, 16), Span::new(112, 112, 16)],
+        padding: &[Bits::new(96, 32), Bits::new(608, 32), Bits::new(864, 32)],
+        groups: &[&ALWAYS, &WITH_PROCESSES, &[
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("ratelimit.printed").by_map(super::reasons::user_struct::RATELIMIT),
+            RuleKind::Reset.of("ratelimit.missed").by_map(super::reasons::user_struct::RATELIMIT),
+            RuleKind::Padding.of("(padding)"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_32_amd64)),
+};
+
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_struct::V6_1_0_47_amd64, new: &mut views::user_struct::V6_1_0_47_amd64) {
     use views::user_struct::V6_1_0_47_amd64 as Old;
     use views::user_struct::V6_1_0_47_amd64 as New;
     always!(cx, at, old, new);
+    with_epoll_watches!(cx, at, old, new);
     // limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE
     new.ratelimit.printed = cx
         .reset(&at!(at.ratelimit.printed), old.ratelimit.printed, 0);
@@ -89,7 +199,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 136,
         spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 8), Span::new(100, 100, 16), Span::new(120, 120, 16)],
         padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32), Bits::new(928, 32)],
-        groups: &[&ALWAYS, &[
+        groups: &[&ALWAYS, &WITH_EPOLL_WATCHES, &[
             RuleKind::Reset.of("ratelimit.printed").by_map(super::reasons::user_struct::RATELIMIT),
             RuleKind::Reset.of("ratelimit.missed").by_map(super::reasons::user_struct::RATELIMIT),
             RuleKind::Padding.of("(padding)"),
@@ -104,6 +214,7 @@ pub fn v6_1_0_55_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_stru
     use views::user_struct::V6_1_0_55_amd64 as Old;
     use views::user_struct::V6_1_0_55_amd64 as New;
     always!(cx, at, old, new);
+    with_epoll_watches!(cx, at, old, new);
     new.perf_mlock = old.perf_mlock;
     // limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE
     new.ratelimit.printed = cx
@@ -121,7 +232,7 @@ pub static V6_1_0_55_AMD64: TypeConverter = TypeConverter {
         to_size: 144,
         spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 16), Span::new(108, 108, 16), Span::new(128, 128, 16)],
         padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32), Bits::new(992, 32)],
-        groups: &[&ALWAYS, &[
+        groups: &[&ALWAYS, &WITH_EPOLL_WATCHES, &[
             RuleKind::Carry.of("perf_mlock"),
             RuleKind::Reset.of("ratelimit.printed").by_map(super::reasons::user_struct::RATELIMIT),
             RuleKind::Reset.of("ratelimit.missed").by_map(super::reasons::user_struct::RATELIMIT),
@@ -137,6 +248,7 @@ pub fn v6_12_95_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::user
     use views::user_struct::V6_12_95_deb12_amd64 as Old;
     use views::user_struct::V6_12_95_deb12_amd64 as New;
     always!(cx, at, old, new);
+    with_epoll_watches!(cx, at, old, new);
     // limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE
     new.ratelimit.printed = cx
         .reset(&at!(at.ratelimit.printed), old.ratelimit.printed, 0);
@@ -152,7 +264,7 @@ pub static V6_12_95_DEB12_AMD64: TypeConverter = TypeConverter {
         to_size: 128,
         spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 8), Span::new(100, 100, 28)],
         padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32)],
-        groups: &[&ALWAYS, &[
+        groups: &[&ALWAYS, &WITH_EPOLL_WATCHES, &[
             RuleKind::Reset.of("ratelimit.printed").by_map(super::reasons::user_struct::RATELIMIT),
             RuleKind::Reset.of("ratelimit.missed").by_map(super::reasons::user_struct::RATELIMIT),
         ]],
@@ -166,6 +278,7 @@ pub fn v6_12_117_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::use
     use views::user_struct::V6_12_117_deb12_amd64 as Old;
     use views::user_struct::V6_12_117_deb12_amd64 as New;
     always!(cx, at, old, new);
+    with_epoll_watches!(cx, at, old, new);
     new.perf_mlock = old.perf_mlock;
     // limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE
     new.ratelimit.printed = cx
@@ -182,7 +295,7 @@ pub static V6_12_117_DEB12_AMD64: TypeConverter = TypeConverter {
         to_size: 136,
         spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 16), Span::new(108, 108, 28)],
         padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32)],
-        groups: &[&ALWAYS, &[
+        groups: &[&ALWAYS, &WITH_EPOLL_WATCHES, &[
             RuleKind::Carry.of("perf_mlock"),
             RuleKind::Reset.of("ratelimit.printed").by_map(super::reasons::user_struct::RATELIMIT),
             RuleKind::Reset.of("ratelimit.missed").by_map(super::reasons::user_struct::RATELIMIT),
@@ -197,6 +310,7 @@ pub fn v7_2_12_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_
     use views::user_struct::V7_2_12_deb13_amd64 as Old;
     use views::user_struct::V7_2_12_deb13_amd64 as New;
     always!(cx, at, old, new);
+    with_epoll_watches!(cx, at, old, new);
     // limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE
     new.ratelimit.rs_n_left.counter = cx
         .reset(
@@ -220,7 +334,7 @@ pub static V7_2_12_DEB13_AMD64: TypeConverter = TypeConverter {
         to_size: 128,
         spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 8), Span::new(100, 100, 28)],
         padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32)],
-        groups: &[&ALWAYS, &[
+        groups: &[&ALWAYS, &WITH_EPOLL_WATCHES, &[
             RuleKind::Reset.of("ratelimit.rs_n_left.counter").by_map(super::reasons::user_struct::RATELIMIT),
             RuleKind::Reset.of("ratelimit.missed.counter").by_map(super::reasons::user_struct::RATELIMIT),
         ]],
@@ -234,6 +348,7 @@ pub fn v7_3_4_deb13_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_s
     use views::user_struct::V7_3_4_deb13_amd64 as Old;
     use views::user_struct::V7_3_4_deb13_amd64 as New;
     always!(cx, at, old, new);
+    with_epoll_watches!(cx, at, old, new);
     new.perf_mlock = old.perf_mlock;
     // limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE
     new.ratelimit.rs_n_left.counter = cx
@@ -258,7 +373,7 @@ pub static V7_3_4_DEB13_AMD64: TypeConverter = TypeConverter {
         to_size: 136,
         spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 16), Span::new(108, 108, 28)],
         padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32)],
-        groups: &[&ALWAYS, &[
+        groups: &[&ALWAYS, &WITH_EPOLL_WATCHES, &[
             RuleKind::Carry.of("perf_mlock"),
             RuleKind::Reset.of("ratelimit.rs_n_left.counter").by_map(super::reasons::user_struct::RATELIMIT),
             RuleKind::Reset.of("ratelimit.missed.counter").by_map(super::reasons::user_struct::RATELIMIT),

@@ -17,7 +17,7 @@ macro_rules! __linux_6_vm_area_struct_always {
         $new.vm_mm = $cx.within_required(&$crate::linux_6::runtime::at!($at.vm_mm), $old.vm_mm);
         $new.vm_page_prot = $old.vm_page_prot;
         // place among the mappings of the file, rebuilt when the VMA is linked
-        $crate::linux_6::rb_node::v6_1_0_47_amd64(
+        $crate::linux_6::rb_node::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.shared.rb),
             &$old.shared.rb,
@@ -26,7 +26,7 @@ macro_rules! __linux_6_vm_area_struct_always {
         $new.shared.rb_subtree_last = $cx
             .reset(&$crate::linux_6::runtime::at!($at.shared.rb_subtree_last), $old.shared.rb_subtree_last, 0);
         // membership of a kernel list is rebuilt by whoever keeps the list
-        $crate::linux_6::list_head::v6_1_0_47_amd64(
+        $crate::linux_6::list_head::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.anon_vma_chain),
             &$old.anon_vma_chain,
@@ -52,7 +52,7 @@ macro_rules! __linux_6_vm_area_struct_always {
             );
         // NUMA policy of the area, null for the task's
         $new.vm_policy = $cx.follow(&$crate::linux_6::runtime::at!($at.vm_policy), $old.vm_policy);
-        $crate::linux_6::vm_userfaultfd_ctx::v6_1_0_47_amd64(
+        $crate::linux_6::vm_userfaultfd_ctx::v5_10_0_30_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.vm_userfaultfd_ctx),
             &$old.vm_userfaultfd_ctx,
@@ -119,6 +119,47 @@ pub static WITH_VM_REFCNT_REFS_COUNTER: [FieldRule; 3] = [
     RuleKind::Reset.of("pfnmap_track_ctx").by_map(super::reasons::vm_area_struct::PFNMAP_TRACK_CTX),
     RuleKind::Padding.of("(padding)"),
 ];
+
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_struct::V5_10_0_30_amd64, new: &mut views::vm_area_struct::V5_10_0_30_amd64) {
+    use views::vm_area_struct::V5_10_0_30_amd64 as Old;
+    use views::vm_area_struct::V5_10_0_30_amd64 as New;
+    always!(cx, at, old, new);
+    // the mapping with the next higher address, null for the last one
+    new.vm_next = cx.within_required(&at!(at.vm_next), old.vm_next);
+    // the mapping with the next lower address, null for the first one
+    new.vm_prev = cx.within_required(&at!(at.vm_prev), old.vm_prev);
+    // place in a tree that its keeper builds anew
+    super::rb_node::v5_10_0_30_amd64(
+        cx,
+        &at!(at.vm_rb),
+        &old.vm_rb,
+        &mut new.vm_rb,
+    );
+    // largest hole before a mapping below this one in the tree, computed when the tree is built
+    new.rb_subtree_gap = cx
+        .reset(&at!(at.rb_subtree_gap), old.rb_subtree_gap, 0);
+    new.vm_flags = old.vm_flags;
+}
+
+/// `vm_area_struct`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "vm_area_struct",
+        from_size: 200,
+        to_size: 200,
+        spans: &[Span::new(0, 0, 200)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Within.of("vm_next").by_map(super::reasons::vm_area_struct::VM_NEXT),
+            RuleKind::Within.of("vm_prev").by_map(super::reasons::vm_area_struct::VM_PREV),
+            RuleKind::Reset.of("vm_rb").inside("rb_node").by_map(super::reasons::rb_node::WHOLE),
+            RuleKind::Reset.of("rb_subtree_gap").by_map(super::reasons::vm_area_struct::RB_SUBTREE_GAP),
+            RuleKind::Carry.of("vm_flags"),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v5_10_0_30_amd64)),
+};
 
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_struct::V6_1_0_47_amd64, new: &mut views::vm_area_struct::V6_1_0_47_amd64) {

@@ -12,7 +12,7 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::vtime::V6
     use views::vtime::V6_1_0_47_amd64 as Old;
     use views::vtime::V6_1_0_47_amd64 as New;
     // counts writers of this boot only
-    super::seqcount_t::v6_1_0_47_amd64(
+    super::seqcount_t::v5_10_0_30_amd64(
         cx,
         &at!(at.seqcount),
         &old.seqcount,

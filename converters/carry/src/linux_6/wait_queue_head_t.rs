@@ -7,12 +7,12 @@ use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 use kernel_structs_views::linux_6 as views;
 
-/// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
-pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::wait_queue_head::V6_1_0_47_amd64, new: &mut views::wait_queue_head::V6_1_0_47_amd64) {
-    use views::wait_queue_head::V6_1_0_47_amd64 as Old;
-    use views::wait_queue_head::V6_1_0_47_amd64 as New;
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::wait_queue_head::V5_10_0_30_amd64, new: &mut views::wait_queue_head::V5_10_0_30_amd64) {
+    use views::wait_queue_head::V5_10_0_30_amd64 as Old;
+    use views::wait_queue_head::V5_10_0_30_amd64 as New;
     // waiters queue with entries on their kernel stacks
-    super::spinlock_t::v6_1_0_47_amd64(
+    super::spinlock_t::v5_10_0_30_amd64(
         cx,
         &at!(at.lock),
         &old.lock,
@@ -20,7 +20,7 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::wait_queu
     );
     new._pad_4 = [0; 4];
     // waiters queue with entries on their kernel stacks
-    super::list_head::v6_1_0_47_amd64(
+    super::list_head::v5_10_0_30_amd64(
         cx,
         &at!(at.head),
         &old.head,
@@ -28,8 +28,8 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::wait_queu
     );
 }
 
-/// `wait_queue_head_t`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
-pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
+/// `wait_queue_head_t`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "wait_queue_head_t",
         from_size: 24,
@@ -39,6 +39,42 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         groups: &[&[
             RuleKind::Reset.of("lock").inside("spinlock_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Reset.of("head").inside("list_head").by_map(super::reasons::wait_queue_head_t::WHOLE),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
+/// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::wait_queue_head::V5_10_0_30_rt_amd64, new: &mut views::wait_queue_head::V5_10_0_30_rt_amd64) {
+    use views::wait_queue_head::V5_10_0_30_rt_amd64 as Old;
+    use views::wait_queue_head::V5_10_0_30_rt_amd64 as New;
+    // waiters queue with entries on their kernel stacks
+    super::spinlock_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.lock),
+        &old.lock,
+        &mut new.lock,
+    );
+    super::list_head::v5_10_0_30_amd64(
+        cx,
+        &at!(at.head),
+        &old.head,
+        &mut new.head,
+    );
+}
+
+/// `wait_queue_head_t`, 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "wait_queue_head_t",
+        from_size: 64,
+        to_size: 64,
+        spans: &[Span::new(8, 8, 28), Span::new(40, 40, 4), Span::new(48, 48, 16)],
+        padding: &[Bits::new(32, 32), Bits::new(288, 32), Bits::new(352, 32)],
+        groups: &[&[
+            RuleKind::Reset.of("lock").inside("spinlock_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
             RuleKind::Reset.of("head").inside("list_head").by_map(super::reasons::wait_queue_head_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
@@ -57,7 +93,7 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::wait_q
         &old.lock,
         &mut new.lock,
     );
-    super::list_head::v6_1_0_47_amd64(
+    super::list_head::v5_10_0_30_amd64(
         cx,
         &at!(at.head),
         &old.head,

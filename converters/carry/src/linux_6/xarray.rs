@@ -7,12 +7,12 @@ use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 use kernel_structs_views::linux_6 as views;
 
-/// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
-pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::xarray::V6_1_0_47_amd64, new: &mut views::xarray::V6_1_0_47_amd64) {
-    use views::xarray::V6_1_0_47_amd64 as Old;
-    use views::xarray::V6_1_0_47_amd64 as New;
+/// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub fn v5_10_0_30_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::xarray::V5_10_0_30_amd64, new: &mut views::xarray::V5_10_0_30_amd64) {
+    use views::xarray::V5_10_0_30_amd64 as Old;
+    use views::xarray::V5_10_0_30_amd64 as New;
     // an index that its keeper fills anew
-    super::spinlock_t::v6_1_0_47_amd64(
+    super::spinlock_t::v5_10_0_30_amd64(
         cx,
         &at!(at.xa_lock),
         &old.xa_lock,
@@ -22,8 +22,8 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::xarray::V
     new.xa_head = cx.reset(&at!(at.xa_head), old.xa_head, 0);
 }
 
-/// `xarray`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
-pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
+/// `xarray`, 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+pub static V5_10_0_30_AMD64: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "xarray",
         from_size: 16,
@@ -32,6 +32,42 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         groups: &[&[
             RuleKind::Reset.of("xa_lock").inside("spinlock_t").by_map(super::reasons::xarray::WHOLE),
             RuleKind::Reset.of("xa_flags").by_map(super::reasons::xarray::WHOLE),
+            RuleKind::Reset.of("xa_head").by_map(super::reasons::xarray::WHOLE),
+        ]],
+        ..TypeRules::PLAIN
+    },
+    convert: None,
+};
+
+/// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub fn v5_10_0_30_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::xarray::V5_10_0_30_rt_amd64, new: &mut views::xarray::V5_10_0_30_rt_amd64) {
+    use views::xarray::V5_10_0_30_rt_amd64 as Old;
+    use views::xarray::V5_10_0_30_rt_amd64 as New;
+    // an index that its keeper fills anew
+    super::spinlock_t::v5_10_0_30_rt_amd64(
+        cx,
+        &at!(at.xa_lock),
+        &old.xa_lock,
+        &mut new.xa_lock,
+    );
+    new.xa_flags = cx.reset(&at!(at.xa_flags), old.xa_flags, 0);
+    new._pad_52 = [0; 4];
+    // an index that its keeper fills anew
+    new.xa_head = cx.reset(&at!(at.xa_head), old.xa_head, 0);
+}
+
+/// `xarray`, 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+pub static V5_10_0_30_RT_AMD64: TypeConverter = TypeConverter {
+    rules: TypeRules {
+        name: "xarray",
+        from_size: 64,
+        to_size: 64,
+        spans: &[Span::new(8, 8, 28), Span::new(40, 40, 4), Span::new(48, 48, 4), Span::new(56, 56, 8)],
+        padding: &[Bits::new(32, 32), Bits::new(288, 32), Bits::new(352, 32), Bits::new(416, 32)],
+        groups: &[&[
+            RuleKind::Reset.of("xa_lock").inside("spinlock_t").by_map(super::reasons::xarray::WHOLE),
+            RuleKind::Reset.of("xa_flags").by_map(super::reasons::xarray::WHOLE),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Reset.of("xa_head").by_map(super::reasons::xarray::WHOLE),
         ]],
         ..TypeRules::PLAIN

@@ -10,7 +10,7 @@ use kconv_image::core_notes::{
     prpsinfo, prstatus, siginfo, x86_64_fpregset,
 };
 use kconv_image::{CoreNote, Machine, PAGE_SIZE, UserAddr};
-use kconv_machine::{XsaveComponents, xsave_standard_form};
+use kconv_machine::{XsaveComponents, xsave_standard_form, xsave_user_components};
 use kconv_tasks::model::{
     self, Bounds, Common, Credentials, Identity, PIDTYPE_PGID, PIDTYPE_SID, Signals,
 };
@@ -103,6 +103,13 @@ impl Linux6<'_> {
     ) -> Result<Vec<CoreNote>, Fault> {
         let walked = self.walked;
         let view = walked.view(task)?;
+        const AREA: &str = "thread.fpu.state";
+        if view.has(AREA) {
+            let area = view.bytes_to_end(AREA)?;
+            let user = xsave_user_components(area);
+            let standard = xsave_standard_form(components, area, user, None);
+            return Ok(register_notes(area, standard));
+        }
         let (fpu, path) = match walked.right_behind(task, "fpu") {
             Some(fpu) => (fpu, "fpstate"),
             None => (task, "thread.fpu.fpstate"),
@@ -119,22 +126,14 @@ impl Linux6<'_> {
         let state = walked.memory.view("fpstate", at, bytes)?;
         let registers = walked.offset_of("fpstate", "regs")? as usize;
         let area = bytes.get(registers..).unwrap_or_default();
-        let mut notes = Vec::new();
-        notes.extend(area.first_chunk::<512>().map(x86_64_fpregset));
         let user = state.unsigned("user_xfeatures")?;
         let pkru = view.unsigned("thread.pkru")? as u32;
-        notes.extend(
-            xsave_standard_form(components, area, user, pkru).map(|bytes| CoreNote {
-                owner: "LINUX".to_owned(),
-                kind: NT_X86_XSTATE,
-                bytes,
-            }),
-        );
-        Ok(notes)
+        let standard = xsave_standard_form(components, area, user, Some(pkru));
+        Ok(register_notes(area, standard))
     }
 
     fn process_notes(&self, task: &View<'_>, status: &Status) -> Result<Vec<CoreNote>, Fault> {
-        let state = task.unsigned("__state")?;
+        let state = task.unsigned("__state|state")?;
         let number = if state == 0 {
             0
         } else {
@@ -216,6 +215,18 @@ impl Linux6<'_> {
         }
         Ok(files)
     }
+}
+
+/// The notes with the registers of `area`, which `standard` has in the standard form.
+fn register_notes(area: &[u8], standard: Option<Vec<u8>>) -> Vec<CoreNote> {
+    let mut notes = Vec::new();
+    notes.extend(area.first_chunk::<512>().map(x86_64_fpregset));
+    notes.extend(standard.map(|bytes| CoreNote {
+        owner: "LINUX".to_owned(),
+        kind: NT_X86_XSTATE,
+        bytes,
+    }));
+    notes
 }
 
 #[cfg(test)]

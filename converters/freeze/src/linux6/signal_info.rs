@@ -34,7 +34,7 @@ impl Linux6<'_> {
                 return Ok(whole(&next.0));
             }
         }
-        if task.unsigned("__state")? & STOPPED != 0 {
+        if task.unsigned("__state|state")? & STOPPED != 0 {
             return Ok(info(task.unsigned("jobctl")? & STOP_SIGNAL, 0, 0, 0));
         }
         let uid = self.credentials(task)?.users[0];

@@ -71,8 +71,13 @@ fn changes_of(
     let entry = task.address_of("ptrace_entry")?.0;
     set("ptrace_entry.next", entry)?;
     set("ptrace_entry.prev", entry)?;
+    // 5.10 knows a stop by the state alone.
+    let (name, stopped) = match task.has("__state") {
+        true => ("__state", JOBCTL_STOPPED),
+        false => ("state", 0),
+    };
     set(
-        "__state",
+        name,
         match state {
             b'S' => INTERRUPTIBLE,
             b'D' => UNINTERRUPTIBLE,
@@ -84,7 +89,7 @@ fn changes_of(
     set(
         "jobctl",
         match state {
-            b'T' => own | JOBCTL_STOPPED,
+            b'T' => own | stopped,
             _ => own,
         },
     )?;

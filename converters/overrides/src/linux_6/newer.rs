@@ -1,9 +1,12 @@
 //! What takes more than a value to decide. The reasons are with the decisions of the family.
 
-use super::capabilities;
 use super::futex::{FLAGS, MOVED, of_6_7};
-use kconv_runtime::bits::bytemuck::Zeroable;
+use super::xsave::{Area, PKRU};
+use super::{capabilities, mm_context};
+use kconv_runtime::bits::bytemuck::{Zeroable, cast};
 use kconv_runtime::prelude::*;
+use kconv_runtime::scalar::Scalar;
+use kernel_structs_views::linux_6::layouts::v5_10_0_46_amd64 as of_5_10;
 use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as old;
 use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as same;
 use kernel_structs_views::linux_6::layouts::v6_12_117_deb12_amd64 as new;
@@ -169,4 +172,183 @@ pub fn rseq_len(_cx: &mut Context<'_>, _at: &At<'_>, rseq: &U64) -> U32 {
 /// Whether a task has a concurrency id while it runs.
 pub fn mm_cid_active(_cx: &mut Context<'_>, _at: &At<'_>, mm: &U64) -> I32 {
     I32::new(i32::from(mm.get() != 0))
+}
+
+// --- from 5.10 ---------------------------------------------------------------------------------
+
+/// Where the register state is that `fpu.fpstate` leads to: in the task. `place` is where an fpu has
+/// it.
+pub fn own_fpstate(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    _state: &[u8; 4096],
+    [place]: [usize; 1],
+) -> U64 {
+    cx.own_address(&at.beside("__fpstate", 0, place))
+}
+
+/// The register state, with what 6.1 says of it beside. `state` is where an fpu has it, and
+/// `supervisor` the number of the one part that is not the program's own.
+pub fn fpstate_of_state(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    regs: &[u8; 4096],
+    [state]: [usize; 1],
+    [supervisor]: [u64; 1],
+) -> same::fpstate {
+    let area = Area::of_5_10(cx, &at.beside("state", state, 0), regs);
+    same::fpstate {
+        size: U32::new(area.size as u32),
+        user_size: U32::new(area.user_size()),
+        xfeatures: U64::new(area.features),
+        user_xfeatures: U64::new(area.features & !(1u64 << (supervisor & 63))),
+        regs: *regs,
+        ..same::fpstate::zeroed()
+    }
+}
+
+/// What a task may use of the register state: all that it has.
+pub fn permission_of_state(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    regs: &[u8; 4096],
+    [state]: [usize; 1],
+) -> same::fpu_state_perm {
+    let area = Area::of_5_10(cx, &at.beside("state", state, 0), regs);
+    same::fpu_state_perm {
+        __state_perm: U64::new(area.features),
+        __state_size: U32::new(area.size as u32),
+        __user_state_size: U32::new(area.user_size()),
+    }
+}
+
+/// The rights of the protection keys, which 5.10 keeps in the register state alone. `fpu` and `state`
+/// are where a thread has its fpu, and where that has the state.
+pub fn pkru_of_state(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    old: &of_5_10::fpu,
+    [fpu, state]: [usize; 2],
+) -> U32 {
+    let area = Area::of_5_10(cx, &at.beside("fpu.state", fpu + state, 0), &old.state);
+    let place = area.pkru().filter(|_| area.in_use >> PKRU & 1 != 0);
+    let bytes = place.and_then(|place| old.state.get(place..place + 4));
+    // What is at its initial state is 0.
+    let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
+    U32::new(u32::from_le_bytes(bytes.unwrap_or_default()))
+}
+
+/// What of the work at system calls 5.10 has among the flags of the thread, in the order of `marks`.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the converter gives each flag of the decision by itself"
+)]
+pub fn syscall_work(
+    _cx: &mut Context<'_>,
+    _at: &At<'_>,
+    seccomp: bool,
+    tracepoint: bool,
+    trace: bool,
+    emulate: bool,
+    audit: bool,
+    marks: [u64; 5],
+) -> U64 {
+    let set = [seccomp, tracepoint, trace, emulate, audit];
+    let set = set.into_iter().zip(marks).filter(|(set, _)| *set);
+    U64::new(set.fold(0, |work, (_, mark)| work | mark))
+}
+
+/// Whether `state` has the bit that a job control flag says the same as.
+pub fn state_has(
+    _cx: &mut Context<'_>,
+    _at: &At<'_>,
+    _was: bool,
+    state: &I64,
+    [bit]: [u64; 1],
+) -> bool {
+    state.get() as u64 & bit != 0
+}
+
+/// The status that the thread had when its system call was interrupted, of which one bit counts.
+/// `thread` and `status` are where a task has it.
+pub fn restart_of_status(
+    cx: &mut Context<'_>,
+    _at: &At<'_>,
+    _function: &U64,
+    [thread, status]: [usize; 2],
+    [restart, compat]: [u64; 2],
+) -> U64 {
+    let task = cx.old_address(&At::object());
+    let status = cx.old_member::<U32>(task, thread + status);
+    let is_compat = status.is_some_and(|status| u64::from(status.get()) & restart != 0);
+    U64::new(if is_compat { compat } else { 0 })
+}
+
+/// The nodes of a policy, of which one with a preferred node has that alone.
+pub fn nodes_of_policy(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    of_mode: &[u8; 128],
+    mode: &U16,
+    [preferred]: [u64; 1],
+) -> same::nodemask_t {
+    let mut nodes = *of_mode;
+    if u64::from(mode.get()) == preferred {
+        let node = i16::from_le_bytes([of_mode[0], of_mode[1]]);
+        nodes = [0; 128];
+        let byte = usize::try_from(node / 8).ok();
+        match byte.and_then(|byte| nodes.get_mut(byte)) {
+            Some(byte) if node >= 0 => *byte |= 1 << (node % 8),
+            _ => cx.refuse_call(at, node.to_string(), "is no node"),
+        }
+    }
+    cast(nodes)
+}
+
+/// A count that is the value of the old counter, of which no CPU has a part yet.
+pub fn counter_by_cpu(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    old: &same::atomic64_t,
+) -> same::percpu_counter {
+    let link =
+        cx.own_address(&at.field("list", 0, core::mem::offset_of!(same::percpu_counter, list)));
+    same::percpu_counter {
+        count: old.counter,
+        list: same::list_head {
+            next: link,
+            prev: link,
+        },
+        ..same::percpu_counter::zeroed()
+    }
+}
+
+/// What an address space is for. `compat` is 0 for a program of 64 bits, or the number of one of two
+/// thread flags.
+pub fn context_flags<Q: Scalar>(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    compat: &U16,
+    [ia32, x32]: [u64; 2],
+) -> Q {
+    let flags = match u64::from(compat.get()) {
+        0 => mm_context::HAS_VSYSCALL,
+        number if number == ia32 => mm_context::UPROBE_IA32,
+        number if number == x32 => 0,
+        number => {
+            cx.refuse_call(at, number.to_string(), "is no kind of program");
+            0
+        }
+    };
+    cx.integer(at, i128::from(flags))
+}
+
+/// Threads that have not begun to exit: those that live.
+pub fn quick_threads(_cx: &mut Context<'_>, _at: &At<'_>, live: &same::atomic_t) -> I32 {
+    live.counter
+}
+
+/// What a signal says to the program.
+pub fn siginfo_fields(_cx: &mut Context<'_>, _at: &At<'_>, old: &[u8; 32]) -> [u8; 32] {
+    *old
 }

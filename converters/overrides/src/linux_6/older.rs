@@ -1,8 +1,11 @@
 //! What takes more than a value to decide. The reasons are with the decisions of the family.
 
 use super::futex::{FLAGS, MOVED, of_6_7};
-use super::{capabilities, known_bits};
+use super::xsave::{self, Area};
+use super::{capabilities, known_bits, mm_context};
+use kconv_runtime::bits::bytemuck::cast;
 use kconv_runtime::prelude::*;
+use kconv_runtime::scalar::Scalar;
 use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as new;
 use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as same;
 use kernel_structs_views::linux_6::layouts::v6_12_117_deb12_amd64 as old;
@@ -258,4 +261,238 @@ pub fn shadow_stack_state(
         cx.refuse_call(at, "XFEATURE_CET_USER".to_owned(), why);
     }
     false
+}
+
+// --- to 5.10 -----------------------------------------------------------------------------------
+
+/// The register state alone, with the rights of the protection keys in it. `own` is where an fpu has
+/// its state, `thread` where a task has its thread, and `keys` where that has the rights; `tiles` is the
+/// number of the part for which a program needs a permission.
+pub fn state_of_fpstate(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    used: &U64,
+    fpstate: &same::fpstate,
+    perm: &same::fpu_state_perm,
+    [own, thread, keys]: [usize; 3],
+    [tiles]: [u64; 1],
+) -> [u8; 4096] {
+    /// Parts that 5.10 saves (5.10 arch/x86/include/asm/fpu/xstate.h: XFEATURE_MASK_USER_SUPPORTED,
+    /// XFEATURE_MASK_SUPERVISOR_SUPPORTED).
+    const KNOWN: u64 = 0b110_1111_1111;
+    let place = at.beside("fpstate", own, 0);
+    if used.get() != cx.old_address(&place) {
+        let why = "is not the register state in the task, the only one that 5.10 has";
+        cx.refuse_call(at, format!("{:#x}", used.get()), why);
+    }
+    let permitted = perm.__state_perm.get();
+    if permitted >> (tiles & 63) & 1 != 0 {
+        let why = "is a permission to use AMX, which 5.10 does not know";
+        cx.refuse_call(at, format!("{permitted:#x}"), why);
+    }
+    let size = fpstate.size.get() as usize;
+    let area = Area::of_fpstate(size, fpstate.xfeatures.get(), &fpstate.regs);
+    if area.in_use & !KNOWN != 0 {
+        let why = "are parts of the register state in use, of which 5.10 does not know all";
+        cx.refuse_call(at, format!("{:#x}", area.in_use), why);
+    }
+    let mut regs = fpstate.regs;
+    let task = cx.old_address(&At::object());
+    let keys = cx.old_member::<U32>(task, thread + keys);
+    let keys = keys.map_or(0, |keys| keys.get());
+    if area.features >> xsave::PKRU & 1 != 0 {
+        match area.pkru() {
+            Some(place) => xsave::set_pkru(&mut regs, place, keys),
+            None => {
+                let why = "is where 5.10 cannot be told the rights of the protection keys";
+                cx.refuse_call(at, format!("{:#x}", area.features), why);
+            }
+        }
+    }
+    regs
+}
+
+/// The mapping with the lowest address; `mm` is where a mapping has its address space.
+pub fn first_mapping(cx: &mut Context<'_>, at: &At<'_>, count: &I32, [mm]: [usize; 1]) -> U64 {
+    let space = cx.old_address(&At::object());
+    let all = cx.referrers_of(("vm_area_struct", mm), space);
+    if all.len() as i64 != i64::from(count.get()) {
+        let why = "is not the number of the mappings that were saved";
+        cx.refuse_call(at, count.get().to_string(), why);
+    }
+    match all.first() {
+        Some(first) => cx.within_required(at, U64::new(*first)),
+        None => U64::new(0),
+    }
+}
+
+/// Where the mapping with the highest address ends; `mm` and `end` are where a mapping has its address
+/// space and its end.
+pub fn highest_end(cx: &mut Context<'_>, _at: &At<'_>, _count: &I32, [mm, end]: [usize; 2]) -> U64 {
+    let space = cx.old_address(&At::object());
+    let all = cx.referrers_of(("vm_area_struct", mm), space);
+    let last = all.last().and_then(|last| cx.old_member::<U64>(*last, end));
+    last.unwrap_or(U64::new(0))
+}
+
+/// The mapping with the next higher address. `mm` and `place` are where a mapping has its address
+/// space and its start.
+pub fn next_mapping(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    space: &U64,
+    start: &U64,
+    [mm, place]: [usize; 2],
+) -> U64 {
+    let [_, next] = neighbours(cx, space, mm);
+    let Some(next) = next else {
+        return U64::new(0);
+    };
+    let above = cx.old_member::<U64>(next, place);
+    if above.is_none_or(|above| above.get() <= start.get()) {
+        let why = "is not below the start of the mapping that follows it in the image";
+        cx.refuse_call(at, format!("{:#x}", start.get()), why);
+    }
+    cx.within_required(at, U64::new(next))
+}
+
+/// The mapping with the next lower address; `mm` is where a mapping has its address space.
+pub fn previous_mapping(cx: &mut Context<'_>, at: &At<'_>, space: &U64, [mm]: [usize; 1]) -> U64 {
+    let [previous, _] = neighbours(cx, space, mm);
+    match previous {
+        Some(previous) => cx.within_required(at, U64::new(previous)),
+        None => U64::new(0),
+    }
+}
+
+/// The mappings of the same address space before and behind the one that is converted: a freeze saves
+/// them by ascending address.
+fn neighbours(cx: &Context<'_>, space: &U64, mm: usize) -> [Option<u64>; 2] {
+    let own = cx.old_address(&At::object());
+    let all = cx.referrers_of(("vm_area_struct", mm), space.get());
+    let Some(index) = all.iter().position(|at| *at == own) else {
+        return [None; 2];
+    };
+    let previous = index.checked_sub(1).and_then(|index| all.get(index));
+    [previous.copied(), all.get(index + 1).copied()]
+}
+
+/// Whether the work at system calls has a bit that is a flag of the thread in 5.10.
+pub fn is_syscall_work(
+    _cx: &mut Context<'_>,
+    _at: &At<'_>,
+    _was: bool,
+    work: &U64,
+    [mark]: [u64; 1],
+) -> bool {
+    work.get() & mark != 0
+}
+
+/// Whether an interrupted system call was one of 32 bits. `block` and `status` are where a task has
+/// the block, and where that has the status of the thread at the call.
+pub fn restart_is_compat(
+    cx: &mut Context<'_>,
+    _at: &At<'_>,
+    _was: bool,
+    _now: &U32,
+    [block, status]: [usize; 2],
+    [compat]: [u64; 1],
+) -> bool {
+    let task = cx.old_address(&At::object());
+    let status = cx.old_member::<U64>(task, block + status);
+    status.is_some_and(|status| status.get() & compat != 0)
+}
+
+/// The thread flag that says what kind of program an address space is for: none for one of 64 bits.
+/// Another flag than the two that tell, other than that nothing more can be asked for, is refused.
+pub fn compat_of_flags<P: Scalar>(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    flags: &P,
+    [ia32, x32]: [u64; 2],
+) -> U16 {
+    let flags = flags.value() as u64 & !mm_context::LOCK_LAM;
+    let number = match flags {
+        mm_context::HAS_VSYSCALL => 0,
+        mm_context::UPROBE_IA32 => ia32,
+        0 => x32,
+        _ => {
+            cx.refuse_call(at, format!("{flags:#x}"), "is no kind of program of 5.10");
+            0
+        }
+    };
+    U16::new(number as u16)
+}
+
+/// The nodes of a policy where 5.10 has them: of one with a preferred node its number. `preferred`
+/// and `local` are modes.
+pub fn nodes_by_mode(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    nodes: &same::nodemask_t,
+    mode: &U16,
+    [preferred, local]: [u64; 2],
+) -> [u8; 128] {
+    let mut bytes: [u8; 128] = cast(*nodes);
+    let mode = u64::from(mode.get());
+    if mode == local {
+        let why = "is MPOL_LOCAL, which 5.10 has as a flag of another mode";
+        cx.refuse_call(at, mode.to_string(), why);
+    }
+    if mode == preferred {
+        let mut numbers = (0..1024).filter(|number| bytes[number / 8] >> (number % 8) & 1 != 0);
+        let node = numbers.next();
+        let Some(node) = node.filter(|_| numbers.next().is_none()) else {
+            cx.refuse_call(at, mode.to_string(), "has not one preferred node");
+            return bytes;
+        };
+        bytes = [0; 128];
+        bytes[..2].copy_from_slice(&(node as u16).to_le_bytes());
+    }
+    bytes
+}
+
+/// The value of a counter. What each CPU has not yet added to it is not in it.
+pub fn counter_of_all(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    old: &same::percpu_counter,
+) -> same::atomic64_t {
+    cx.keep(at, old.as_bytes());
+    same::atomic64_t { counter: old.count }
+}
+
+/// What a signal says to the program.
+pub fn siginfo_fields_back(_cx: &mut Context<'_>, _at: &At<'_>, old: &[u8; 32]) -> [u8; 32] {
+    *old
+}
+
+/// Whether a program is one of 32 bits, of those whose addresses are. `mm` is where a task has its
+/// address space, `context` and `flags` where that has its flags.
+pub fn is_ia32(
+    cx: &mut Context<'_>,
+    _at: &At<'_>,
+    _was: bool,
+    short: bool,
+    places: [usize; 3],
+) -> bool {
+    short && is_probed_as_ia32(cx, places)
+}
+
+/// Whether a program is one of x32, of those whose addresses have 32 bits.
+pub fn is_x32(
+    cx: &mut Context<'_>,
+    _at: &At<'_>,
+    _was: bool,
+    short: bool,
+    places: [usize; 3],
+) -> bool {
+    short && !is_probed_as_ia32(cx, places)
+}
+
+fn is_probed_as_ia32(cx: &Context<'_>, [mm, context, flags]: [usize; 3]) -> bool {
+    let task = cx.old_address(&At::object());
+    let space = cx.old_member::<U64>(task, mm);
+    let flags = space.and_then(|space| cx.old_member::<U16>(space.get(), context + flags));
+    flags.is_some_and(|flags| u64::from(flags.get()) & mm_context::UPROBE_IA32 != 0)
 }

@@ -38,6 +38,21 @@ impl Context<'_> {
         found.iter().filter_map(read).collect()
     }
 
+    /// Where the objects of type `ty` whose pointer at byte `pointer` is `to` lie, under the layout converted from, in the
+    /// order of the image: the mappings of an address space, by ascending address.
+    pub fn referrers_of(&self, (ty, pointer): (&str, usize), to: u64) -> Vec<u64> {
+        let found = self.namer.referrers(ty, pointer as u32, to);
+        let address = |id: &ObjectId| self.map.old_address(*id).0;
+        found.iter().map(address).collect()
+    }
+
+    /// How many bytes the object converted has from the place `at` on, under the layout converted from. A task ends with
+    /// the register state that its CPU needs, and not where its type does.
+    pub fn old_rest(&self, at: &At<'_>) -> u64 {
+        let end = self.map.old_end(self.object).0;
+        end.saturating_sub(self.old_address(at))
+    }
+
     /// Name of the symbol that the old pointer at `at` is at.
     pub fn symbol_name(&self, at: &At<'_>) -> Option<&str> {
         let symbol = self.symbol_at(at)?;

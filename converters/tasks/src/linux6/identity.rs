@@ -86,7 +86,7 @@ pub(super) fn identity(
     let signal = task.required("signal")?;
     let common = Common::of(&signal)?;
     let numbers = |kind: usize| numbers(&signal, &format!("pids[{kind}]"));
-    let state = task.unsigned("__state")? | task.unsigned("exit_state")?;
+    let state = task.unsigned("__state|state")? | task.unsigned("exit_state")?;
     let (state_name, letter) = state_name(state);
     let ppid = match own.parent {
         Some(parent) => Some(parent.into()),

@@ -69,12 +69,15 @@ pub(super) fn user_state(
         ("cr2", "thread.cr2"),
         ("trap", "thread.trap_nr"),
         ("error_code", "thread.error_code"),
-        ("pkru", "thread.pkru"),
         ("iopl", "thread.iopl_emul"),
         ("dr6", "thread.virtual_dr6"),
         ("dr7", "thread.ptrace_dr7"),
     ] {
         thread.insert(name, hex_at(task, field)?);
+    }
+    // 5.10 has it in the register state alone.
+    if task.has("thread.pkru") {
+        thread.insert("pkru", hex_at(task, "thread.pkru")?);
     }
     // Of shadow stacks, which 6.1 does not know.
     if task.has("thread.features") {

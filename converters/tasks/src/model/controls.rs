@@ -89,7 +89,14 @@ impl Controls {
         let info = bits("thread_info.flags")?;
         let flags = bits("flags")?;
         let atomic = bits("atomic_flags")?;
-        let work = bits("thread_info.syscall_work")?;
+        // 5.10 has no such word, and no dispatch.
+        let dispatched = match task.has("thread_info.syscall_work") {
+            true => {
+                let work = bits("thread_info.syscall_work")?;
+                work.masked("SYSCALL_WORK_SYSCALL_USER_DISPATCH")
+            }
+            false => false,
+        };
         // arch/x86/kernel/cpu/bugs.c: ssb_prctl_set, ib_prctl_set, l1d_flush_prctl_set.
         let stores = match () {
             () if atomic.numbered("PFA_SPEC_SSB_FORCE_DISABLE") => DISABLE_FOR_EVER,
@@ -115,7 +122,7 @@ impl Controls {
                 .masked("PF_MCE_PROCESS")
                 .then(|| flags.masked("PF_MCE_EARLY")),
             speculation: [stores, branches, cache],
-            dispatch: match work.masked("SYSCALL_WORK_SYSCALL_USER_DISPATCH") {
+            dispatch: match dispatched {
                 true => Some(Dispatch {
                     start: task.unsigned("syscall_dispatch.offset")?,
                     length: task.unsigned("syscall_dispatch.len")?,

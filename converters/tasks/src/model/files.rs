@@ -21,6 +21,9 @@ pub struct OpenFile {
     pub position: i64,
     /// Who gets signals of it.
     pub owner: Option<FileOwner>,
+    /// How long what is written will live, as fcntl(2) has it: F_SET_FILE_RW_HINT. 0, which is not set, where the
+    /// kernel has it with the inode alone.
+    pub write_hint: u64,
 }
 
 /// Who gets the signals of an open file (fcntl(2), F_SETOWN_EX, F_SETSIG).
@@ -71,6 +74,10 @@ impl OpenFile {
             flags: file.unsigned("f_flags")? as u32,
             position: file.signed("f_pos")?,
             owner: owner(file)?,
+            write_hint: match file.has("f_write_hint") {
+                true => file.unsigned("f_write_hint")?,
+                false => 0,
+            },
         })
     }
 }

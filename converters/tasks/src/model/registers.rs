@@ -45,7 +45,7 @@ pub const ARGUMENTS: [usize; 6] = [14, 13, 12, 7, 9, 8];
 
 /// The `fpstate` with the registers of the FPU and what came after it. The fpu that leads to it is in the task,
 /// or from 6.16 on behind it (`arch/x86/include/asm/processor.h`: x86_task_fpu); an image has none of a
-/// task without memory then.
+/// task without memory then. 5.10 has no `fpstate`, but the registers alone.
 ///
 /// # Errors
 /// If it cannot be read.

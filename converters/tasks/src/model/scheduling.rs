@@ -76,7 +76,7 @@ impl Scheduling {
     /// If it cannot be read.
     pub fn of(task: &Saved<'_>) -> Result<Scheduling, FieldError> {
         let asked = task.optional("se.custom_slice")?;
-        let wanted = task.pointer("user_cpus_ptr")?;
+        let wanted = task.optional("user_cpus_ptr")?;
         Ok(Scheduling {
             policy: task.unsigned("policy")? as u32,
             reset_on_fork: task.unsigned("sched_reset_on_fork")? != 0,
@@ -96,8 +96,8 @@ impl Scheduling {
             allowed: task.bytes("cpus_mask")?.to_vec(),
             // As long as the machine has CPUs.
             wanted: match wanted {
-                Some(_) => Some(task.all_at("user_cpus_ptr")?.to_vec()),
-                None => None,
+                Some(1..) => Some(task.all_at("user_cpus_ptr")?.to_vec()),
+                Some(0) | None => None,
             },
             timer_slack: [
                 task.unsigned("timer_slack_ns")?,
@@ -122,20 +122,44 @@ impl MemoryPolicy {
         // they were given.
         const MODE_FLAGS: u32 = 0xe000;
         const AS_GIVEN: u32 = 0xc000;
+        // MPOL_PREFERRED and MPOL_LOCAL; 5.10 has MPOL_F_LOCAL beside the former.
+        const PREFERRED: u32 = 1;
+        const LOCAL: u32 = 4;
+        const LOCAL_FLAG: u32 = 2;
         let Some(policy) = place.follow(path)? else {
             return Ok(None);
         };
-        let mode = policy.unsigned("mode")? as u32;
-        let flags = policy.unsigned("flags")? as u32 & MODE_FLAGS;
-        let nodes = match flags & AS_GIVEN {
-            0 => "nodes",
-            _ => "w.user_nodemask",
+        let mut mode = policy.unsigned("mode")? as u32;
+        let all_flags = policy.unsigned("flags")? as u32;
+        let flags = all_flags & MODE_FLAGS;
+        let mut nodes = match flags & AS_GIVEN {
+            // 5.10 has a preferred node in the place of the set, by its number.
+            0 if policy.has("v") => policy.bytes("v")?.to_vec(),
+            0 => policy.bytes("nodes")?.to_vec(),
+            _ => policy.bytes("w.user_nodemask")?.to_vec(),
+        };
+        if policy.has("v") && mode == PREFERRED {
+            if flags & AS_GIVEN == 0 {
+                let node = usize::from(nodes[0]) | usize::from(nodes[1]) << 8;
+                nodes.fill(0);
+                if let Some(byte) = nodes.get_mut(node / 8) {
+                    *byte = 1 << (node % 8);
+                }
+            }
+            if all_flags & LOCAL_FLAG != 0 {
+                mode = LOCAL;
+                nodes.fill(0);
+            }
+        }
+        // NUMA_NO_NODE is -1 (include/linux/numa.h).
+        let home_node = match policy.has("home_node") {
+            true => u32::try_from(policy.int("home_node")?).ok(),
+            false => None,
         };
         Ok(Some(MemoryPolicy {
             mode: mode | flags,
-            nodes: policy.bytes(nodes)?.to_vec(),
-            // NUMA_NO_NODE is -1 (include/linux/numa.h).
-            home_node: u32::try_from(policy.int("home_node")?).ok(),
+            nodes,
+            home_node,
         }))
     }
 }

@@ -85,6 +85,7 @@ mod tests {
             flags: flags as u32,
             position: 0,
             owner: None,
+            write_hint: 0,
         };
         let plan = Plan {
             files: vec![

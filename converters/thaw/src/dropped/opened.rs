@@ -156,6 +156,7 @@ mod tests {
                 flags: flags as u32,
                 position,
                 owner: None,
+                write_hint: 0,
             }],
             resources: resources.iter().cloned().collect(),
             ..Plan::default()
@@ -220,6 +221,7 @@ mod tests {
             flags: 0,
             position: 0,
             owner: None,
+            write_hint: 0,
         };
         let told = |contents: &[u32]| {
             let resources = vec![file("tmpfs"), file("ext4"), file("tmpfs")];

@@ -405,10 +405,11 @@ fn set_lock(body: &Body<'_>, lock: &Lock) -> Result<(), CallError> {
     Ok(())
 }
 
-/// Tells who gets the signals of open files, now that everybody is there.
+/// Tells who gets the signals of open files, now that everybody is there, and what the device was told of them.
 pub(super) fn own(body: &Body<'_>, plan: &Plan) -> Result<(), CallError> {
     // linux/fcntl.h
     const F_SETSIG: u64 = 10;
+    const F_SET_FILE_RW_HINT: u64 = 1038;
     let remote = body.first();
     let mut seen = Vec::new();
     for open in &body.process.descriptors {
@@ -427,6 +428,10 @@ pub(super) fn own(body: &Body<'_>, plan: &Plan) -> Result<(), CallError> {
         }
         if file.flags as i32 & libc::O_ASYNC != 0 {
             fcntl(libc::F_SETFL as u64, (file.flags as i32 & SETTABLE) as u64)?;
+        }
+        if file.write_hint != 0 {
+            let at = remote.put(&body.memory, &file.write_hint.to_le_bytes())?;
+            fcntl(F_SET_FILE_RW_HINT, at)?;
         }
     }
     Ok(())

@@ -176,6 +176,7 @@ mod tests {
             flags: access as u32,
             position: 0,
             owner: None,
+            write_hint: 0,
         }
     }
 

@@ -63,6 +63,7 @@ mod tests {
             flags: flags as u32,
             position: 0,
             owner,
+            write_hint: 0,
         };
         let file = |path: &str, file_system: &str, file_type| {
             let mut file = File {

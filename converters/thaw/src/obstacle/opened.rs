@@ -270,6 +270,7 @@ mod tests {
                 flags: flags as u32,
                 position: 0,
                 owner: None,
+                write_hint: 0,
             }],
             resources: resources.into_iter().collect(),
             ..Plan::default()

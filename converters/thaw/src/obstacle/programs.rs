@@ -110,6 +110,7 @@ mod tests {
                 flags: 0,
                 position: 0,
                 owner: None,
+                write_hint: 0,
             }],
             resources: [Resource::File(file.clone()), testing::mount(0xef53)]
                 .into_iter()

@@ -3,7 +3,7 @@
 
 use super::found::Obstacles;
 use crate::plan::{Memory, Plan, Process, Thread};
-use crate::vdso::{Redirected, Vdso};
+use crate::vdso::{self, Redirected, Vdso};
 use kconv_codes::Code;
 use kconv_image::{Image, ImageError, ObjectId, PAGE_SIZE, UserAddr};
 use kconv_tasks::model::{IP, SP};
@@ -102,6 +102,32 @@ pub(super) fn returning(plan: &Plan, image: &Image, found: &mut Obstacles<'_>) {
                 "freeze it again when the handler has returned",
             );
         }
+    }
+}
+
+/// Functions that another kernel may lack, and nothing stands for. `image` is the one that the plan is of, with its pages.
+pub(super) fn without_stand_in(plan: &Plan, image: &Image, found: &mut Obstacles<'_>) {
+    for process in &plan.processes {
+        let Some(memory) = &process.memory else {
+            continue;
+        };
+        // Pages that cannot be read are told where the thaw needs them.
+        let Ok(functions) = vdso::without_stand_in(image, memory) else {
+            continue;
+        };
+        let told = match functions {
+            Ok(functions) if functions.is_empty() => continue,
+            Ok(functions) => functions.join(", "),
+            Err(problem) => problem.to_string(),
+        };
+        found.add(
+            Code::VdsoFunctions,
+            Some(process.pid),
+            "the vDSO",
+            told,
+            "functions for which a system call can stand, if another kernel lacks them",
+            "thaw it on the kernel of the freeze, or with a later version of kconv",
+        );
     }
 }
 
@@ -265,6 +291,7 @@ fn read(image: &Image, mm: ObjectId, start: u64, end: u64) -> Result<Vec<Vec<u8>
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::obstacle::ObstacleOf;
     use crate::plan::Mapping;
     use crate::testing;
     use kconv_image::{AddressSpace, ImageWriter, KernelAddr, Object, PageRun, PageSource, TypeIx};
@@ -329,6 +356,31 @@ mod tests {
         assert!(!at(&cut, STACK + PAGE_SIZE));
         // Nothing is mapped there, so that nothing is read.
         assert!(at(&cut, STACK + 2 * PAGE_SIZE));
+    }
+
+    /// Code that is no library leads nowhere on another kernel.
+    #[test]
+    fn what_nothing_stands_for_is_in_the_way_of_another_kernel() {
+        let image = stack(2 * PAGE_SIZE);
+        let memory = |vdso| Memory {
+            vdso,
+            ..Memory::bare(ObjectId(0), Vec::new())
+        };
+        let told = |memory| {
+            let mut plan = Plan::default();
+            plan.processes.push(Process {
+                memory: Some(memory),
+                ..Process::bare(7, None)
+            });
+            let mut found = Obstacles::of(&plan, ObstacleOf::Image);
+            without_stand_in(&plan, &image, &mut found);
+            let list = found.into_list();
+            list.into_iter().map(|one| one.found).collect::<Vec<_>>()
+        };
+        let code = Some((STACK, STACK + 2 * PAGE_SIZE));
+        let expected = "the vDSO of the image is no library with symbols";
+        assert_eq!(told(memory(code)), [expected]);
+        assert_eq!(told(memory(None)), [""; 0]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::restart::{cut_short, deadline, deadline_clock, resumed, wait, waits_i
 use super::signals::{Spent, is_of_thread, to_queue};
 use crate::decode::DecodeError;
 use kconv_image::ResourceId;
-use kconv_machine::{XsaveComponents, xsave_standard_form};
+use kconv_machine::{XsaveComponents, xsave_standard_form, xsave_user_components};
 use kconv_objects::Saved;
 use kconv_resources::linux6::{self, Resource, Resources, SeccompFilter};
 use kconv_tasks::model::{self, Controls, Credentials, Folders, Identity, Registers, Signals};
@@ -177,6 +177,20 @@ fn permitted(bitmap: &[u8]) -> Vec<(u32, u32)> {
 
 /// The register state that `fpu.fpstate` leads to, which is in the fpu or an object.
 fn xstate(xsave: Option<&XsaveComponents>, task: Saved<'_>) -> Result<(Vec<u8>, u64), DecodeError> {
+    /// Where 5.10 has the area, with the rights of the protection keys in it. The task ends with it.
+    const AREA: &str = "thread.fpu.state";
+    const EXPECTED: &str = "the registers are an area of xsave";
+    if task.has(AREA) {
+        let kept = task.bytes_to_end(AREA)?;
+        let user = xsave_user_components(kept);
+        let standard = match xsave {
+            Some(xsave) => xsave_standard_form(xsave, kept, user, None),
+            None => Some(Vec::new()),
+        };
+        let size = kept.len() as u64;
+        let standard = standard.ok_or_else(|| task.absurd(AREA, size, EXPECTED))?;
+        return Ok((standard, user));
+    }
     let state = match model::fpstate(&task)? {
         Some(state) => state,
         None => task.required("thread.fpu.fpstate")?,
@@ -186,11 +200,10 @@ fn xstate(xsave: Option<&XsaveComponents>, task: Saved<'_>) -> Result<(Vec<u8>, 
     let kept = state.bytes_from("regs", size)?;
     let pkru = task.unsigned("thread.pkru")? as u32;
     let standard = match xsave {
-        Some(xsave) => xsave_standard_form(xsave, kept, user, pkru),
+        Some(xsave) => xsave_standard_form(xsave, kept, user, Some(pkru)),
         None => Some(Vec::new()),
     };
-    let standard =
-        standard.ok_or_else(|| state.absurd("size", size, "the registers are an area of xsave"))?;
+    let standard = standard.ok_or_else(|| state.absurd("size", size, EXPECTED))?;
     Ok((standard, user))
 }
 

@@ -89,6 +89,16 @@ pub(crate) fn redirect(
     Ok(stay)
 }
 
+/// The functions of `old` that nothing stands for on a kernel without them.
+pub(crate) fn without_stand_in(old: &[u8]) -> Result<Vec<String>, RedirectError> {
+    let functions = functions(old).ok_or(RedirectError::Library {
+        which: "the vDSO of the image",
+    })?;
+    let names = functions.into_iter().map(|function| function.name);
+    let known = |name: &str| WITHOUT_KERNEL.contains(&name) || system_call(name).is_some();
+    Ok(names.filter(|name| !known(name)).collect())
+}
+
 /// `movabs $target, %r11; jmp *%r11`: the register that a call may always change.
 fn jump(target: u64) -> Vec<u8> {
     let mut code = vec![0x49, 0xbb];
@@ -97,7 +107,8 @@ fn jump(target: u64) -> Vec<u8> {
     code
 }
 
-/// The function as the system call of the same arguments: `mov $number, %eax; syscall; ret`.
+/// The function as the system call of the same arguments: `mov $number, %eax; syscall; ret`. One that the kernel cannot
+/// do says so.
 fn system_call(name: &str) -> Option<Vec<u8>> {
     let number: u32 = match name.strip_prefix("__vdso_").unwrap_or(name) {
         "gettimeofday" => 96,
@@ -113,6 +124,9 @@ fn system_call(name: &str) -> Option<Vec<u8>> {
                 0x48, 0xc7, 0xc0, 0xda, 0xff, 0xff, 0xff, 0xc3,
             ]);
         }
+        // No system call. An enclave is memory of a device, which no program of an image has, and a kernel without the
+        // function has none (6.1 arch/x86/entry/vdso/vsgx.S): `mov $-ENOSYS, %eax; ret`.
+        "sgx_enter_enclave" => return Some(vec![0xb8, 0xda, 0xff, 0xff, 0xff, 0xc3]),
         _ => return None,
     };
     let mut code = vec![0xb8];
@@ -223,6 +237,14 @@ mod tests {
     }
 
     #[test]
+    fn an_enclave_cannot_be_entered_where_there_is_none() {
+        let mut old = library(&["__vdso_sgx_enter_enclave", "__vdso_time"]);
+        let stay = redirect(&mut old, &library(&["__vdso_time"]), 0).unwrap();
+        assert_eq!(stay, [""; 0]);
+        assert_eq!(old[CODE..CODE + 6], [0xb8, 0xda, 0xff, 0xff, 0xff, 0xc3]);
+    }
+
+    #[test]
     fn a_function_that_needs_no_kernel_stays_where_the_new_one_has_none() {
         let name = "__vdso_futex_robust_list64_try_unlock";
         let mut old = library(&[name, "__vdso_time"]);
@@ -246,6 +268,9 @@ mod tests {
             error.to_string(),
             "__vdso_unheard_of is neither in the new one nor a system call"
         );
+        assert_eq!(without_stand_in(&old).unwrap(), ["__vdso_unheard_of"]);
+        let known = ["time", "__vdso_getrandom", WITHOUT_KERNEL[1]];
+        assert_eq!(without_stand_in(&library(&known)).unwrap(), [""; 0]);
     }
 
     #[test]

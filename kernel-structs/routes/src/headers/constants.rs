@@ -79,8 +79,8 @@ pub fn constants(
 /// is often included by the one of the machine, so all count.
 fn texts(profile: &Profile, tree: &Tree, header: &str) -> Result<Vec<String>, ProfileError> {
     let mut texts = Vec::new();
-    for folder in &profile.include {
-        let path = tree.resolve(folder)?.join(header);
+    for folder in profile.folders(tree)? {
+        let path = folder.join(header);
         if path.is_file() {
             let text = fs::read(&path)
                 .map_err(|error| ProfileError::Unreadable(path.clone(), error.to_string()))?;

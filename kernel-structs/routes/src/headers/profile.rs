@@ -27,7 +27,8 @@ pub struct Profile {
     pub config_flags: Vec<String>,
     /// Macros, as `NAME` or `NAME=VALUE`.
     pub defines: Vec<String>,
-    /// Folders that are searched for headers, in this order; no others are.
+    /// Folders that are searched for headers, in this order; no others are. One with a `?` behind it is
+    /// searched if the tree says where it is, for what only some kernels of the family include.
     pub include: Vec<String>,
     /// Headers that are read before all others, by path.
     pub preinclude: Vec<String>,
@@ -115,14 +116,30 @@ impl Profile {
         }
         arguments.extend(self.configured(tree)?);
         arguments.extend(self.defines.iter().map(|define| format!("-D{define}")));
-        for folder in &self.include {
-            arguments.push(format!("-I{}", tree.resolve(folder)?.display()));
+        for folder in self.folders(tree)? {
+            arguments.push(format!("-I{}", folder.display()));
         }
         for header in &self.preinclude {
             arguments.push("-include".to_owned());
             arguments.push(tree.resolve(header)?.display().to_string());
         }
         Ok(arguments)
+    }
+
+    /// The folders that are searched for headers.
+    pub(super) fn folders(&self, tree: &Tree) -> Result<Vec<PathBuf>, ProfileError> {
+        let mut folders = Vec::new();
+        for folder in &self.include {
+            let (path, optional) = match folder.strip_suffix('?') {
+                Some(path) => (path, true),
+                None => (folder.as_str(), false),
+            };
+            match tree.resolve(path) {
+                Err(ProfileError::NoBuiltin(_) | ProfileError::Missing(_)) if optional => {}
+                resolved => folders.push(resolved?),
+            }
+        }
+        Ok(folders)
     }
 
     /// The values of the options that are flags of the compiler. A string may be in quotation marks, which later
@@ -267,6 +284,22 @@ mod tests {
         assert_eq!(given(&profile), "-fms-extensions -y");
         profile.config_flags.clear();
         assert_eq!(given(&profile), "");
+    }
+
+    /// 5.10 includes `stdarg.h` of the compiler, and no kernel from 5.15 on does.
+    #[test]
+    fn a_folder_that_not_all_kernels_need_may_be_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut tree = Tree::one(folder.path());
+        let mut profile = Profile::builtin("linux-6").unwrap().unwrap();
+        profile.include = vec!["source/".to_owned(), "builtin/?".to_owned()];
+        assert_eq!(profile.folders(&tree).unwrap(), [folder.path()]);
+        tree.builtin = Some(folder.path().join("missing"));
+        assert_eq!(profile.folders(&tree).unwrap().len(), 1);
+        tree.builtin = Some(folder.path().to_owned());
+        assert_eq!(profile.folders(&tree).unwrap().len(), 2);
+        profile.include = vec!["elsewhere/?".to_owned()];
+        assert!(profile.folders(&tree).is_err());
     }
 
     #[test]

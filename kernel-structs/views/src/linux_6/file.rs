@@ -6,23 +6,80 @@
 use kernel_structs_views::prelude::*;
 
 view! {
+    /// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64.
+    pub struct V5_10_0_30_amd64[256] {
+        0 f_u: [u8; 16],
+        16 f_path: super::path::V5_10_0_30_amd64,
+        32 f_inode: U64,
+        40 f_op: U64,
+        48 f_lock: super::spinlock::V5_10_0_30_amd64,
+        52 f_write_hint: U32,
+        56 f_count: super::atomic64_t::V5_10_0_30_amd64,
+        64 f_flags: U32,
+        68 f_mode: U32,
+        72 f_pos_lock: super::mutex::V5_10_0_30_amd64,
+        104 f_pos: I64,
+        112 f_owner: super::fown_struct::V5_10_0_30_amd64,
+        144 f_cred: U64,
+        152 f_ra: super::file_ra_state::V5_10_0_30_amd64,
+        184 f_version: U64,
+        192 f_security: U64,
+        200 private_data: U64,
+        208 f_ep_links: super::list_head::V5_10_0_30_amd64,
+        224 f_tfile_llink: super::list_head::V5_10_0_30_amd64,
+        240 f_mapping: U64,
+        248 f_wb_err: U32,
+        252 f_sb_err: U32,
+    }
+}
+
+view! {
+    /// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+    pub struct V5_10_0_30_rt_amd64[352] {
+        0 f_u: [u8; 16],
+        16 f_path: super::path::V5_10_0_30_amd64,
+        32 f_inode: U64,
+        40 f_op: U64,
+        48 f_lock: super::spinlock::V5_10_0_30_rt_amd64,
+        96 f_write_hint: U32,
+        100 _pad_100: [u8; 4],
+        104 f_count: super::atomic64_t::V5_10_0_30_amd64,
+        112 f_flags: U32,
+        116 f_mode: U32,
+        120 f_pos_lock: super::mutex::V5_10_0_30_rt_amd64,
+        160 f_pos: I64,
+        168 f_owner: super::fown_struct::V5_10_0_30_rt_amd64,
+        240 f_cred: U64,
+        248 f_ra: super::file_ra_state::V5_10_0_30_amd64,
+        280 f_version: U64,
+        288 f_security: U64,
+        296 private_data: U64,
+        304 f_ep_links: super::list_head::V5_10_0_30_amd64,
+        320 f_tfile_llink: super::list_head::V5_10_0_30_amd64,
+        336 f_mapping: U64,
+        344 f_wb_err: U32,
+        348 f_sb_err: U32,
+    }
+}
+
+view! {
     /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
     pub struct V6_1_0_47_amd64[232] {
         0 f_iocb_flags: U32,
         4 _pad_4: [u8; 12],
-        16 f_path: super::path::V6_1_0_47_amd64,
+        16 f_path: super::path::V5_10_0_30_amd64,
         32 f_inode: U64,
         40 f_op: U64,
-        48 f_lock: super::spinlock::V6_1_0_47_amd64,
+        48 f_lock: super::spinlock::V5_10_0_30_amd64,
         52 _pad_52: [u8; 4],
-        56 f_count: super::atomic64_t::V6_1_0_47_amd64,
+        56 f_count: super::atomic64_t::V5_10_0_30_amd64,
         64 f_flags: U32,
         68 f_mode: U32,
         72 f_pos_lock: super::mutex::V6_1_0_47_amd64,
         104 f_pos: I64,
-        112 f_owner: super::fown_struct::V6_1_0_47_amd64,
+        112 f_owner: super::fown_struct::V5_10_0_30_amd64,
         144 f_cred: U64,
-        152 f_ra: super::file_ra_state::V6_1_0_47_amd64,
+        152 f_ra: super::file_ra_state::V5_10_0_30_amd64,
         184 f_version: U64,
         192 f_security: U64,
         200 private_data: U64,
@@ -38,18 +95,18 @@ view! {
     pub struct V6_1_0_47_rt_amd64[296] {
         0 f_iocb_flags: U32,
         4 _pad_4: [u8; 12],
-        16 f_path: super::path::V6_1_0_47_amd64,
+        16 f_path: super::path::V5_10_0_30_amd64,
         32 f_inode: U64,
         40 f_op: U64,
         48 f_lock: super::spinlock::V6_1_0_47_rt_amd64,
-        80 f_count: super::atomic64_t::V6_1_0_47_amd64,
+        80 f_count: super::atomic64_t::V5_10_0_30_amd64,
         88 f_flags: U32,
         92 f_mode: U32,
         96 f_pos_lock: super::mutex::V6_1_0_47_rt_amd64,
         128 f_pos: I64,
         136 f_owner: super::fown_struct::V6_1_0_47_rt_amd64,
         208 f_cred: U64,
-        216 f_ra: super::file_ra_state::V6_1_0_47_amd64,
+        216 f_ra: super::file_ra_state::V5_10_0_30_amd64,
         248 f_version: U64,
         256 f_security: U64,
         264 private_data: U64,
@@ -63,8 +120,8 @@ view! {
 view! {
     /// 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
     pub struct V6_12_95_deb12_amd64[184] {
-        0 f_count: super::atomic64_t::V6_1_0_47_amd64,
-        8 f_lock: super::spinlock::V6_1_0_47_amd64,
+        0 f_count: super::atomic64_t::V5_10_0_30_amd64,
+        8 f_lock: super::spinlock::V5_10_0_30_amd64,
         12 f_mode: U32,
         16 f_op: U64,
         24 f_mapping: U64,
@@ -73,7 +130,7 @@ view! {
         48 f_flags: U32,
         52 f_iocb_flags: U32,
         56 f_cred: U64,
-        64 f_path: super::path::V6_1_0_47_amd64,
+        64 f_path: super::path::V5_10_0_30_amd64,
         80 f_pos_lock: super::mutex::V6_1_0_47_amd64,
         112 f_pos: I64,
         120 f_security: U64,
@@ -81,14 +138,14 @@ view! {
         136 f_wb_err: U32,
         140 f_sb_err: U32,
         144 f_ep: U64,
-        152 f_ra: super::file_ra_state::V6_1_0_47_amd64,
+        152 f_ra: super::file_ra_state::V5_10_0_30_amd64,
     }
 }
 
 view! {
     /// 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
     pub struct V6_12_95_deb12_rt_amd64[216] {
-        0 f_count: super::atomic64_t::V6_1_0_47_amd64,
+        0 f_count: super::atomic64_t::V5_10_0_30_amd64,
         8 f_lock: super::spinlock::V6_1_0_47_rt_amd64,
         40 f_mode: U32,
         44 _pad_44: [u8; 4],
@@ -99,7 +156,7 @@ view! {
         80 f_flags: U32,
         84 f_iocb_flags: U32,
         88 f_cred: U64,
-        96 f_path: super::path::V6_1_0_47_amd64,
+        96 f_path: super::path::V5_10_0_30_amd64,
         112 f_pos_lock: super::mutex::V6_1_0_47_rt_amd64,
         144 f_pos: I64,
         152 f_security: U64,
@@ -107,14 +164,14 @@ view! {
         168 f_wb_err: U32,
         172 f_sb_err: U32,
         176 f_ep: U64,
-        184 f_ra: super::file_ra_state::V6_1_0_47_amd64,
+        184 f_ra: super::file_ra_state::V5_10_0_30_amd64,
     }
 }
 
 view! {
     /// 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
     pub struct V7_2_12_deb13_amd64[176] {
-        0 f_lock: super::spinlock::V6_1_0_47_amd64,
+        0 f_lock: super::spinlock::V5_10_0_30_amd64,
         4 f_mode: U32,
         8 f_op: U64,
         16 f_mapping: U64,
@@ -124,7 +181,7 @@ view! {
         44 f_iocb_flags: U32,
         48 f_cred: U64,
         56 f_owner: U64,
-        64 f_path: super::path::V6_1_0_47_amd64,
+        64 f_path: super::path::V5_10_0_30_amd64,
         80 f_pos_lock: super::mutex::V7_2_12_deb13_amd64,
         104 f_pos: I64,
         112 f_security: U64,
@@ -150,7 +207,7 @@ view! {
         76 f_iocb_flags: U32,
         80 f_cred: U64,
         88 f_owner: U64,
-        96 f_path: super::path::V6_1_0_47_amd64,
+        96 f_path: super::path::V5_10_0_30_amd64,
         112 f_pos_lock: super::mutex::V6_1_0_47_rt_amd64,
         144 f_pos: I64,
         152 f_security: U64,

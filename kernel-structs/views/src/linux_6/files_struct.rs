@@ -6,16 +6,16 @@
 use kernel_structs_views::prelude::*;
 
 view! {
-    /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
-    pub struct V6_1_0_47_amd64[704] {
-        0 count: super::atomic_t::V6_1_0_47_amd64,
+    /// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+    pub struct V5_10_0_30_amd64[704] {
+        0 count: super::atomic_t::V5_10_0_30_amd64,
         4 resize_in_progress: u8,
         5 _pad_5: [u8; 3],
-        8 resize_wait: super::wait_queue_head::V6_1_0_47_amd64,
+        8 resize_wait: super::wait_queue_head::V5_10_0_30_amd64,
         32 fdt: U64,
-        40 fdtab: super::fdtable::V6_1_0_47_amd64,
+        40 fdtab: super::fdtable::V5_10_0_30_amd64,
         96 _pad_96: [u8; 32],
-        128 file_lock: super::spinlock::V6_1_0_47_amd64,
+        128 file_lock: super::spinlock::V5_10_0_30_amd64,
         132 next_fd: U32,
         136 close_on_exec_init: [U64; 1],
         144 open_fds_init: [U64; 1],
@@ -26,14 +26,35 @@ view! {
 }
 
 view! {
+    /// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+    pub struct V5_10_0_30_rt_amd64[832] {
+        0 count: super::atomic_t::V5_10_0_30_amd64,
+        4 resize_in_progress: u8,
+        5 _pad_5: [u8; 3],
+        8 resize_wait: super::wait_queue_head::V5_10_0_30_rt_amd64,
+        72 fdt: U64,
+        80 fdtab: super::fdtable::V5_10_0_30_amd64,
+        136 _pad_136: [u8; 56],
+        192 file_lock: super::spinlock::V5_10_0_30_rt_amd64,
+        240 next_fd: U32,
+        244 _pad_244: [u8; 4],
+        248 close_on_exec_init: [U64; 1],
+        256 open_fds_init: [U64; 1],
+        264 full_fds_bits_init: [U64; 1],
+        272 fd_array: [U64; 64],
+        784 _pad_784: [u8; 48],
+    }
+}
+
+view! {
     /// 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
     pub struct V6_1_0_47_rt_amd64[704] {
-        0 count: super::atomic_t::V6_1_0_47_amd64,
+        0 count: super::atomic_t::V5_10_0_30_amd64,
         4 resize_in_progress: u8,
         5 _pad_5: [u8; 3],
         8 resize_wait: super::wait_queue_head::V6_1_0_47_rt_amd64,
         56 fdt: U64,
-        64 fdtab: super::fdtable::V6_1_0_47_amd64,
+        64 fdtab: super::fdtable::V5_10_0_30_amd64,
         120 _pad_120: [u8; 8],
         128 file_lock: super::spinlock::V6_1_0_47_rt_amd64,
         160 next_fd: U32,

@@ -6,14 +6,26 @@
 use kernel_structs_views::prelude::*;
 
 view! {
-    /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
-    pub struct V6_1_0_47_amd64[32] {
-        0 lock: super::rwlock_t::V6_1_0_47_amd64,
+    /// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
+    pub struct V5_10_0_30_amd64[32] {
+        0 lock: super::rwlock_t::V5_10_0_30_amd64,
         8 pid: U64,
         16 pid_type: U32,
-        20 uid: super::kuid_t::V6_1_0_47_amd64,
-        24 euid: super::kuid_t::V6_1_0_47_amd64,
+        20 uid: super::kuid_t::V5_10_0_30_amd64,
+        24 euid: super::kuid_t::V5_10_0_30_amd64,
         28 signum: I32,
+    }
+}
+
+view! {
+    /// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+    pub struct V5_10_0_30_rt_amd64[72] {
+        0 lock: super::rt_rw_lock::V5_10_0_30_rt_amd64,
+        48 pid: U64,
+        56 pid_type: U32,
+        60 uid: super::kuid_t::V5_10_0_30_amd64,
+        64 euid: super::kuid_t::V5_10_0_30_amd64,
+        68 signum: I32,
     }
 }
 
@@ -23,8 +35,8 @@ view! {
         0 lock: super::rwlock_t::V6_1_0_47_rt_amd64,
         48 pid: U64,
         56 pid_type: U32,
-        60 uid: super::kuid_t::V6_1_0_47_amd64,
-        64 euid: super::kuid_t::V6_1_0_47_amd64,
+        60 uid: super::kuid_t::V5_10_0_30_amd64,
+        64 euid: super::kuid_t::V5_10_0_30_amd64,
         68 signum: I32,
     }
 }
@@ -33,11 +45,11 @@ view! {
     /// 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
     pub struct V6_12_95_deb12_amd64[40] {
         0 file: U64,
-        8 lock: super::rwlock_t::V6_1_0_47_amd64,
+        8 lock: super::rwlock_t::V5_10_0_30_amd64,
         16 pid: U64,
         24 pid_type: U32,
-        28 uid: super::kuid_t::V6_1_0_47_amd64,
-        32 euid: super::kuid_t::V6_1_0_47_amd64,
+        28 uid: super::kuid_t::V5_10_0_30_amd64,
+        32 euid: super::kuid_t::V5_10_0_30_amd64,
         36 signum: I32,
     }
 }
@@ -49,8 +61,8 @@ view! {
         8 lock: super::rwlock_t::V6_1_0_47_rt_amd64,
         56 pid: U64,
         64 pid_type: U32,
-        68 uid: super::kuid_t::V6_1_0_47_amd64,
-        72 euid: super::kuid_t::V6_1_0_47_amd64,
+        68 uid: super::kuid_t::V5_10_0_30_amd64,
+        72 euid: super::kuid_t::V5_10_0_30_amd64,
         76 signum: I32,
     }
 }
@@ -62,8 +74,8 @@ view! {
         8 lock: super::rwlock::V7_2_12_deb13_amd64,
         16 pid: U64,
         24 pid_type: U32,
-        28 uid: super::kuid_t::V6_1_0_47_amd64,
-        32 euid: super::kuid_t::V6_1_0_47_amd64,
+        28 uid: super::kuid_t::V5_10_0_30_amd64,
+        32 euid: super::kuid_t::V5_10_0_30_amd64,
         36 signum: I32,
     }
 }
@@ -75,8 +87,8 @@ view! {
         8 lock: super::rwlock::V7_2_12_deb13_rt_amd64,
         56 pid: U64,
         64 pid_type: U32,
-        68 uid: super::kuid_t::V6_1_0_47_amd64,
-        72 euid: super::kuid_t::V6_1_0_47_amd64,
+        68 uid: super::kuid_t::V5_10_0_30_amd64,
+        72 euid: super::kuid_t::V5_10_0_30_amd64,
         76 signum: I32,
     }
 }

@@ -6,16 +6,30 @@
 use kernel_structs_views::prelude::*;
 
 view! {
-    /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
-    pub struct V6_1_0_47_amd64[56] {
+    /// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
+    pub struct V5_10_0_30_amd64[56] {
         0 users: I32,
-        4 lock: super::spinlock::V6_1_0_47_amd64,
-        8 seq: super::seqcount_spinlock::V6_1_0_47_amd64,
+        4 lock: super::spinlock::V5_10_0_30_amd64,
+        8 seq: super::seqcount_spinlock::V5_10_0_30_amd64,
         12 umask: I32,
         16 in_exec: I32,
         20 _pad_20: [u8; 4],
-        24 root: super::path::V6_1_0_47_amd64,
-        40 pwd: super::path::V6_1_0_47_amd64,
+        24 root: super::path::V5_10_0_30_amd64,
+        40 pwd: super::path::V5_10_0_30_amd64,
+    }
+}
+
+view! {
+    /// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+    pub struct V5_10_0_30_rt_amd64[112] {
+        0 users: I32,
+        4 _pad_4: [u8; 4],
+        8 lock: super::spinlock::V5_10_0_30_rt_amd64,
+        56 seq: super::seqcount_spinlock::V5_10_0_30_rt_amd64,
+        72 umask: I32,
+        76 in_exec: I32,
+        80 root: super::path::V5_10_0_30_amd64,
+        96 pwd: super::path::V5_10_0_30_amd64,
     }
 }
 
@@ -25,11 +39,11 @@ view! {
         0 users: I32,
         4 _pad_4: [u8; 4],
         8 lock: super::spinlock::V6_1_0_47_rt_amd64,
-        40 seq: super::seqcount_spinlock::V6_1_0_47_rt_amd64,
+        40 seq: super::seqcount_spinlock::V5_10_0_30_rt_amd64,
         56 umask: I32,
         60 in_exec: I32,
-        64 root: super::path::V6_1_0_47_amd64,
-        80 pwd: super::path::V6_1_0_47_amd64,
+        64 root: super::path::V5_10_0_30_amd64,
+        80 pwd: super::path::V5_10_0_30_amd64,
     }
 }
 
@@ -41,8 +55,8 @@ view! {
         12 umask: I32,
         16 in_exec: I32,
         20 _pad_20: [u8; 4],
-        24 root: super::path::V6_1_0_47_amd64,
-        40 pwd: super::path::V6_1_0_47_amd64,
+        24 root: super::path::V5_10_0_30_amd64,
+        40 pwd: super::path::V5_10_0_30_amd64,
     }
 }
 
@@ -54,7 +68,7 @@ view! {
         8 seq: super::seqlock::V7_2_12_deb13_rt_amd64,
         56 umask: I32,
         60 in_exec: I32,
-        64 root: super::path::V6_1_0_47_amd64,
-        80 pwd: super::path::V6_1_0_47_amd64,
+        64 root: super::path::V5_10_0_30_amd64,
+        80 pwd: super::path::V5_10_0_30_amd64,
     }
 }

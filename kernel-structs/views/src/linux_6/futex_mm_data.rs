@@ -26,7 +26,7 @@ view! {
     pub struct V7_3_4_deb13_amd64[120] {
         0 phash: super::futex_mm_phash::V7_2_12_deb13_amd64,
         80 unlock: super::futex_unlock_cs_ranges::V7_2_12_deb13_amd64,
-        112 unique_id: super::atomic64_t::V6_1_0_47_amd64,
+        112 unique_id: super::atomic64_t::V5_10_0_30_amd64,
     }
 }
 
@@ -35,6 +35,6 @@ view! {
     pub struct V7_3_4_deb13_rt_amd64[128] {
         0 phash: super::futex_mm_phash::V7_2_12_deb13_rt_amd64,
         88 unlock: super::futex_unlock_cs_ranges::V7_2_12_deb13_amd64,
-        120 unique_id: super::atomic64_t::V6_1_0_47_amd64,
+        120 unique_id: super::atomic64_t::V5_10_0_30_amd64,
     }
 }

@@ -12,8 +12,8 @@ view! {
         24 hash: U64,
         32 hash_new: U64,
         40 batches: U64,
-        48 rcu: super::callback_head::V6_1_0_47_amd64,
-        64 atomic: super::atomic64_t::V6_1_0_47_amd64,
+        48 rcu: super::callback_head::V5_10_0_30_amd64,
+        64 atomic: super::atomic64_t::V5_10_0_30_amd64,
         72 r#ref: U64,
     }
 }
@@ -25,8 +25,8 @@ view! {
         32 hash: U64,
         40 hash_new: U64,
         48 batches: U64,
-        56 rcu: super::callback_head::V6_1_0_47_amd64,
-        72 atomic: super::atomic64_t::V6_1_0_47_amd64,
+        56 rcu: super::callback_head::V5_10_0_30_amd64,
+        72 atomic: super::atomic64_t::V5_10_0_30_amd64,
         80 r#ref: U64,
     }
 }

@@ -10,7 +10,7 @@ view! {
     pub struct V7_2_12_deb13_amd64[72] {
         0 robust_list: U64,
         8 compat_robust_list: U64,
-        16 pi_state_list: super::list_head::V6_1_0_47_amd64,
+        16 pi_state_list: super::list_head::V5_10_0_30_amd64,
         32 pi_state_cache: U64,
         40 exit_mutex: super::mutex::V7_2_12_deb13_amd64,
         64 state: U32,
@@ -23,7 +23,7 @@ view! {
     pub struct V7_2_12_deb13_rt_amd64[80] {
         0 robust_list: U64,
         8 compat_robust_list: U64,
-        16 pi_state_list: super::list_head::V6_1_0_47_amd64,
+        16 pi_state_list: super::list_head::V5_10_0_30_amd64,
         32 pi_state_cache: U64,
         40 exit_mutex: super::mutex::V6_1_0_47_rt_amd64,
         72 state: U32,

@@ -6,32 +6,64 @@
 use kernel_structs_views::prelude::*;
 
 view! {
+    /// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64.
+    pub struct V5_10_0_30_amd64[88] {
+        0 refcount: super::atomic64_t::V5_10_0_30_amd64,
+        8 active_ref: super::atomic_t::V5_10_0_30_amd64,
+        12 nr_tasks: super::atomic_t::V5_10_0_30_amd64,
+        16 lock: super::spinlock::V5_10_0_30_amd64,
+        20 ioprio: U16,
+        22 _pad_22: [u8; 2],
+        24 icq_tree: super::xarray::V5_10_0_30_amd64,
+        40 icq_hint: U64,
+        48 icq_list: super::hlist_head::V5_10_0_30_amd64,
+        56 release_work: super::work_struct::V5_10_0_30_amd64,
+    }
+}
+
+view! {
+    /// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+    pub struct V5_10_0_30_rt_amd64[184] {
+        0 refcount: super::atomic64_t::V5_10_0_30_amd64,
+        8 active_ref: super::atomic_t::V5_10_0_30_amd64,
+        12 nr_tasks: super::atomic_t::V5_10_0_30_amd64,
+        16 lock: super::spinlock::V5_10_0_30_rt_amd64,
+        64 ioprio: U16,
+        66 _pad_66: [u8; 6],
+        72 icq_tree: super::xarray::V5_10_0_30_rt_amd64,
+        136 icq_hint: U64,
+        144 icq_list: super::hlist_head::V5_10_0_30_amd64,
+        152 release_work: super::work_struct::V5_10_0_30_amd64,
+    }
+}
+
+view! {
     /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
     pub struct V6_1_0_47_amd64[88] {
-        0 refcount: super::atomic64_t::V6_1_0_47_amd64,
-        8 active_ref: super::atomic_t::V6_1_0_47_amd64,
+        0 refcount: super::atomic64_t::V5_10_0_30_amd64,
+        8 active_ref: super::atomic_t::V5_10_0_30_amd64,
         12 ioprio: U16,
         14 _pad_14: [u8; 2],
-        16 lock: super::spinlock::V6_1_0_47_amd64,
+        16 lock: super::spinlock::V5_10_0_30_amd64,
         20 _pad_20: [u8; 4],
-        24 icq_tree: super::xarray::V6_1_0_47_amd64,
+        24 icq_tree: super::xarray::V5_10_0_30_amd64,
         40 icq_hint: U64,
-        48 icq_list: super::hlist_head::V6_1_0_47_amd64,
-        56 release_work: super::work_struct::V6_1_0_47_amd64,
+        48 icq_list: super::hlist_head::V5_10_0_30_amd64,
+        56 release_work: super::work_struct::V5_10_0_30_amd64,
     }
 }
 
 view! {
     /// 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
     pub struct V6_1_0_47_rt_amd64[144] {
-        0 refcount: super::atomic64_t::V6_1_0_47_amd64,
-        8 active_ref: super::atomic_t::V6_1_0_47_amd64,
+        0 refcount: super::atomic64_t::V5_10_0_30_amd64,
+        8 active_ref: super::atomic_t::V5_10_0_30_amd64,
         12 ioprio: U16,
         14 _pad_14: [u8; 2],
         16 lock: super::spinlock::V6_1_0_47_rt_amd64,
         48 icq_tree: super::xarray::V6_1_0_47_rt_amd64,
         96 icq_hint: U64,
-        104 icq_list: super::hlist_head::V6_1_0_47_amd64,
-        112 release_work: super::work_struct::V6_1_0_47_amd64,
+        104 icq_list: super::hlist_head::V5_10_0_30_amd64,
+        112 release_work: super::work_struct::V5_10_0_30_amd64,
     }
 }

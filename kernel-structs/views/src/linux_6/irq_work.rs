@@ -8,7 +8,7 @@ use kernel_structs_views::prelude::*;
 view! {
     /// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
     pub struct V7_2_12_deb13_amd64[32] {
-        0 node: super::__call_single_node::V6_1_0_47_amd64,
+        0 node: super::__call_single_node::V5_10_0_30_amd64,
         16 func: U64,
         24 irqwait: super::rcuwait::V7_2_12_deb13_amd64,
     }

@@ -6,11 +6,11 @@
 use kernel_structs_views::prelude::*;
 
 view! {
-    /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
-    pub struct V6_1_0_47_amd64[256] {
-        0 list: super::list_head::V6_1_0_47_amd64,
-        16 t_hash: super::hlist_node::V6_1_0_47_amd64,
-        32 it_lock: super::spinlock::V6_1_0_47_amd64,
+    /// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
+    pub struct V5_10_0_30_amd64[256] {
+        0 list: super::list_head::V5_10_0_30_amd64,
+        16 t_hash: super::hlist_node::V5_10_0_30_amd64,
+        32 it_lock: super::spinlock::V5_10_0_30_amd64,
         36 _pad_36: [u8; 4],
         40 kclock: U64,
         48 it_clock: I32,
@@ -26,15 +26,39 @@ view! {
         104 it_pid: U64,
         112 sigq: U64,
         120 it: [u8; 120],
-        240 rcu: super::callback_head::V6_1_0_47_amd64,
+        240 rcu: super::callback_head::V5_10_0_30_amd64,
+    }
+}
+
+view! {
+    /// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+    pub struct V5_10_0_30_rt_amd64[296] {
+        0 list: super::list_head::V5_10_0_30_amd64,
+        16 t_hash: super::hlist_node::V5_10_0_30_amd64,
+        32 it_lock: super::spinlock::V5_10_0_30_rt_amd64,
+        80 kclock: U64,
+        88 it_clock: I32,
+        92 it_id: I32,
+        96 it_active: I32,
+        100 _pad_100: [u8; 4],
+        104 it_overrun: I64,
+        112 it_overrun_last: I64,
+        120 it_requeue_pending: I32,
+        124 it_sigev_notify: I32,
+        128 it_interval: I64,
+        136 it_signal: U64,
+        144 it_pid: U64,
+        152 sigq: U64,
+        160 it: [u8; 120],
+        280 rcu: super::callback_head::V5_10_0_30_amd64,
     }
 }
 
 view! {
     /// 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64.
     pub struct V6_1_0_47_rt_amd64[280] {
-        0 list: super::list_head::V6_1_0_47_amd64,
-        16 t_hash: super::hlist_node::V6_1_0_47_amd64,
+        0 list: super::list_head::V5_10_0_30_amd64,
+        16 t_hash: super::hlist_node::V5_10_0_30_amd64,
         32 it_lock: super::spinlock::V6_1_0_47_rt_amd64,
         64 kclock: U64,
         72 it_clock: I32,
@@ -50,16 +74,16 @@ view! {
         128 it_pid: U64,
         136 sigq: U64,
         144 it: [u8; 120],
-        264 rcu: super::callback_head::V6_1_0_47_amd64,
+        264 rcu: super::callback_head::V5_10_0_30_amd64,
     }
 }
 
 view! {
     /// 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
     pub struct V6_12_95_deb12_amd64[256] {
-        0 list: super::hlist_node::V6_1_0_47_amd64,
-        16 t_hash: super::hlist_node::V6_1_0_47_amd64,
-        32 it_lock: super::spinlock::V6_1_0_47_amd64,
+        0 list: super::hlist_node::V5_10_0_30_amd64,
+        16 t_hash: super::hlist_node::V5_10_0_30_amd64,
+        32 it_lock: super::spinlock::V5_10_0_30_amd64,
         36 _pad_36: [u8; 4],
         40 kclock: U64,
         48 it_clock: I32,
@@ -75,15 +99,15 @@ view! {
         104 it_pid: U64,
         112 sigq: U64,
         120 it: [u8; 120],
-        240 rcu: super::callback_head::V6_1_0_47_amd64,
+        240 rcu: super::callback_head::V5_10_0_30_amd64,
     }
 }
 
 view! {
     /// 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
     pub struct V6_12_95_deb12_rt_amd64[280] {
-        0 list: super::hlist_node::V6_1_0_47_amd64,
-        16 t_hash: super::hlist_node::V6_1_0_47_amd64,
+        0 list: super::hlist_node::V5_10_0_30_amd64,
+        16 t_hash: super::hlist_node::V5_10_0_30_amd64,
         32 it_lock: super::spinlock::V6_1_0_47_rt_amd64,
         64 kclock: U64,
         72 it_clock: I32,
@@ -99,22 +123,22 @@ view! {
         128 it_pid: U64,
         136 sigq: U64,
         144 it: [u8; 120],
-        264 rcu: super::callback_head::V6_1_0_47_amd64,
+        264 rcu: super::callback_head::V5_10_0_30_amd64,
     }
 }
 
 view! {
     /// 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
     pub struct V7_2_12_deb13_amd64[384] {
-        0 t_hash: super::hlist_node::V6_1_0_47_amd64,
-        16 list: super::hlist_node::V6_1_0_47_amd64,
+        0 t_hash: super::hlist_node::V5_10_0_30_amd64,
+        16 list: super::hlist_node::V5_10_0_30_amd64,
         32 it_id: I32,
         36 it_clock: I32,
         40 it_sigev_notify: I32,
         44 it_pid_type: U32,
         48 it_signal: U64,
         56 kclock: U64,
-        64 it_lock: super::spinlock::V6_1_0_47_amd64,
+        64 it_lock: super::spinlock::V5_10_0_30_amd64,
         68 it_status: I32,
         72 it_sig_periodic: u8,
         73 _pad_73: [u8; 7],
@@ -123,13 +147,13 @@ view! {
         96 it_signal_seq: U32,
         100 it_sigqueue_seq: U32,
         104 it_interval: I64,
-        112 ignored_list: super::hlist_node::V6_1_0_47_amd64,
+        112 ignored_list: super::hlist_node::V5_10_0_30_amd64,
         128 it_pid: U64,
         136 sigq: super::sigqueue::V6_1_0_47_amd64,
         216 rcuref: super::rcuref_t::V7_2_12_deb13_amd64,
         220 _pad_220: [u8; 4],
         224 it: [u8; 136],
-        360 rcu: super::callback_head::V6_1_0_47_amd64,
+        360 rcu: super::callback_head::V5_10_0_30_amd64,
         376 _pad_376: [u8; 8],
     }
 }
@@ -137,8 +161,8 @@ view! {
 view! {
     /// 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
     pub struct V7_2_12_deb13_rt_amd64[448] {
-        0 t_hash: super::hlist_node::V6_1_0_47_amd64,
-        16 list: super::hlist_node::V6_1_0_47_amd64,
+        0 t_hash: super::hlist_node::V5_10_0_30_amd64,
+        16 list: super::hlist_node::V5_10_0_30_amd64,
         32 it_id: I32,
         36 it_clock: I32,
         40 it_sigev_notify: I32,
@@ -154,13 +178,13 @@ view! {
         120 it_signal_seq: U32,
         124 it_sigqueue_seq: U32,
         128 it_interval: I64,
-        136 ignored_list: super::hlist_node::V6_1_0_47_amd64,
+        136 ignored_list: super::hlist_node::V5_10_0_30_amd64,
         152 it_pid: U64,
         160 sigq: super::sigqueue::V6_1_0_47_amd64,
         240 rcuref: super::rcuref_t::V7_2_12_deb13_amd64,
         244 _pad_244: [u8; 4],
         248 it: [u8; 136],
-        384 rcu: super::callback_head::V6_1_0_47_amd64,
+        384 rcu: super::callback_head::V5_10_0_30_amd64,
         400 _pad_400: [u8; 48],
     }
 }

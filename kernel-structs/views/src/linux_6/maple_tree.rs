@@ -8,7 +8,7 @@ use kernel_structs_views::prelude::*;
 view! {
     /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
     pub struct V6_1_0_47_amd64[24] {
-        0 ma_lock: super::spinlock::V6_1_0_47_amd64,
+        0 ma_lock: super::spinlock::V5_10_0_30_amd64,
         4 _pad_4: [u8; 4],
         8 ma_root: U64,
         16 ma_flags: U32,
@@ -29,7 +29,7 @@ view! {
 view! {
     /// 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
     pub struct V6_12_95_deb12_amd64[16] {
-        0 ma_lock: super::spinlock::V6_1_0_47_amd64,
+        0 ma_lock: super::spinlock::V5_10_0_30_amd64,
         4 ma_flags: U32,
         8 ma_root: U64,
     }

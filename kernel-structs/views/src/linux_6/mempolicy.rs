@@ -6,12 +6,23 @@
 use kernel_structs_views::prelude::*;
 
 view! {
-    /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
-    pub struct V6_1_0_47_amd64[272] {
-        0 refcnt: super::atomic_t::V6_1_0_47_amd64,
+    /// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+    pub struct V5_10_0_30_amd64[264] {
+        0 refcnt: super::atomic_t::V5_10_0_30_amd64,
         4 mode: U16,
         6 flags: U16,
-        8 nodes: super::nodemask_t::V6_1_0_47_amd64,
+        8 v: [u8; 128],
+        136 w: [u8; 128],
+    }
+}
+
+view! {
+    /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
+    pub struct V6_1_0_47_amd64[272] {
+        0 refcnt: super::atomic_t::V5_10_0_30_amd64,
+        4 mode: U16,
+        6 flags: U16,
+        8 nodes: super::nodemask_t::V5_10_0_30_amd64,
         136 home_node: I32,
         140 _pad_140: [u8; 4],
         144 w: [u8; 128],
@@ -21,13 +32,13 @@ view! {
 view! {
     /// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
     pub struct V7_2_12_deb13_amd64[288] {
-        0 refcnt: super::atomic_t::V6_1_0_47_amd64,
+        0 refcnt: super::atomic_t::V5_10_0_30_amd64,
         4 mode: U16,
         6 flags: U16,
-        8 nodes: super::nodemask_t::V6_1_0_47_amd64,
+        8 nodes: super::nodemask_t::V5_10_0_30_amd64,
         136 home_node: I32,
         140 _pad_140: [u8; 4],
         144 w: [u8; 128],
-        272 rcu: super::callback_head::V6_1_0_47_amd64,
+        272 rcu: super::callback_head::V5_10_0_30_amd64,
     }
 }

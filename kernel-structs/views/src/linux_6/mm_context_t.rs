@@ -6,19 +6,55 @@
 use kernel_structs_views::prelude::*;
 
 view! {
+    /// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64.
+    pub struct V5_10_0_30_amd64[128] {
+        0 ctx_id: U64,
+        8 tlb_gen: super::atomic64_t::V5_10_0_30_amd64,
+        16 ldt_usr_sem: super::rw_semaphore::V5_10_0_30_amd64,
+        56 ldt: U64,
+        64 ia32_compat: U16,
+        66 _pad_66: [u8; 6],
+        72 lock: super::mutex::V5_10_0_30_amd64,
+        104 vdso: U64,
+        112 vdso_image: U64,
+        120 perf_rdpmc_allowed: super::atomic_t::V5_10_0_30_amd64,
+        124 pkey_allocation_map: U16,
+        126 execute_only_pkey: I16,
+    }
+}
+
+view! {
+    /// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+    pub struct V5_10_0_30_rt_amd64[144] {
+        0 ctx_id: U64,
+        8 tlb_gen: super::atomic64_t::V5_10_0_30_amd64,
+        16 ldt_usr_sem: super::rw_semaphore::V5_10_0_30_rt_amd64,
+        64 ldt: U64,
+        72 ia32_compat: U16,
+        74 _pad_74: [u8; 6],
+        80 lock: super::mutex::V5_10_0_30_rt_amd64,
+        120 vdso: U64,
+        128 vdso_image: U64,
+        136 perf_rdpmc_allowed: super::atomic_t::V5_10_0_30_amd64,
+        140 pkey_allocation_map: U16,
+        142 execute_only_pkey: I16,
+    }
+}
+
+view! {
     /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
     pub struct V6_1_0_47_amd64[136] {
         0 ctx_id: U64,
-        8 tlb_gen: super::atomic64_t::V6_1_0_47_amd64,
+        8 tlb_gen: super::atomic64_t::V5_10_0_30_amd64,
         16 next_trim_cpumask: U64,
-        24 ldt_usr_sem: super::rw_semaphore::V6_1_0_47_amd64,
+        24 ldt_usr_sem: super::rw_semaphore::V5_10_0_30_amd64,
         64 ldt: U64,
         72 flags: U16,
         74 _pad_74: [u8; 6],
         80 lock: super::mutex::V6_1_0_47_amd64,
         112 vdso: U64,
         120 vdso_image: U64,
-        128 perf_rdpmc_allowed: super::atomic_t::V6_1_0_47_amd64,
+        128 perf_rdpmc_allowed: super::atomic_t::V5_10_0_30_amd64,
         132 pkey_allocation_map: U16,
         134 execute_only_pkey: I16,
     }
@@ -28,7 +64,7 @@ view! {
     /// 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64.
     pub struct V6_1_0_47_rt_amd64[136] {
         0 ctx_id: U64,
-        8 tlb_gen: super::atomic64_t::V6_1_0_47_amd64,
+        8 tlb_gen: super::atomic64_t::V5_10_0_30_amd64,
         16 next_trim_cpumask: U64,
         24 ldt_usr_sem: super::rw_semaphore::V6_1_0_47_rt_amd64,
         64 ldt: U64,
@@ -37,7 +73,7 @@ view! {
         80 lock: super::mutex::V6_1_0_47_rt_amd64,
         112 vdso: U64,
         120 vdso_image: U64,
-        128 perf_rdpmc_allowed: super::atomic_t::V6_1_0_47_amd64,
+        128 perf_rdpmc_allowed: super::atomic_t::V5_10_0_30_amd64,
         132 pkey_allocation_map: U16,
         134 execute_only_pkey: I16,
     }
@@ -47,15 +83,15 @@ view! {
     /// 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
     pub struct V6_12_95_deb12_amd64[136] {
         0 ctx_id: U64,
-        8 tlb_gen: super::atomic64_t::V6_1_0_47_amd64,
+        8 tlb_gen: super::atomic64_t::V5_10_0_30_amd64,
         16 next_trim_cpumask: U64,
-        24 ldt_usr_sem: super::rw_semaphore::V6_1_0_47_amd64,
+        24 ldt_usr_sem: super::rw_semaphore::V5_10_0_30_amd64,
         64 ldt: U64,
         72 flags: U64,
         80 lock: super::mutex::V6_1_0_47_amd64,
         112 vdso: U64,
         120 vdso_image: U64,
-        128 perf_rdpmc_allowed: super::atomic_t::V6_1_0_47_amd64,
+        128 perf_rdpmc_allowed: super::atomic_t::V5_10_0_30_amd64,
         132 pkey_allocation_map: U16,
         134 execute_only_pkey: I16,
     }
@@ -65,7 +101,7 @@ view! {
     /// 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
     pub struct V6_12_95_deb12_rt_amd64[136] {
         0 ctx_id: U64,
-        8 tlb_gen: super::atomic64_t::V6_1_0_47_amd64,
+        8 tlb_gen: super::atomic64_t::V5_10_0_30_amd64,
         16 next_trim_cpumask: U64,
         24 ldt_usr_sem: super::rw_semaphore::V6_1_0_47_rt_amd64,
         64 ldt: U64,
@@ -73,7 +109,7 @@ view! {
         80 lock: super::mutex::V6_1_0_47_rt_amd64,
         112 vdso: U64,
         120 vdso_image: U64,
-        128 perf_rdpmc_allowed: super::atomic_t::V6_1_0_47_amd64,
+        128 perf_rdpmc_allowed: super::atomic_t::V5_10_0_30_amd64,
         132 pkey_allocation_map: U16,
         134 execute_only_pkey: I16,
     }
@@ -83,7 +119,7 @@ view! {
     /// 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
     pub struct V7_2_12_deb13_amd64[128] {
         0 ctx_id: U64,
-        8 tlb_gen: super::atomic64_t::V6_1_0_47_amd64,
+        8 tlb_gen: super::atomic64_t::V5_10_0_30_amd64,
         16 next_trim_cpumask: U64,
         24 ldt_usr_sem: super::rw_semaphore::V7_2_12_deb13_amd64,
         56 ldt: U64,
@@ -91,7 +127,7 @@ view! {
         72 lock: super::mutex::V7_2_12_deb13_amd64,
         96 vdso: U64,
         104 vdso_image: U64,
-        112 perf_rdpmc_allowed: super::atomic_t::V6_1_0_47_amd64,
+        112 perf_rdpmc_allowed: super::atomic_t::V5_10_0_30_amd64,
         116 pkey_allocation_map: U16,
         118 execute_only_pkey: I16,
         120 global_asid: U16,
@@ -104,7 +140,7 @@ view! {
     /// 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
     pub struct V7_2_12_deb13_rt_amd64[144] {
         0 ctx_id: U64,
-        8 tlb_gen: super::atomic64_t::V6_1_0_47_amd64,
+        8 tlb_gen: super::atomic64_t::V5_10_0_30_amd64,
         16 next_trim_cpumask: U64,
         24 ldt_usr_sem: super::rw_semaphore::V6_1_0_47_rt_amd64,
         64 ldt: U64,
@@ -112,7 +148,7 @@ view! {
         80 lock: super::mutex::V6_1_0_47_rt_amd64,
         112 vdso: U64,
         120 vdso_image: U64,
-        128 perf_rdpmc_allowed: super::atomic_t::V6_1_0_47_amd64,
+        128 perf_rdpmc_allowed: super::atomic_t::V5_10_0_30_amd64,
         132 pkey_allocation_map: U16,
         134 execute_only_pkey: I16,
         136 global_asid: U16,

@@ -6,12 +6,29 @@
 use kernel_structs_views::prelude::*;
 
 view! {
+    /// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64.
+    pub struct V5_10_0_30_amd64[32] {
+        0 owner: super::atomic64_t::V5_10_0_30_amd64,
+        8 wait_lock: super::spinlock::V5_10_0_30_amd64,
+        12 osq: super::optimistic_spin_queue::V5_10_0_30_amd64,
+        16 wait_list: super::list_head::V5_10_0_30_amd64,
+    }
+}
+
+view! {
+    /// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+    pub struct V5_10_0_30_rt_amd64[40] {
+        0 lock: super::rt_mutex::V5_10_0_30_rt_amd64,
+    }
+}
+
+view! {
     /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
     pub struct V6_1_0_47_amd64[32] {
-        0 owner: super::atomic64_t::V6_1_0_47_amd64,
-        8 wait_lock: super::raw_spinlock::V6_1_0_47_amd64,
-        12 osq: super::optimistic_spin_queue::V6_1_0_47_amd64,
-        16 wait_list: super::list_head::V6_1_0_47_amd64,
+        0 owner: super::atomic64_t::V5_10_0_30_amd64,
+        8 wait_lock: super::raw_spinlock::V5_10_0_30_amd64,
+        12 osq: super::optimistic_spin_queue::V5_10_0_30_amd64,
+        16 wait_list: super::list_head::V5_10_0_30_amd64,
     }
 }
 
@@ -25,9 +42,9 @@ view! {
 view! {
     /// 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
     pub struct V7_2_12_deb13_amd64[24] {
-        0 owner: super::atomic64_t::V6_1_0_47_amd64,
-        8 wait_lock: super::raw_spinlock::V6_1_0_47_amd64,
-        12 osq: super::optimistic_spin_queue::V6_1_0_47_amd64,
+        0 owner: super::atomic64_t::V5_10_0_30_amd64,
+        8 wait_lock: super::raw_spinlock::V5_10_0_30_amd64,
+        12 osq: super::optimistic_spin_queue::V5_10_0_30_amd64,
         16 first_waiter: U64,
     }
 }

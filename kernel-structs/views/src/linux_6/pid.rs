@@ -6,100 +6,129 @@
 use kernel_structs_views::prelude::*;
 
 view! {
+    /// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64.
+    pub struct V5_10_0_30_amd64[112] {
+        0 count: super::refcount_struct::V5_10_0_30_amd64,
+        4 level: U32,
+        8 lock: super::spinlock::V5_10_0_30_amd64,
+        12 _pad_12: [u8; 4],
+        16 tasks: [super::hlist_head::V5_10_0_30_amd64; 4],
+        48 inodes: super::hlist_head::V5_10_0_30_amd64,
+        56 wait_pidfd: super::wait_queue_head::V5_10_0_30_amd64,
+        80 rcu: super::callback_head::V5_10_0_30_amd64,
+        96 numbers: [super::upid::V5_10_0_30_amd64; 1],
+    }
+}
+
+view! {
+    /// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+    pub struct V5_10_0_30_rt_amd64[192] {
+        0 count: super::refcount_struct::V5_10_0_30_amd64,
+        4 level: U32,
+        8 lock: super::spinlock::V5_10_0_30_rt_amd64,
+        56 tasks: [super::hlist_head::V5_10_0_30_amd64; 4],
+        88 inodes: super::hlist_head::V5_10_0_30_amd64,
+        96 wait_pidfd: super::wait_queue_head::V5_10_0_30_rt_amd64,
+        160 rcu: super::callback_head::V5_10_0_30_amd64,
+        176 numbers: [super::upid::V5_10_0_30_amd64; 1],
+    }
+}
+
+view! {
     /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
     pub struct V6_1_0_47_amd64[96] {
-        0 count: super::refcount_struct::V6_1_0_47_amd64,
+        0 count: super::refcount_struct::V5_10_0_30_amd64,
         4 level: U32,
-        8 lock: super::spinlock::V6_1_0_47_amd64,
+        8 lock: super::spinlock::V5_10_0_30_amd64,
         12 _pad_12: [u8; 4],
-        16 tasks: [super::hlist_head::V6_1_0_47_amd64; 4],
-        48 inodes: super::hlist_head::V6_1_0_47_amd64,
-        56 wait_pidfd: super::wait_queue_head::V6_1_0_47_amd64,
-        80 rcu: super::callback_head::V6_1_0_47_amd64,
-        96 numbers: [super::upid::V6_1_0_47_amd64; 0],
+        16 tasks: [super::hlist_head::V5_10_0_30_amd64; 4],
+        48 inodes: super::hlist_head::V5_10_0_30_amd64,
+        56 wait_pidfd: super::wait_queue_head::V5_10_0_30_amd64,
+        80 rcu: super::callback_head::V5_10_0_30_amd64,
+        96 numbers: [super::upid::V5_10_0_30_amd64; 0],
     }
 }
 
 view! {
     /// 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64.
     pub struct V6_1_0_47_rt_amd64[144] {
-        0 count: super::refcount_struct::V6_1_0_47_amd64,
+        0 count: super::refcount_struct::V5_10_0_30_amd64,
         4 level: U32,
         8 lock: super::spinlock::V6_1_0_47_rt_amd64,
-        40 tasks: [super::hlist_head::V6_1_0_47_amd64; 4],
-        72 inodes: super::hlist_head::V6_1_0_47_amd64,
+        40 tasks: [super::hlist_head::V5_10_0_30_amd64; 4],
+        72 inodes: super::hlist_head::V5_10_0_30_amd64,
         80 wait_pidfd: super::wait_queue_head::V6_1_0_47_rt_amd64,
-        128 rcu: super::callback_head::V6_1_0_47_amd64,
-        144 numbers: [super::upid::V6_1_0_47_amd64; 0],
+        128 rcu: super::callback_head::V5_10_0_30_amd64,
+        144 numbers: [super::upid::V5_10_0_30_amd64; 0],
     }
 }
 
 view! {
     /// 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
     pub struct V6_12_95_deb12_amd64[112] {
-        0 count: super::refcount_struct::V6_1_0_47_amd64,
+        0 count: super::refcount_struct::V5_10_0_30_amd64,
         4 level: U32,
-        8 lock: super::spinlock::V6_1_0_47_amd64,
+        8 lock: super::spinlock::V5_10_0_30_amd64,
         12 _pad_12: [u8; 4],
         16 stashed: U64,
         24 ino: U64,
-        32 tasks: [super::hlist_head::V6_1_0_47_amd64; 4],
-        64 inodes: super::hlist_head::V6_1_0_47_amd64,
-        72 wait_pidfd: super::wait_queue_head::V6_1_0_47_amd64,
-        96 rcu: super::callback_head::V6_1_0_47_amd64,
-        112 numbers: [super::upid::V6_1_0_47_amd64; 0],
+        32 tasks: [super::hlist_head::V5_10_0_30_amd64; 4],
+        64 inodes: super::hlist_head::V5_10_0_30_amd64,
+        72 wait_pidfd: super::wait_queue_head::V5_10_0_30_amd64,
+        96 rcu: super::callback_head::V5_10_0_30_amd64,
+        112 numbers: [super::upid::V5_10_0_30_amd64; 0],
     }
 }
 
 view! {
     /// 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
     pub struct V6_12_95_deb12_rt_amd64[160] {
-        0 count: super::refcount_struct::V6_1_0_47_amd64,
+        0 count: super::refcount_struct::V5_10_0_30_amd64,
         4 level: U32,
         8 lock: super::spinlock::V6_1_0_47_rt_amd64,
         40 stashed: U64,
         48 ino: U64,
-        56 tasks: [super::hlist_head::V6_1_0_47_amd64; 4],
-        88 inodes: super::hlist_head::V6_1_0_47_amd64,
+        56 tasks: [super::hlist_head::V5_10_0_30_amd64; 4],
+        88 inodes: super::hlist_head::V5_10_0_30_amd64,
         96 wait_pidfd: super::wait_queue_head::V6_1_0_47_rt_amd64,
-        144 rcu: super::callback_head::V6_1_0_47_amd64,
-        160 numbers: [super::upid::V6_1_0_47_amd64; 0],
+        144 rcu: super::callback_head::V5_10_0_30_amd64,
+        160 numbers: [super::upid::V5_10_0_30_amd64; 0],
     }
 }
 
 view! {
     /// 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
     pub struct V7_2_12_deb13_amd64[128] {
-        0 count: super::refcount_struct::V6_1_0_47_amd64,
+        0 count: super::refcount_struct::V5_10_0_30_amd64,
         4 level: U32,
-        8 lock: super::spinlock::V6_1_0_47_amd64,
+        8 lock: super::spinlock::V5_10_0_30_amd64,
         12 _pad_12: [u8; 4],
         16 ino: U64,
         24 pidfs_hash: super::rhash_head::V7_2_12_deb13_amd64,
         32 stashed: U64,
         40 attr: U64,
-        48 tasks: [super::hlist_head::V6_1_0_47_amd64; 4],
-        80 inodes: super::hlist_head::V6_1_0_47_amd64,
-        88 wait_pidfd: super::wait_queue_head::V6_1_0_47_amd64,
-        112 rcu: super::callback_head::V6_1_0_47_amd64,
-        128 numbers: [super::upid::V6_1_0_47_amd64; 0],
+        48 tasks: [super::hlist_head::V5_10_0_30_amd64; 4],
+        80 inodes: super::hlist_head::V5_10_0_30_amd64,
+        88 wait_pidfd: super::wait_queue_head::V5_10_0_30_amd64,
+        112 rcu: super::callback_head::V5_10_0_30_amd64,
+        128 numbers: [super::upid::V5_10_0_30_amd64; 0],
     }
 }
 
 view! {
     /// 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
     pub struct V7_2_12_deb13_rt_amd64[176] {
-        0 count: super::refcount_struct::V6_1_0_47_amd64,
+        0 count: super::refcount_struct::V5_10_0_30_amd64,
         4 level: U32,
         8 lock: super::spinlock::V6_1_0_47_rt_amd64,
         40 ino: U64,
         48 pidfs_hash: super::rhash_head::V7_2_12_deb13_amd64,
         56 stashed: U64,
         64 attr: U64,
-        72 tasks: [super::hlist_head::V6_1_0_47_amd64; 4],
-        104 inodes: super::hlist_head::V6_1_0_47_amd64,
+        72 tasks: [super::hlist_head::V5_10_0_30_amd64; 4],
+        104 inodes: super::hlist_head::V5_10_0_30_amd64,
         112 wait_pidfd: super::wait_queue_head::V6_1_0_47_rt_amd64,
-        160 rcu: super::callback_head::V6_1_0_47_amd64,
-        176 numbers: [super::upid::V6_1_0_47_amd64; 0],
+        160 rcu: super::callback_head::V5_10_0_30_amd64,
+        176 numbers: [super::upid::V5_10_0_30_amd64; 0],
     }
 }

@@ -6,9 +6,9 @@
 use kernel_structs_views::prelude::*;
 
 view! {
-    /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
-    pub struct V6_1_0_47_amd64[40] {
-        0 lock: super::raw_spinlock::V6_1_0_47_amd64,
+    /// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
+    pub struct V5_10_0_30_amd64[40] {
+        0 lock: super::raw_spinlock::V5_10_0_30_amd64,
         4 interval: I32,
         8 burst: I32,
         12 printed: I32,
@@ -22,7 +22,7 @@ view! {
 view! {
     /// 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
     pub struct V6_12_95_deb12_amd64[32] {
-        0 lock: super::raw_spinlock::V6_1_0_47_amd64,
+        0 lock: super::raw_spinlock::V5_10_0_30_amd64,
         4 interval: I32,
         8 burst: I32,
         12 printed: I32,
@@ -35,11 +35,11 @@ view! {
 view! {
     /// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
     pub struct V7_2_12_deb13_amd64[32] {
-        0 lock: super::raw_spinlock::V6_1_0_47_amd64,
+        0 lock: super::raw_spinlock::V5_10_0_30_amd64,
         4 interval: I32,
         8 burst: I32,
-        12 rs_n_left: super::atomic_t::V6_1_0_47_amd64,
-        16 missed: super::atomic_t::V6_1_0_47_amd64,
+        12 rs_n_left: super::atomic_t::V5_10_0_30_amd64,
+        16 missed: super::atomic_t::V5_10_0_30_amd64,
         20 flags: U32,
         24 begin: U64,
     }

@@ -8,7 +8,7 @@ use kernel_structs_views::prelude::*;
 view! {
     /// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
     pub struct V7_2_12_deb13_amd64[40] {
-        0 node: super::rb_node::V6_1_0_47_amd64,
+        0 node: super::rb_node::V5_10_0_30_amd64,
         24 prev: U64,
         32 next: U64,
     }

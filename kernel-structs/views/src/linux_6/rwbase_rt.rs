@@ -8,7 +8,7 @@ use kernel_structs_views::prelude::*;
 view! {
     /// 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
     pub struct V6_1_0_47_rt_amd64[40] {
-        0 readers: super::atomic_t::V6_1_0_47_amd64,
+        0 readers: super::atomic_t::V5_10_0_30_amd64,
         4 _pad_4: [u8; 4],
         8 rtmutex: super::rt_mutex_base::V6_1_0_47_rt_amd64,
     }

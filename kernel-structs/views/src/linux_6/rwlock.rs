@@ -8,7 +8,7 @@ use kernel_structs_views::prelude::*;
 view! {
     /// 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
     pub struct V7_2_12_deb13_amd64[8] {
-        0 raw_lock: super::qrwlock::V6_1_0_47_amd64,
+        0 raw_lock: super::qrwlock::V5_10_0_30_amd64,
     }
 }
 
@@ -16,7 +16,7 @@ view! {
     /// 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
     pub struct V7_2_12_deb13_rt_amd64[48] {
         0 rwbase: super::rwbase_rt::V6_1_0_47_rt_amd64,
-        40 readers: super::atomic_t::V6_1_0_47_amd64,
+        40 readers: super::atomic_t::V5_10_0_30_amd64,
         44 _pad_44: [u8; 4],
     }
 }

@@ -6,9 +6,9 @@
 use kernel_structs_views::prelude::*;
 
 view! {
-    /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
-    pub struct V6_1_0_47_amd64[224] {
-        0 rb_node: super::rb_node::V6_1_0_47_amd64,
+    /// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
+    pub struct V5_10_0_30_amd64[224] {
+        0 rb_node: super::rb_node::V5_10_0_30_amd64,
         24 dl_runtime: U64,
         32 dl_deadline: U64,
         40 dl_period: U64,
@@ -19,13 +19,13 @@ view! {
         80 flags: U32,
         84 dl_throttled_bits: [u8; 1],
         85 _pad_85: [u8; 3],
-        88 dl_timer: super::hrtimer::V6_1_0_47_amd64,
-        152 inactive_timer: super::hrtimer::V6_1_0_47_amd64,
+        88 dl_timer: super::hrtimer::V5_10_0_30_amd64,
+        152 inactive_timer: super::hrtimer::V5_10_0_30_amd64,
         216 pi_se: U64,
     }
 }
 
-bit_fields! { V6_1_0_47_amd64 {
+bit_fields! { V5_10_0_30_amd64 {
     dl_throttled set_dl_throttled: dl_throttled_bits 0 1 false,
     dl_yielded set_dl_yielded: dl_throttled_bits 1 1 false,
     dl_non_contending set_dl_non_contending: dl_throttled_bits 2 1 false,
@@ -35,7 +35,7 @@ bit_fields! { V6_1_0_47_amd64 {
 view! {
     /// 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
     pub struct V6_12_95_deb12_amd64[240] {
-        0 rb_node: super::rb_node::V6_1_0_47_amd64,
+        0 rb_node: super::rb_node::V5_10_0_30_amd64,
         24 dl_runtime: U64,
         32 dl_deadline: U64,
         40 dl_period: U64,
@@ -46,8 +46,8 @@ view! {
         80 flags: U32,
         84 dl_throttled_bits: [u8; 2],
         86 _pad_86: [u8; 2],
-        88 dl_timer: super::hrtimer::V6_1_0_47_amd64,
-        152 inactive_timer: super::hrtimer::V6_1_0_47_amd64,
+        88 dl_timer: super::hrtimer::V5_10_0_30_amd64,
+        152 inactive_timer: super::hrtimer::V5_10_0_30_amd64,
         216 rq: U64,
         224 server_pick_task: U64,
         232 pi_se: U64,
@@ -69,7 +69,7 @@ bit_fields! { V6_12_95_deb12_amd64 {
 view! {
     /// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
     pub struct V7_2_12_deb13_amd64[272] {
-        0 rb_node: super::rb_node::V6_1_0_47_amd64,
+        0 rb_node: super::rb_node::V5_10_0_30_amd64,
         24 dl_runtime: U64,
         32 dl_deadline: U64,
         40 dl_period: U64,

@@ -6,11 +6,36 @@
 use kernel_structs_views::prelude::*;
 
 view! {
+    /// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+    pub struct V5_10_0_30_amd64[448] {
+        0 load: super::load_weight::V5_10_0_30_amd64,
+        16 run_node: super::rb_node::V5_10_0_30_amd64,
+        40 group_node: super::list_head::V5_10_0_30_amd64,
+        56 on_rq: U32,
+        60 _pad_60: [u8; 4],
+        64 exec_start: U64,
+        72 sum_exec_runtime: U64,
+        80 vruntime: U64,
+        88 prev_sum_exec_runtime: U64,
+        96 nr_migrations: U64,
+        104 statistics: super::sched_statistics::V5_10_0_30_amd64,
+        320 depth: I32,
+        324 _pad_324: [u8; 4],
+        328 parent: U64,
+        336 cfs_rq: U64,
+        344 my_q: U64,
+        352 runnable_weight: U64,
+        360 _pad_360: [u8; 24],
+        384 avg: super::sched_avg::V5_10_0_30_amd64,
+    }
+}
+
+view! {
     /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
     pub struct V6_1_0_47_amd64[256] {
-        0 load: super::load_weight::V6_1_0_47_amd64,
-        16 run_node: super::rb_node::V6_1_0_47_amd64,
-        40 group_node: super::list_head::V6_1_0_47_amd64,
+        0 load: super::load_weight::V5_10_0_30_amd64,
+        16 run_node: super::rb_node::V5_10_0_30_amd64,
+        40 group_node: super::list_head::V5_10_0_30_amd64,
         56 on_rq: U32,
         60 _pad_60: [u8; 4],
         64 exec_start: U64,
@@ -25,19 +50,19 @@ view! {
         128 my_q: U64,
         136 runnable_weight: U64,
         144 _pad_144: [u8; 48],
-        192 avg: super::sched_avg::V6_1_0_47_amd64,
+        192 avg: super::sched_avg::V5_10_0_30_amd64,
     }
 }
 
 view! {
     /// 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
     pub struct V6_12_95_deb12_amd64[256] {
-        0 load: super::load_weight::V6_1_0_47_amd64,
-        16 run_node: super::rb_node::V6_1_0_47_amd64,
+        0 load: super::load_weight::V5_10_0_30_amd64,
+        16 run_node: super::rb_node::V5_10_0_30_amd64,
         40 deadline: U64,
         48 min_vruntime: U64,
         56 min_slice: U64,
-        64 group_node: super::list_head::V6_1_0_47_amd64,
+        64 group_node: super::list_head::V5_10_0_30_amd64,
         80 on_rq: u8,
         81 sched_delayed: u8,
         82 rel_deadline: u8,
@@ -64,13 +89,13 @@ view! {
 view! {
     /// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64.
     pub struct V7_2_12_deb13_amd64[320] {
-        0 load: super::load_weight::V6_1_0_47_amd64,
-        16 run_node: super::rb_node::V6_1_0_47_amd64,
+        0 load: super::load_weight::V5_10_0_30_amd64,
+        16 run_node: super::rb_node::V5_10_0_30_amd64,
         40 deadline: U64,
         48 min_vruntime: U64,
         56 min_slice: U64,
         64 max_slice: U64,
-        72 group_node: super::list_head::V6_1_0_47_amd64,
+        72 group_node: super::list_head::V5_10_0_30_amd64,
         88 on_rq: u8,
         89 sched_delayed: u8,
         90 rel_deadline: u8,
@@ -98,14 +123,14 @@ view! {
 view! {
     /// 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
     pub struct V7_3_4_deb13_amd64[320] {
-        0 load: super::load_weight::V6_1_0_47_amd64,
-        16 h_load: super::load_weight::V6_1_0_47_amd64,
-        32 run_node: super::rb_node::V6_1_0_47_amd64,
+        0 load: super::load_weight::V5_10_0_30_amd64,
+        16 h_load: super::load_weight::V5_10_0_30_amd64,
+        32 run_node: super::rb_node::V5_10_0_30_amd64,
         56 deadline: U64,
         64 min_vruntime: U64,
         72 min_slice: U64,
         80 max_slice: U64,
-        88 group_node: super::list_head::V6_1_0_47_amd64,
+        88 group_node: super::list_head::V5_10_0_30_amd64,
         104 on_rq: u8,
         105 sched_delayed: u8,
         106 rel_deadline: u8,

@@ -10,6 +10,6 @@ view! {
     pub struct V7_2_12_deb13_amd64[24] {
         0 active: U32,
         4 cid: U32,
-        8 node: super::hlist_node::V6_1_0_47_amd64,
+        8 node: super::hlist_node::V5_10_0_30_amd64,
     }
 }

@@ -6,6 +6,39 @@
 use kernel_structs_views::prelude::*;
 
 view! {
+    /// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+    pub struct V5_10_0_30_amd64[216] {
+        0 wait_start: U64,
+        8 wait_max: U64,
+        16 wait_count: U64,
+        24 wait_sum: U64,
+        32 iowait_count: U64,
+        40 iowait_sum: U64,
+        48 sleep_start: U64,
+        56 sleep_max: U64,
+        64 sum_sleep_runtime: I64,
+        72 block_start: U64,
+        80 block_max: U64,
+        88 exec_max: U64,
+        96 slice_max: U64,
+        104 nr_migrations_cold: U64,
+        112 nr_failed_migrations_affine: U64,
+        120 nr_failed_migrations_running: U64,
+        128 nr_failed_migrations_hot: U64,
+        136 nr_forced_migrations: U64,
+        144 nr_wakeups: U64,
+        152 nr_wakeups_sync: U64,
+        160 nr_wakeups_migrate: U64,
+        168 nr_wakeups_local: U64,
+        176 nr_wakeups_remote: U64,
+        184 nr_wakeups_affine: U64,
+        192 nr_wakeups_affine_attempts: U64,
+        200 nr_wakeups_passive: U64,
+        208 nr_wakeups_idle: U64,
+    }
+}
+
+view! {
     /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
     pub struct V6_1_0_47_amd64[256] {
         0 wait_start: U64,

@@ -8,15 +8,15 @@ use kernel_structs_views::prelude::*;
 view! {
     /// 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
     pub struct V7_2_12_deb13_amd64[8] {
-        0 seqcount: super::seqcount_spinlock::V6_1_0_47_amd64,
-        4 lock: super::spinlock::V6_1_0_47_amd64,
+        0 seqcount: super::seqcount_spinlock::V5_10_0_30_amd64,
+        4 lock: super::spinlock::V5_10_0_30_amd64,
     }
 }
 
 view! {
     /// 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
     pub struct V7_2_12_deb13_rt_amd64[48] {
-        0 seqcount: super::seqcount_spinlock::V6_1_0_47_rt_amd64,
+        0 seqcount: super::seqcount_spinlock::V5_10_0_30_rt_amd64,
         16 lock: super::spinlock::V6_1_0_47_rt_amd64,
     }
 }

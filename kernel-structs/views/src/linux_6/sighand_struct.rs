@@ -6,12 +6,23 @@
 use kernel_structs_views::prelude::*;
 
 view! {
-    /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
-    pub struct V6_1_0_47_amd64[2080] {
-        0 siglock: super::spinlock::V6_1_0_47_amd64,
-        4 count: super::refcount_struct::V6_1_0_47_amd64,
-        8 signalfd_wqh: super::wait_queue_head::V6_1_0_47_amd64,
-        32 action: [super::k_sigaction::V6_1_0_47_amd64; 64],
+    /// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.95+deb12-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64, 7.2.12+deb13-amd64, 7.3.4+deb13-amd64.
+    pub struct V5_10_0_30_amd64[2080] {
+        0 siglock: super::spinlock::V5_10_0_30_amd64,
+        4 count: super::refcount_struct::V5_10_0_30_amd64,
+        8 signalfd_wqh: super::wait_queue_head::V5_10_0_30_amd64,
+        32 action: [super::k_sigaction::V5_10_0_30_amd64; 64],
+    }
+}
+
+view! {
+    /// 5.10.0-30-rt-amd64, 5.10.0-32-rt-amd64, 5.10.0-43-rt-amd64.
+    pub struct V5_10_0_30_rt_amd64[2168] {
+        0 siglock: super::spinlock::V5_10_0_30_rt_amd64,
+        48 count: super::refcount_struct::V5_10_0_30_amd64,
+        52 _pad_52: [u8; 4],
+        56 signalfd_wqh: super::wait_queue_head::V5_10_0_30_rt_amd64,
+        120 action: [super::k_sigaction::V5_10_0_30_amd64; 64],
     }
 }
 
@@ -19,9 +30,9 @@ view! {
     /// 6.1.0-47-rt-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-rt-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-rt-amd64.
     pub struct V6_1_0_47_rt_amd64[2136] {
         0 siglock: super::spinlock::V6_1_0_47_rt_amd64,
-        32 count: super::refcount_struct::V6_1_0_47_amd64,
+        32 count: super::refcount_struct::V5_10_0_30_amd64,
         36 _pad_36: [u8; 4],
         40 signalfd_wqh: super::wait_queue_head::V6_1_0_47_rt_amd64,
-        88 action: [super::k_sigaction::V6_1_0_47_amd64; 64],
+        88 action: [super::k_sigaction::V5_10_0_30_amd64; 64],
     }
 }

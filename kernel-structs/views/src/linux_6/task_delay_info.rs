@@ -6,9 +6,28 @@
 use kernel_structs_views::prelude::*;
 
 view! {
+    /// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64, 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+    pub struct V5_10_0_30_amd64[80] {
+        0 lock: super::raw_spinlock::V5_10_0_30_amd64,
+        4 flags: U32,
+        8 blkio_start: U64,
+        16 blkio_delay: U64,
+        24 swapin_delay: U64,
+        32 blkio_count: U32,
+        36 swapin_count: U32,
+        40 freepages_start: U64,
+        48 freepages_delay: U64,
+        56 thrashing_start: U64,
+        64 thrashing_delay: U64,
+        72 freepages_count: U32,
+        76 thrashing_count: U32,
+    }
+}
+
+view! {
     /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
     pub struct V6_1_0_47_amd64[128] {
-        0 lock: super::raw_spinlock::V6_1_0_47_amd64,
+        0 lock: super::raw_spinlock::V5_10_0_30_amd64,
         4 _pad_4: [u8; 4],
         8 blkio_start: U64,
         16 blkio_delay: U64,
@@ -34,7 +53,7 @@ view! {
 view! {
     /// 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
     pub struct V6_12_95_deb12_amd64[144] {
-        0 lock: super::raw_spinlock::V6_1_0_47_amd64,
+        0 lock: super::raw_spinlock::V5_10_0_30_amd64,
         4 _pad_4: [u8; 4],
         8 blkio_start: U64,
         16 blkio_delay: U64,
@@ -63,7 +82,7 @@ view! {
 view! {
     /// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
     pub struct V7_2_12_deb13_amd64[368] {
-        0 lock: super::raw_spinlock::V6_1_0_47_amd64,
+        0 lock: super::raw_spinlock::V5_10_0_30_amd64,
         4 _pad_4: [u8; 4],
         8 blkio_start: U64,
         16 blkio_delay_max: U64,

@@ -6,9 +6,68 @@
 use kernel_structs_views::prelude::*;
 
 view! {
+    /// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64.
+    pub struct V5_10_0_30_amd64[4352] {
+        0 tls_array: [super::desc_struct::V5_10_0_30_amd64; 3],
+        24 sp: U64,
+        32 es: U16,
+        34 ds: U16,
+        36 fsindex: U16,
+        38 gsindex: U16,
+        40 fsbase: U64,
+        48 gsbase: U64,
+        56 ptrace_bps: [U64; 4],
+        88 virtual_dr6: U64,
+        96 ptrace_dr7: U64,
+        104 cr2: U64,
+        112 trap_nr: U64,
+        120 error_code: U64,
+        128 io_bitmap: U64,
+        136 iopl_emul: U64,
+        144 iopl_warn_bits: [u8; 1],
+        145 _pad_145: [u8; 47],
+        192 fpu: super::fpu::V5_10_0_30_amd64,
+    }
+}
+
+bit_fields! { V5_10_0_30_amd64 {
+    iopl_warn set_iopl_warn: iopl_warn_bits 0 1 false,
+    sig_on_uaccess_err set_sig_on_uaccess_err: iopl_warn_bits 1 1 false,
+} }
+
+view! {
+    /// 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+    pub struct V5_10_0_32_amd64[4352] {
+        0 tls_array: [super::desc_struct::V5_10_0_30_amd64; 3],
+        24 sp: U64,
+        32 es: U16,
+        34 ds: U16,
+        36 fsindex: U16,
+        38 gsindex: U16,
+        40 fsbase: U64,
+        48 gsbase: U64,
+        56 ptrace_bps: [U64; 4],
+        88 virtual_dr6: U64,
+        96 ptrace_dr7: U64,
+        104 cr2: U64,
+        112 trap_nr: U64,
+        120 error_code: U64,
+        128 io_bitmap: U64,
+        136 iopl_emul: U64,
+        144 iopl_warn_bits: [u8; 1],
+        145 _pad_145: [u8; 47],
+        192 fpu: super::fpu::V5_10_0_30_amd64,
+    }
+}
+
+bit_fields! { V5_10_0_32_amd64 {
+    iopl_warn set_iopl_warn: iopl_warn_bits 0 1 false,
+} }
+
+view! {
     /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
     pub struct V6_1_0_47_amd64[4416] {
-        0 tls_array: [super::desc_struct::V6_1_0_47_amd64; 3],
+        0 tls_array: [super::desc_struct::V5_10_0_30_amd64; 3],
         24 sp: U64,
         32 es: U16,
         34 ds: U16,
@@ -39,7 +98,7 @@ bit_fields! { V6_1_0_47_amd64 {
 view! {
     /// 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
     pub struct V6_12_95_deb12_amd64[4416] {
-        0 tls_array: [super::desc_struct::V6_1_0_47_amd64; 3],
+        0 tls_array: [super::desc_struct::V5_10_0_30_amd64; 3],
         24 sp: U64,
         32 es: U16,
         34 ds: U16,
@@ -73,7 +132,7 @@ bit_fields! { V6_12_95_deb12_amd64 {
 view! {
     /// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
     pub struct V7_2_12_deb13_amd64[184] {
-        0 tls_array: [super::desc_struct::V6_1_0_47_amd64; 3],
+        0 tls_array: [super::desc_struct::V5_10_0_30_amd64; 3],
         24 sp: U64,
         32 es: U16,
         34 ds: U16,

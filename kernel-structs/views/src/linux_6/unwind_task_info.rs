@@ -8,9 +8,9 @@ use kernel_structs_views::prelude::*;
 view! {
     /// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64, 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
     pub struct V7_2_12_deb13_amd64[40] {
-        0 unwind_mask: super::atomic64_t::V6_1_0_47_amd64,
+        0 unwind_mask: super::atomic64_t::V5_10_0_30_amd64,
         8 cache: U64,
-        16 work: super::callback_head::V6_1_0_47_amd64,
+        16 work: super::callback_head::V5_10_0_30_amd64,
         32 id: [u8; 8],
     }
 }

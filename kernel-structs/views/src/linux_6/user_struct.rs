@@ -6,50 +6,90 @@
 use kernel_structs_views::prelude::*;
 
 view! {
+    /// 5.10.0-30-amd64, 5.10.0-30-cloud-amd64, 5.10.0-30-rt-amd64.
+    pub struct V5_10_0_30_amd64[128] {
+        0 __count: super::refcount_struct::V5_10_0_30_amd64,
+        4 processes: super::atomic_t::V5_10_0_30_amd64,
+        8 sigpending: super::atomic_t::V5_10_0_30_amd64,
+        12 fanotify_listeners: super::atomic_t::V5_10_0_30_amd64,
+        16 epoll_watches: super::atomic64_t::V5_10_0_30_amd64,
+        24 mq_bytes: U64,
+        32 locked_shm: U64,
+        40 unix_inflight: U64,
+        48 pipe_bufs: super::atomic64_t::V5_10_0_30_amd64,
+        56 uidhash_node: super::hlist_node::V5_10_0_30_amd64,
+        72 uid: super::kuid_t::V5_10_0_30_amd64,
+        76 _pad_76: [u8; 4],
+        80 locked_vm: super::atomic64_t::V5_10_0_30_amd64,
+        88 ratelimit: super::ratelimit_state::V5_10_0_30_amd64,
+    }
+}
+
+view! {
+    /// 5.10.0-32-amd64, 5.10.0-32-cloud-amd64, 5.10.0-32-rt-amd64, 5.10.0-46-amd64, 5.10.0-46-cloud-amd64, 5.10.0-43-rt-amd64.
+    pub struct V5_10_0_32_amd64[128] {
+        0 __count: super::refcount_struct::V5_10_0_30_amd64,
+        4 processes: super::atomic_t::V5_10_0_30_amd64,
+        8 sigpending: super::atomic_t::V5_10_0_30_amd64,
+        12 _pad_12: [u8; 4],
+        16 epoll_watches: super::atomic64_t::V5_10_0_30_amd64,
+        24 mq_bytes: U64,
+        32 locked_shm: U64,
+        40 unix_inflight: U64,
+        48 pipe_bufs: super::atomic64_t::V5_10_0_30_amd64,
+        56 uidhash_node: super::hlist_node::V5_10_0_30_amd64,
+        72 uid: super::kuid_t::V5_10_0_30_amd64,
+        76 _pad_76: [u8; 4],
+        80 locked_vm: super::atomic64_t::V5_10_0_30_amd64,
+        88 ratelimit: super::ratelimit_state::V5_10_0_30_amd64,
+    }
+}
+
+view! {
     /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64.
     pub struct V6_1_0_47_amd64[136] {
-        0 __count: super::refcount_struct::V6_1_0_47_amd64,
+        0 __count: super::refcount_struct::V5_10_0_30_amd64,
         4 _pad_4: [u8; 4],
         8 epoll_watches: super::percpu_counter::V6_1_0_47_amd64,
         48 unix_inflight: U64,
-        56 pipe_bufs: super::atomic64_t::V6_1_0_47_amd64,
-        64 uidhash_node: super::hlist_node::V6_1_0_47_amd64,
-        80 uid: super::kuid_t::V6_1_0_47_amd64,
+        56 pipe_bufs: super::atomic64_t::V5_10_0_30_amd64,
+        64 uidhash_node: super::hlist_node::V5_10_0_30_amd64,
+        80 uid: super::kuid_t::V5_10_0_30_amd64,
         84 _pad_84: [u8; 4],
-        88 locked_vm: super::atomic64_t::V6_1_0_47_amd64,
-        96 ratelimit: super::ratelimit_state::V6_1_0_47_amd64,
+        88 locked_vm: super::atomic64_t::V5_10_0_30_amd64,
+        96 ratelimit: super::ratelimit_state::V5_10_0_30_amd64,
     }
 }
 
 view! {
     /// 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
     pub struct V6_1_0_55_amd64[144] {
-        0 __count: super::refcount_struct::V6_1_0_47_amd64,
+        0 __count: super::refcount_struct::V5_10_0_30_amd64,
         4 _pad_4: [u8; 4],
         8 epoll_watches: super::percpu_counter::V6_1_0_47_amd64,
         48 unix_inflight: U64,
-        56 pipe_bufs: super::atomic64_t::V6_1_0_47_amd64,
-        64 uidhash_node: super::hlist_node::V6_1_0_47_amd64,
-        80 uid: super::kuid_t::V6_1_0_47_amd64,
+        56 pipe_bufs: super::atomic64_t::V5_10_0_30_amd64,
+        64 uidhash_node: super::hlist_node::V5_10_0_30_amd64,
+        80 uid: super::kuid_t::V5_10_0_30_amd64,
         84 _pad_84: [u8; 4],
-        88 locked_vm: super::atomic64_t::V6_1_0_47_amd64,
-        96 perf_mlock: super::atomic64_t::V6_1_0_47_amd64,
-        104 ratelimit: super::ratelimit_state::V6_1_0_47_amd64,
+        88 locked_vm: super::atomic64_t::V5_10_0_30_amd64,
+        96 perf_mlock: super::atomic64_t::V5_10_0_30_amd64,
+        104 ratelimit: super::ratelimit_state::V5_10_0_30_amd64,
     }
 }
 
 view! {
     /// 6.12.95+deb12-amd64, 6.12.95+deb12-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64.
     pub struct V6_12_95_deb12_amd64[128] {
-        0 __count: super::refcount_struct::V6_1_0_47_amd64,
+        0 __count: super::refcount_struct::V5_10_0_30_amd64,
         4 _pad_4: [u8; 4],
         8 epoll_watches: super::percpu_counter::V6_1_0_47_amd64,
         48 unix_inflight: U64,
-        56 pipe_bufs: super::atomic64_t::V6_1_0_47_amd64,
-        64 uidhash_node: super::hlist_node::V6_1_0_47_amd64,
-        80 uid: super::kuid_t::V6_1_0_47_amd64,
+        56 pipe_bufs: super::atomic64_t::V5_10_0_30_amd64,
+        64 uidhash_node: super::hlist_node::V5_10_0_30_amd64,
+        80 uid: super::kuid_t::V5_10_0_30_amd64,
         84 _pad_84: [u8; 4],
-        88 locked_vm: super::atomic64_t::V6_1_0_47_amd64,
+        88 locked_vm: super::atomic64_t::V5_10_0_30_amd64,
         96 ratelimit: super::ratelimit_state::V6_12_95_deb12_amd64,
     }
 }
@@ -57,16 +97,16 @@ view! {
 view! {
     /// 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
     pub struct V6_12_117_deb12_amd64[136] {
-        0 __count: super::refcount_struct::V6_1_0_47_amd64,
+        0 __count: super::refcount_struct::V5_10_0_30_amd64,
         4 _pad_4: [u8; 4],
         8 epoll_watches: super::percpu_counter::V6_1_0_47_amd64,
         48 unix_inflight: U64,
-        56 pipe_bufs: super::atomic64_t::V6_1_0_47_amd64,
-        64 uidhash_node: super::hlist_node::V6_1_0_47_amd64,
-        80 uid: super::kuid_t::V6_1_0_47_amd64,
+        56 pipe_bufs: super::atomic64_t::V5_10_0_30_amd64,
+        64 uidhash_node: super::hlist_node::V5_10_0_30_amd64,
+        80 uid: super::kuid_t::V5_10_0_30_amd64,
         84 _pad_84: [u8; 4],
-        88 locked_vm: super::atomic64_t::V6_1_0_47_amd64,
-        96 perf_mlock: super::atomic64_t::V6_1_0_47_amd64,
+        88 locked_vm: super::atomic64_t::V5_10_0_30_amd64,
+        96 perf_mlock: super::atomic64_t::V5_10_0_30_amd64,
         104 ratelimit: super::ratelimit_state::V6_12_95_deb12_amd64,
     }
 }
@@ -74,15 +114,15 @@ view! {
 view! {
     /// 7.2.12+deb13-amd64, 7.2.12+deb13-rt-amd64.
     pub struct V7_2_12_deb13_amd64[128] {
-        0 __count: super::refcount_struct::V6_1_0_47_amd64,
+        0 __count: super::refcount_struct::V5_10_0_30_amd64,
         4 _pad_4: [u8; 4],
         8 epoll_watches: super::percpu_counter::V6_1_0_47_amd64,
         48 unix_inflight: U64,
-        56 pipe_bufs: super::atomic64_t::V6_1_0_47_amd64,
-        64 uidhash_node: super::hlist_node::V6_1_0_47_amd64,
-        80 uid: super::kuid_t::V6_1_0_47_amd64,
+        56 pipe_bufs: super::atomic64_t::V5_10_0_30_amd64,
+        64 uidhash_node: super::hlist_node::V5_10_0_30_amd64,
+        80 uid: super::kuid_t::V5_10_0_30_amd64,
         84 _pad_84: [u8; 4],
-        88 locked_vm: super::atomic64_t::V6_1_0_47_amd64,
+        88 locked_vm: super::atomic64_t::V5_10_0_30_amd64,
         96 ratelimit: super::ratelimit_state::V7_2_12_deb13_amd64,
     }
 }
@@ -90,16 +130,16 @@ view! {
 view! {
     /// 7.3.4+deb13-amd64, 7.3.4+deb13-rt-amd64.
     pub struct V7_3_4_deb13_amd64[136] {
-        0 __count: super::refcount_struct::V6_1_0_47_amd64,
+        0 __count: super::refcount_struct::V5_10_0_30_amd64,
         4 _pad_4: [u8; 4],
         8 epoll_watches: super::percpu_counter::V6_1_0_47_amd64,
         48 unix_inflight: U64,
-        56 pipe_bufs: super::atomic64_t::V6_1_0_47_amd64,
-        64 uidhash_node: super::hlist_node::V6_1_0_47_amd64,
-        80 uid: super::kuid_t::V6_1_0_47_amd64,
+        56 pipe_bufs: super::atomic64_t::V5_10_0_30_amd64,
+        64 uidhash_node: super::hlist_node::V5_10_0_30_amd64,
+        80 uid: super::kuid_t::V5_10_0_30_amd64,
         84 _pad_84: [u8; 4],
-        88 locked_vm: super::atomic64_t::V6_1_0_47_amd64,
-        96 perf_mlock: super::atomic64_t::V6_1_0_47_amd64,
+        88 locked_vm: super::atomic64_t::V5_10_0_30_amd64,
+        96 perf_mlock: super::atomic64_t::V5_10_0_30_amd64,
         104 ratelimit: super::ratelimit_state::V7_2_12_deb13_amd64,
     }
 }

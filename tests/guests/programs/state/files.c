@@ -35,6 +35,7 @@ static const struct {
 
 static int pipes[2], packets[2], wide[2];
 static char contents[5000], folder[256];
+static int hinted;
 
 /* A file by its name, from wherever the process went meanwhile. */
 static int open_again(const char *name)
@@ -85,6 +86,9 @@ static void set(void)
 	MUST(fcntl(63, F_SETOWN_EX, &owner));
 	owner = (struct f_owner_ex){ .type = F_OWNER_PGRP, .pid = getpgrp() };
 	MUST(fcntl(64, F_SETOWN_EX, &owner));
+
+	/* An error where the kernel has it with the inode alone, from 5.17 on. */
+	hinted = fcntl(11, F_SET_FILE_RW_HINT, &(uint64_t){ RWH_WRITE_LIFE_LONG }) == 0;
 
 	MUST(flock(10, LOCK_SH));
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 100, .l_len = 50 };
@@ -200,6 +204,9 @@ static void check(void)
 	MUST(fcntl(64, F_GETOWN_EX, &owner));
 	SAME("owner of a file is a group", owner.type, F_OWNER_PGRP);
 	SAME("owner of a file is a group", owner.pid, getpgrp());
+	uint64_t hint = 0;
+	if (hinted && fcntl(11, F_GET_FILE_RW_HINT, &hint) == 0)
+		SAME("how long what is written will live", hint, RWH_WRITE_LIFE_LONG);
 	check_locks();
 	check_pipes();
 }

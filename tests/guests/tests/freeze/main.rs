@@ -57,6 +57,14 @@ fn tasks_of_linux_7() {
     }
 }
 
+#[test]
+#[ignore = "minutes more than a run of all tests has: cargo test -p kconv-guests -- --ignored linux_5_10"]
+fn tasks_of_linux_5_10() {
+    if let Some(newest) = Kernel::linux_5_10().unwrap() {
+        all_checks(&newest);
+    }
+}
+
 fn all_checks(kernel: &Kernel) {
     checks(kernel, &[FROZEN, KEPT].concat());
 }

@@ -50,22 +50,42 @@ struct Frozen {
     state: u32,
 }
 
+/// By kexec, and after a cold boot.
 fn journey(from: &Kernel, to: &Kernel) {
-    let (machine, folder) = machine();
+    journey_on(Machine::default(), from, to, true);
+}
+
+/// By kexec alone.
+fn by_kexec(from: &Kernel, to: &Kernel) {
+    journey_on(Machine::default(), from, to, false);
+}
+
+fn journey_on(kind: Machine, from: &Kernel, to: &Kernel, cold_too: bool) {
+    let (with_disk, folder) = machine();
+    let machine = Machine {
+        disks: with_disk.disks,
+        ..kind
+    };
     let mut guest = machine.boot(from, initramfs()).unwrap();
     mount(&mut guest);
     let frozen = freeze_all(&mut guest, from, to);
     guest.run("umount /disk").unwrap();
     // As it is now, for another boot.
-    let disk = folder.path().join("another");
-    std::fs::copy(&machine.disks[0], &disk).unwrap();
+    let another = cold_too.then(|| {
+        let disk = folder.path().join("another");
+        std::fs::copy(&machine.disks[0], &disk).unwrap();
+        disk
+    });
 
     guest.kexec(to, initramfs()).unwrap();
     thaw_all(&mut guest, &frozen);
     guest.power_off().unwrap();
+    let Some(another) = another else {
+        return;
+    };
 
     let machine = Machine {
-        disks: vec![disk],
+        disks: vec![another],
         ..machine
     };
     let mut guest = machine.boot(to, initramfs()).unwrap();
@@ -143,6 +163,14 @@ fn programs_go_back_to_the_kernel_before() {
 #[test]
 fn programs_live_on_under_linux_7() {
     if let Some(newest) = Kernel::linux_7().unwrap() {
+        by_kexec(&Kernel::newest("6.12").unwrap(), &newest);
+    }
+}
+
+#[test]
+#[ignore = "minutes more than a run of all tests has: cargo test -p kconv-guests -- --ignored linux_7"]
+fn programs_live_on_after_a_cold_boot_of_linux_7() {
+    if let Some(newest) = Kernel::linux_7().unwrap() {
         journey(&Kernel::newest("6.12").unwrap(), &newest);
     }
 }
@@ -152,6 +180,64 @@ fn programs_live_on_under_linux_7() {
 fn programs_go_back_from_linux_7() {
     if let Some(newest) = Kernel::linux_7().unwrap() {
         journey(&newest, &Kernel::oldest("6.1").unwrap());
+    }
+}
+
+/// What an administrator of Debian 11 has in front of him.
+#[test]
+fn programs_live_on_from_linux_5_10() {
+    if let Some(old) = Kernel::linux_5_10().unwrap() {
+        by_kexec(&old, &Kernel::oldest("6.1").unwrap());
+    }
+}
+
+#[test]
+#[ignore = "minutes more than a run of all tests has: cargo test -p kconv-guests -- --ignored linux_5_10"]
+fn programs_live_on_from_linux_5_10_after_a_cold_boot() {
+    if let Some(old) = Kernel::linux_5_10().unwrap() {
+        journey(&old, &Kernel::oldest("6.1").unwrap());
+    }
+}
+
+#[test]
+#[ignore = "minutes more than a run of all tests has: cargo test -p kconv-guests -- --ignored linux_5_10"]
+fn programs_go_back_to_linux_5_10() {
+    if let Some(old) = Kernel::linux_5_10().unwrap() {
+        let newer = Kernel::newest("6.12").unwrap();
+        refuses_to_start(&newer, &old);
+        let four_levels = Machine::default();
+        let cpu = format!("{},-la57", four_levels.cpu);
+        let four_levels = Machine { cpu, ..four_levels };
+        journey_on(four_levels, &newer, &old, true);
+    }
+}
+
+/// With 5-level paging on, which 5.10 is built without, kexec would reset the machine.
+fn refuses_to_start(running: &Kernel, older: &Kernel) {
+    let (machine, _folder) = machine();
+    let mut guest = machine.boot(running, initramfs()).unwrap();
+    mount(&mut guest);
+    let pid = guest.start("sleep 1000", "/disk/sleep.out").unwrap();
+    let vmlinuz = std::fs::read(&older.vmlinuz).unwrap();
+    guest.put("/disk/vmlinuz", &vmlinuz, 0o600).unwrap();
+    let command = format!(
+        "kconv upgrade --kernel /disk/vmlinuz --initrd /disk/vmlinuz --queue /disk/queue {pid}"
+    );
+    let refused = guest.attempt(&command, LIMIT).unwrap();
+    let told = format!("{}{}", refused.stdout, refused.stderr);
+    assert_ne!(refused.code, 0, "{told}");
+    assert!(told.contains("built without 5-level paging"), "{told}");
+    assert!(told.contains("--start reboot"), "{told}");
+    guest.run(&format!("test -d /proc/{pid}")).unwrap();
+    guest.power_off().unwrap();
+}
+
+#[test]
+#[ignore = "minutes more than a run of all tests has: cargo test -p kconv-guests -- --ignored linux_5_10"]
+fn programs_go_from_linux_5_10_to_linux_7() {
+    let pair = (Kernel::linux_5_10().unwrap(), Kernel::linux_7().unwrap());
+    if let (Some(old), Some(newest)) = pair {
+        journey(&old, &newest);
     }
 }
 

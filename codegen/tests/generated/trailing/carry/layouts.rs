@@ -21,6 +21,7 @@ pub mod vold {
         task: Some(TaskLabel { ty: "task", pid: 0, comm: 4, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
+        gone: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -53,6 +54,7 @@ pub mod vnew {
         task: Some(TaskLabel { ty: "task", pid: 0, comm: 4, comm_len: 16 }),
         changed: &[],
         carried: CARRIED,
+        gone: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 

@@ -217,6 +217,7 @@ fn a_pipe_needs_all_of_its_ends() {
         flags,
         position: 0,
         owner: None,
+        write_hint: 0,
     };
     let mut holder = process(5, None, 5);
     holder.descriptors.push(crate::plan::Descriptor {
@@ -306,6 +307,7 @@ fn a_resource_that_does_not_tell_all_is_in_the_way_of_who_has_it() {
         flags,
         position: 0,
         owner: None,
+        write_hint: 0,
     };
     let mut plan = plan(vec![holder(5, 0), holder(6, 1), holder(7, 2)]);
     plan.files = vec![open(1, 0), open(2, 0), open(2, 1)];
@@ -388,6 +390,7 @@ fn a_fifo_that_is_open_is_one_of_which_all_is_known() {
             flags: flags as u32,
             position: 0,
             owner: None,
+            write_hint: 0,
         }];
         found(&plan, vec![testing::mount(0xef53), fifo(state)])
     };
@@ -425,6 +428,7 @@ fn what_proc_tells_of_others_and_folders_in_it_are_in_the_way() {
         flags: 0,
         position: 0,
         owner: None,
+        write_hint: 0,
     });
     let of = |path: &str| found(&plan, vec![Resource::File(testing::file(path))]);
     for path in [
@@ -471,6 +475,7 @@ fn a_lock_on_a_file_that_is_only_mapped_is_in_the_way() {
         flags: 0,
         position: 0,
         owner: None,
+        write_hint: 0,
     });
     let lock = |style, owner| {
         Resource::FileLock(linux6::FileLock {

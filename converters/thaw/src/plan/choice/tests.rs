@@ -41,6 +41,7 @@ fn file(object: u32) -> OpenFile {
         flags: 0,
         position: 0,
         owner: None,
+        write_hint: 0,
     }
 }
 
