@@ -7,5 +7,6 @@ mod release;
 mod start;
 
 pub use load::{LoadError, Loaded};
+pub use paging::Running;
 pub use release::{ReleaseError, release};
 pub use start::{StartError, reboot, start};

@@ -1,8 +1,7 @@
 //! Loading a kernel beside the running one: `kexec_file_load(2)`.
 
-use crate::paging;
+use crate::paging::Running;
 use nix::errno::Errno;
-use nix::sys::utsname::uname;
 use std::ffi::CStr;
 use std::fs::File;
 use std::io;
@@ -76,19 +75,29 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Loads `kernel` with `initrd`, to be started with `command_line`.
+    /// Loads `kernel` with `initrd`, to be started by `running` with `command_line`.
     ///
     /// # Errors
     /// If a file cannot be read, the running kernel refuses, or starting it would reset the machine.
-    pub fn load(kernel: &Path, initrd: &Path, command_line: &CStr) -> Result<Loaded, LoadError> {
-        let open = |path: &Path| {
-            File::open(path).map_err(|source| LoadError::Io {
-                path: path.to_owned(),
-                source,
-            })
+    pub fn load(
+        kernel: &Path,
+        initrd: &Path,
+        command_line: &CStr,
+        running: Running<'_>,
+    ) -> Result<Loaded, LoadError> {
+        let failed = |path: &Path, source| LoadError::Io {
+            path: path.to_owned(),
+            source,
         };
+        let open = |path: &Path| File::open(path).map_err(|source| failed(path, source));
         let (kernel_file, initrd_file) = (open(kernel)?, open(initrd)?);
-        refuse_what_resets(kernel, &kernel_file)?;
+        let resets = running.resets_with(&kernel_file);
+        if resets.map_err(|source| failed(kernel, source))? {
+            return Err(LoadError::Paging {
+                path: kernel.to_owned(),
+                running: running.release.to_owned(),
+            });
+        }
         file_load(
             kernel_file.as_raw_fd(),
             initrd_file.as_raw_fd(),
@@ -114,26 +123,6 @@ impl Drop for Loaded {
             // A kernel that stays loaded does nothing by itself.
             let _ = file_load(-1, -1, c"", UNLOAD);
         }
-    }
-}
-
-/// Refuses a kernel that resets the machine when the running one starts it.
-fn refuse_what_resets(path: &Path, kernel: &File) -> Result<(), LoadError> {
-    let failed = |path: &Path, source| LoadError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let flags = paging::load_flags(kernel).map_err(|source| failed(path, source))?;
-    let of_cpu = Path::new("/proc/cpuinfo");
-    let cpuinfo = std::fs::read_to_string(of_cpu).map_err(|source| failed(of_cpu, source))?;
-    let name = uname().map_err(|error| failed(Path::new("uname"), error.into()))?;
-    let running = name.release().to_string_lossy().into_owned();
-    match paging::resets(flags, &running, &cpuinfo) {
-        true => Err(LoadError::Paging {
-            path: path.to_owned(),
-            running,
-        }),
-        false => Ok(()),
     }
 }
 
@@ -164,9 +153,19 @@ fn file_load(
 mod tests {
     use super::*;
 
+    const RUNNING: Running<'_> = Running {
+        release: "6.12.117",
+        five_levels: false,
+    };
+
     #[test]
     fn a_file_that_is_not_there_is_named() {
-        let error = Loaded::load(Path::new("/no/kernel"), Path::new("/no/initrd"), c"quiet");
+        let error = Loaded::load(
+            Path::new("/no/kernel"),
+            Path::new("/no/initrd"),
+            c"quiet",
+            RUNNING,
+        );
         assert!(
             matches!(error, Err(LoadError::Io { path, .. }) if path == Path::new("/no/kernel"))
         );
@@ -175,7 +174,7 @@ mod tests {
     #[test]
     fn what_is_no_kernel_is_refused() {
         let own = Path::new("/dev/null");
-        let error = Loaded::load(own, own, c"");
+        let error = Loaded::load(own, own, c"", RUNNING);
         assert!(matches!(error, Err(LoadError::Refused { .. })));
     }
 }

@@ -6,8 +6,9 @@
 //! the tables that it leaves in bit 58 (6.12 `arch/x86/mm/ident_map.c`: `kernel_ident_mapping_init`,
 //! `_PAGE_NOPTISHADOW`). Such an address is none, and the machine starts anew, through its firmware.
 
+use crate::release::read;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 
 /// `xloadflags` of a bzImage (Documentation/arch/x86/boot.rst), 2 bytes.
 const LOAD_FLAGS: u64 = 0x236;
@@ -16,36 +17,33 @@ const FIVE_LEVELS: u16 = 1 << 6;
 /// The newest series, of those that are known, that does not mark its tables.
 const UNMARKED: (u32, u32) = (6, 1);
 
-/// `xloadflags` of a bzImage. Zero if the file ends before them.
-///
-/// # Errors
-/// What the system says.
-pub(crate) fn load_flags(mut kernel: &File) -> io::Result<u16> {
-    let mut flags = [0; 2];
-    kernel.seek(SeekFrom::Start(LOAD_FLAGS))?;
-    match kernel.read_exact(&mut flags) {
-        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
-        _ => Ok(u16::from_le_bytes(flags)),
-    }
+/// The kernel that is to start another one.
+#[derive(Copy, Clone, Debug)]
+pub struct Running<'a> {
+    /// Its release, as `uname -r` says it.
+    pub release: &'a str,
+    /// Whether its page tables have five levels.
+    pub five_levels: bool,
 }
 
-/// Whether a kernel with these `xloadflags` resets the machine, by the running kernel's release and what that says of
-/// the CPU. That has `la57` among the flags where five levels are on, and not where they could be
-/// (`arch/x86/kernel/cpu/common.c`: `early_identify_cpu`).
-pub(crate) fn resets(next: u16, running: &str, cpuinfo: &str) -> bool {
-    let mut numbers = running
-        .split(['.', '-', '+'])
-        .map_while(|number| number.parse().ok());
-    let series = (
-        numbers.next().unwrap_or_default(),
-        numbers.next().unwrap_or_default(),
-    );
-    let flags = cpuinfo
-        .lines()
-        .find(|line| line.starts_with("flags"))
-        .unwrap_or_default();
-    let five_are_on = flags.split_ascii_whitespace().any(|flag| flag == "la57");
-    next & FIVE_LEVELS == 0 && series > UNMARKED && five_are_on
+impl Running<'_> {
+    /// Whether the machine starts anew if it starts the bzImage `kernel`. What is too short for a header the kernel refuses.
+    ///
+    /// # Errors
+    /// What the system says of the file.
+    pub(crate) fn resets_with(self, kernel: &File) -> io::Result<bool> {
+        let flags = read(kernel, LOAD_FLAGS, 2)?;
+        let flags = <[u8; 2]>::try_from(flags.as_slice()).map_or(0, u16::from_le_bytes);
+        Ok(flags & FIVE_LEVELS == 0 && self.five_levels && self.marks())
+    }
+
+    /// Whether it marks the tables that it leaves.
+    fn marks(self) -> bool {
+        let numbers = self.release.split(['.', '-', '+']);
+        let mut numbers = numbers.map_while(|number| number.parse().ok());
+        let mut next = || numbers.next().unwrap_or_default();
+        (next(), next()) > UNMARKED
+    }
 }
 
 #[cfg(test)]
@@ -55,30 +53,31 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    const FIVE: &str = "processor\t: 0\nflags\t\t: fpu lm la57 rdpid\n";
-    const FOUR: &str = "processor\t: 0\nflags\t\t: fpu lm rdpid\nbugs\t\t: la57\n";
     /// What Debian's 5.10 has, and 6.1.
     const OF_5_10: u16 = 0x3f;
     const OF_6_1: u16 = 0x7f;
 
-    #[test]
-    fn a_kernel_of_four_levels_is_refused_where_five_are_on_and_marked() {
-        for running in ["6.12.117+deb12-amd64", "7.3.4+deb13-amd64", "6.2.0"] {
-            assert!(resets(OF_5_10, running, FIVE), "{running}");
-            assert!(!resets(OF_5_10, running, FOUR), "{running}");
-            assert!(!resets(OF_6_1, running, FIVE), "{running}");
-        }
-        for running in ["6.1.0-47-amd64", "5.10.0-46-amd64"] {
-            assert!(!resets(OF_5_10, running, FIVE), "{running}");
-        }
+    fn resets(release: &str, five_levels: bool, flags: u16) -> bool {
+        let mut kernel = tempfile::tempfile().unwrap();
+        kernel.write_all(&[0xff; LOAD_FLAGS as usize]).unwrap();
+        kernel.write_all(&flags.to_le_bytes()).unwrap();
+        kernel.write_all(&[0xff; 16]).unwrap();
+        let running = Running {
+            release,
+            five_levels,
+        };
+        running.resets_with(&kernel).unwrap()
     }
 
     #[test]
-    fn the_flags_are_those_of_the_header() {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&[0xaa; 0x236]).unwrap();
-        assert_eq!(load_flags(&file).unwrap(), 0);
-        file.write_all(&[0x7f, 0x01, 0xaa]).unwrap();
-        assert_eq!(load_flags(&file).unwrap(), 0x17f);
+    fn a_kernel_of_four_levels_is_refused_where_five_are_on_and_marked() {
+        for running in ["6.12.117+deb12-amd64", "7.3.4+deb13-amd64", "6.2.0"] {
+            assert!(resets(running, true, OF_5_10), "{running}");
+            assert!(!resets(running, false, OF_5_10), "{running}");
+            assert!(!resets(running, true, OF_6_1), "{running}");
+        }
+        for running in ["6.1.0-47-amd64", "5.10.0-46-amd64"] {
+            assert!(!resets(running, true, OF_5_10), "{running}");
+        }
     }
 }

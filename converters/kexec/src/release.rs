@@ -48,8 +48,8 @@ pub fn release(path: &Path) -> Result<String, ReleaseError> {
         path: path.to_owned(),
         source,
     };
-    let mut file = File::open(path).map_err(failed)?;
-    let signature = read(&mut file, SIGNATURE, 4).map_err(failed)?;
+    let file = File::open(path).map_err(failed)?;
+    let signature = read(&file, SIGNATURE, 4).map_err(failed)?;
     if signature != b"HdrS" {
         return Err(ReleaseError::NoKernel {
             path: path.to_owned(),
@@ -58,13 +58,13 @@ pub fn release(path: &Path) -> Result<String, ReleaseError> {
     let no_version = || ReleaseError::NoVersion {
         path: path.to_owned(),
     };
-    let at = read(&mut file, VERSION, 2).map_err(failed)?;
+    let at = read(&file, VERSION, 2).map_err(failed)?;
     let at = <[u8; 2]>::try_from(at.as_slice()).map_err(|_| no_version())?;
     let at = u64::from(u16::from_le_bytes(at));
     if at == 0 {
         return Err(no_version());
     }
-    let text = read(&mut file, SECTOR + at, LONGEST).map_err(failed)?;
+    let text = read(&file, SECTOR + at, LONGEST).map_err(failed)?;
     let end = text.iter().position(|byte| matches!(byte, 0 | b' '));
     let name = end.and_then(|end| std::str::from_utf8(&text[..end]).ok());
     let name = name.filter(|name| name.starts_with(|first: char| first.is_ascii_digit()));
@@ -72,7 +72,7 @@ pub fn release(path: &Path) -> Result<String, ReleaseError> {
 }
 
 /// Up to `size` bytes at `at`.
-fn read(file: &mut File, at: u64, size: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read(mut file: &File, at: u64, size: u64) -> io::Result<Vec<u8>> {
     file.seek(SeekFrom::Start(at))?;
     let mut bytes = Vec::new();
     file.take(size).read_to_end(&mut bytes)?;

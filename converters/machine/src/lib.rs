@@ -22,5 +22,7 @@ pub use identify::{Identified, IdentifyError, identify};
 pub use interrupted::Interruptible;
 pub use line::Line;
 pub use notes::{Note, build_id, build_id_of, notes};
-pub use running::{MachineError, identify_running, last_capability, running_release};
+pub use running::{
+    MachineError, has_five_levels, identify_running, last_capability, running_release,
+};
 pub use xstate::{XSAVE_COMPONENTS, XsaveComponents, xsave_standard_form, xsave_user_components};

@@ -9,6 +9,7 @@ const BTF: &str = "/sys/kernel/btf/vmlinux";
 const RELEASE: &str = "/proc/sys/kernel/osrelease";
 const NOTES: &str = "/sys/kernel/notes";
 const LAST_CAPABILITY: &str = "/proc/sys/kernel/cap_last_cap";
+const CPUINFO: &str = "/proc/cpuinfo";
 const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
 
 /// Why the running kernel is not known.
@@ -103,6 +104,23 @@ pub fn last_capability() -> Result<u32, MachineError> {
     number.ok_or_else(|| unread(io::ErrorKind::InvalidData.into()))
 }
 
+/// Whether page tables have five levels.
+///
+/// # Errors
+/// If the kernel does not say.
+pub fn has_five_levels() -> Result<bool, MachineError> {
+    let text = fs::read_to_string(CPUINFO);
+    let text = text.map_err(|e| MachineError::unopened(CPUINFO, "CONFIG_PROC_FS", e))?;
+    Ok(are_five(&text))
+}
+
+/// A CPU has `la57` among its flags where five levels are on, and not where they could be
+/// (`arch/x86/kernel/cpu/common.c`: early_identify_cpu).
+fn are_five(cpuinfo: &str) -> bool {
+    let flags = cpuinfo.lines().find(|line| line.starts_with("flags"));
+    flags.is_some_and(|flags| flags.split_ascii_whitespace().any(|flag| flag == "la57"))
+}
+
 /// Which kernel is running, and how its structures lie, from its own type information.
 ///
 /// # Errors
@@ -129,6 +147,14 @@ mod tests {
         if let (Some(set), Some(last)) = (bounding, last) {
             assert_eq!(set >> last >> 1, 0);
         }
+    }
+
+    #[test]
+    fn five_levels_are_a_flag_of_the_cpu() {
+        assert!(are_five("processor\t: 0\nflags\t\t: fpu lm la57 rdpid\n"));
+        assert!(!are_five(
+            "processor\t: 0\nflags\t\t: fpu lm rdpid\nbugs\t\t: la57\n"
+        ));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use groups::Group;
 use kconv_freeze::{Afterwards, RunningError, freeze_running};
 use kconv_image::{Holes, Image};
 use kconv_kexec::Loaded;
-use kconv_machine::running_release;
+use kconv_machine::{has_five_levels, running_release};
 use kconv_queue::{Entry, Queue, Record, State, Task};
 use kconv_runtime::convert::{Job, convert as convert_image};
 use kconv_runtime::report::Report;
@@ -106,7 +106,7 @@ fn ready(arguments: &Upgrade, config: &Config, account: &mut Account) -> Result<
     let groups = groups::groups(arguments, &queue)?;
 
     let kernel = match arguments.start {
-        Start::Kexec => Some(loaded(arguments)?),
+        Start::Kexec => Some(loaded(arguments, &running)?),
         Start::Reboot | Start::None => None,
     };
     let key = trust::own_key(config)?;
@@ -130,8 +130,8 @@ fn ready(arguments: &Upgrade, config: &Config, account: &mut Account) -> Result<
     })
 }
 
-/// The next kernel, loaded.
-fn loaded(arguments: &Upgrade) -> Result<Loaded, Failure> {
+/// The next kernel, loaded by the one of release `running`.
+fn loaded(arguments: &Upgrade, running: &str) -> Result<Loaded, Failure> {
     let command_line = match &arguments.command_line {
         Some(text) => text.clone(),
         None => read(COMMAND_LINE)?.trim_end().to_owned(),
@@ -141,7 +141,11 @@ fn loaded(arguments: &Upgrade) -> Result<Loaded, Failure> {
         source: error.into(),
     })?;
     let (kernel, initrd) = (&arguments.kernel, &arguments.initrd);
-    Ok(Loaded::load(kernel, initrd, &command_line)?)
+    let running = kconv_kexec::Running {
+        release: running,
+        five_levels: has_five_levels().map_err(RunningError::from)?,
+    };
+    Ok(Loaded::load(kernel, initrd, &command_line, running)?)
 }
 
 impl Upgrading<'_> {

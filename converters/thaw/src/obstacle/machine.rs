@@ -6,7 +6,7 @@ use crate::remote::TASK_SIZE;
 use crate::sys;
 use kconv_codes::Code;
 use kconv_image::{Escaped, Head, PAGE_SIZE};
-use kconv_machine::last_capability;
+use kconv_machine::{has_five_levels, last_capability};
 use kconv_resources::linux6::Cpu;
 use kconv_tasks::model::Capabilities;
 use std::collections::BTreeMap;
@@ -320,10 +320,11 @@ fn numbers(plan: &Plan, found: &mut Obstacles<'_>) {
 /// more (`arch/x86/include/asm/page_64_types.h`: TASK_SIZE_MAX).
 fn past_last_address() -> u64 {
     const WITH_FIVE_LEVELS: u64 = (1 << 56) - PAGE_SIZE;
-    let cpus = read("/proc/cpuinfo");
-    let flags = cpus.lines().find(|line| line.starts_with("flags"));
-    let five = flags.is_some_and(|flags| flags.split_ascii_whitespace().any(|one| one == "la57"));
-    if five { WITH_FIVE_LEVELS } else { TASK_SIZE }
+    match has_five_levels() {
+        Ok(true) => WITH_FIVE_LEVELS,
+        // One that does not say has what every one has.
+        Ok(false) | Err(_) => TASK_SIZE,
+    }
 }
 
 fn addresses(plan: &Plan, found: &mut Obstacles<'_>) {
