@@ -17,6 +17,7 @@ use kconv_image::model::{ObjectId, Remainder, Slot, Symbol};
 use kconv_rules::{Bits, RuleKind, StepRules, reason_of};
 use kernel_structs_bits::Bytes;
 use kernel_structs_bits::bytemuck::{Pod, try_from_bytes, try_from_bytes_mut};
+use std::rc::Rc;
 
 /// The conversion of one object in one step.
 pub struct Context<'a> {
@@ -59,8 +60,8 @@ pub trait Namer {
     }
     /// The objects of type `ty`, of one element, with a pointer at `address` in the bytes from
     /// `offset` on, by ascending number.
-    fn referrers(&self, _ty: &str, _offset: u32, _address: u64) -> Vec<ObjectId> {
-        Vec::new()
+    fn referrers(&self, _ty: &str, _offset: u32, _address: u64) -> Rc<[ObjectId]> {
+        Rc::default()
     }
 }
 

@@ -19,6 +19,7 @@ use kconv_rules::{Bits, Part, PartKind, StepRules};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// The steps of a conversion.
 pub(crate) struct Steps<'a> {
@@ -41,7 +42,7 @@ pub(crate) struct Steps<'a> {
 }
 
 /// Objects by the address that they point at.
-type Referrers = BTreeMap<u64, Vec<ObjectId>>;
+type Referrers = BTreeMap<u64, Rc<[ObjectId]>>;
 
 impl<'a> Steps<'a> {
     /// Finds out which objects there are in every step, and where they lie.
@@ -162,7 +163,7 @@ impl<'a> Steps<'a> {
     fn all_referrers(&self, step: usize, ty: &str, offset: u32) -> Referrers {
         let width = usize::from(self.setting().machine.pointer_size());
         let map = &self.maps[step];
-        let mut referrers = Referrers::new();
+        let mut referrers = BTreeMap::<u64, Vec<ObjectId>>::new();
         for id in map.whole_of_type(ty) {
             let Ok(old) = self.before(step, id) else {
                 continue;
@@ -174,7 +175,8 @@ impl<'a> Steps<'a> {
                 referrers.entry(pointer).or_default().push(id);
             }
         }
-        referrers
+        let shared = |(to, all): (u64, Vec<ObjectId>)| (to, all.into());
+        referrers.into_iter().map(shared).collect()
     }
 
     /// Takes one object through `step`; `restored` is called with every entry of the image's
@@ -526,7 +528,7 @@ impl Namer for Objects<'_> {
         &self.steps.image.head().symbols
     }
 
-    fn referrers(&self, ty: &str, offset: u32, address: u64) -> Vec<ObjectId> {
+    fn referrers(&self, ty: &str, offset: u32, address: u64) -> Rc<[ObjectId]> {
         let place = (self.step, ty.to_owned(), offset);
         let known = |known: &Referrers| known.get(&address).cloned().unwrap_or_default();
         if let Some(all) = self.steps.referrers.borrow().get(&place) {

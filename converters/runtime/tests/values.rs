@@ -15,6 +15,7 @@ use kconv_runtime::placement::{Lengths, Map};
 use kconv_runtime::table::{
     Bits, Converter, Node, RuleKind, Span, TaskLabel, TypeConverter, TypeRules,
 };
+use std::rc::Rc;
 
 fn nothing(_: &mut Context<'_>, _: &At<'_>, _: &[u8], _: &mut [u8]) {}
 
@@ -152,10 +153,10 @@ impl Namer for Names {
         None
     }
 
-    fn referrers(&self, ty: &str, offset: u32, address: u64) -> Vec<ObjectId> {
+    fn referrers(&self, ty: &str, offset: u32, address: u64) -> Rc<[ObjectId]> {
         match (ty, offset, address) {
-            ("node", 8, 0x2000) => vec![ObjectId(1), ObjectId(2)],
-            _ => Vec::new(),
+            ("node", 8, 0x2000) => [ObjectId(1), ObjectId(2)].into(),
+            _ => Rc::default(),
         }
     }
 }
@@ -224,6 +225,10 @@ fn a_function_finds_who_points_at_an_object_and_how_long_its_own_is() {
     assert_eq!(found(8, 0x2000), [0x8000, 0x8010]);
     assert_eq!(found(8, 0x8000), [] as [u64; 0]);
     assert_eq!(found(0, 0x2000), [] as [u64; 0]);
+    let beside = |id, to| on(id, &[], |cx| cx.neighbours(("node", 8), to)).0;
+    assert_eq!(beside(ObjectId(1), 0x2000), [None, Some(0x8010)]);
+    assert_eq!(beside(ObjectId(2), 0x2000), [Some(0x8000), None]);
+    assert_eq!(beside(ObjectId(0), 0x2000), [None; 2]);
     let rest = |place: usize| node(|cx| cx.old_rest(&BASE.field("lock", place, 0))).0;
     assert_eq!([0, 8, 16, 24].map(rest), [16, 8, 0, 0]);
 }

@@ -335,7 +335,7 @@ pub fn highest_end(cx: &mut Context<'_>, _at: &At<'_>, _count: &I32, [mm, end]: 
     last.unwrap_or(U64::new(0))
 }
 
-/// The mapping with the next higher address. `mm` and `place` are where a mapping has its address
+/// The mapping with the next higher address, which a freeze saves next. `mm` and `place` are where a mapping has its address
 /// space and its start.
 pub fn next_mapping(
     cx: &mut Context<'_>,
@@ -344,7 +344,7 @@ pub fn next_mapping(
     start: &U64,
     [mm, place]: [usize; 2],
 ) -> U64 {
-    let [_, next] = neighbours(cx, space, mm);
+    let [_, next] = cx.neighbours(("vm_area_struct", mm), space.get());
     let Some(next) = next else {
         return U64::new(0);
     };
@@ -358,23 +358,11 @@ pub fn next_mapping(
 
 /// The mapping with the next lower address; `mm` is where a mapping has its address space.
 pub fn previous_mapping(cx: &mut Context<'_>, at: &At<'_>, space: &U64, [mm]: [usize; 1]) -> U64 {
-    let [previous, _] = neighbours(cx, space, mm);
+    let [previous, _] = cx.neighbours(("vm_area_struct", mm), space.get());
     match previous {
         Some(previous) => cx.within_required(at, U64::new(previous)),
         None => U64::new(0),
     }
-}
-
-/// The mappings of the same address space before and behind the one that is converted: a freeze saves
-/// them by ascending address.
-fn neighbours(cx: &Context<'_>, space: &U64, mm: usize) -> [Option<u64>; 2] {
-    let own = cx.old_address(&At::object());
-    let all = cx.referrers_of(("vm_area_struct", mm), space.get());
-    let Some(index) = all.iter().position(|at| *at == own) else {
-        return [None; 2];
-    };
-    let previous = index.checked_sub(1).and_then(|index| all.get(index));
-    [previous.copied(), all.get(index + 1).copied()]
 }
 
 /// Whether the work at system calls has a bit that is a flag of the thread in 5.10.

@@ -46,6 +46,19 @@ impl Context<'_> {
         found.iter().map(address).collect()
     }
 
+    /// Of the objects that [`Context::referrers_of`] finds, where those lie that come right before and right behind the
+    /// object converted, if it is among them.
+    pub fn neighbours(&self, (ty, pointer): (&str, usize), to: u64) -> [Option<u64>; 2] {
+        let all = self.namer.referrers(ty, pointer as u32, to);
+        let Ok(own) = all.binary_search(&self.object) else {
+            return [None; 2];
+        };
+        [own.checked_sub(1), Some(own + 1)].map(|index| {
+            let id = all.get(index?)?;
+            Some(self.map.old_address(*id).0)
+        })
+    }
+
     /// How many bytes the object converted has from the place `at` on, under the layout converted from. A task ends with
     /// the register state that its CPU needs, and not where its type does.
     pub fn old_rest(&self, at: &At<'_>) -> u64 {
