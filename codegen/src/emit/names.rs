@@ -19,17 +19,23 @@ pub(super) fn ident(name: &str) -> Ident {
     if matches!(name, "into" | "try_into") {
         return format_ident!("{name}_");
     }
-    // A word of the 2024 edition that syn takes for a name.
-    if name != "gen" && syn::parse_str::<Ident>(name).is_ok() {
-        return format_ident!("{name}");
-    }
     match name {
         // A member that has this name itself is a clash, of which `clashes` tells.
         "self" | "super" | "crate" | "Self" | "_" => format_ident!("{name}_"),
-        _ if is_plain(name) => format_ident!("r#{name}"),
-        _ => format_ident!("{}", sanitized(name)),
+        _ if !is_plain(name) => format_ident!("{}", sanitized(name)),
+        _ if KEYWORDS.contains(&name) => format_ident!("r#{name}"),
+        _ => format_ident!("{name}"),
     }
 }
+
+/// The keywords that may be names when they are written raw; `gen` is one of the 2024 edition, which syn takes for a name.
+const KEYWORDS: [&str; 48] = [
+    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "do", "dyn",
+    "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let",
+    "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return",
+    "static", "struct", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use",
+    "virtual", "where", "while", "yield",
+];
 
 /// Whether `name` is an identifier but for being a keyword.
 fn is_plain(name: &str) -> bool {
@@ -255,6 +261,29 @@ mod tests {
     use super::*;
     use kernel_structs::releases::Registry;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_word_is_raw_if_it_is_no_name_by_itself() {
+        for word in KEYWORDS {
+            let parsed = syn::parse_str::<Ident>(word);
+            assert!(parsed.is_err() || word == "gen", "{word}");
+            let raw = syn::parse_str::<Ident>(&format!("r#{word}"));
+            assert_eq!(ident(word), raw.unwrap(), "{word}");
+        }
+        for name in [
+            "union",
+            "auto",
+            "safe",
+            "raw",
+            "macro_rules",
+            "default",
+            "dynamic",
+            "genre",
+        ] {
+            let parsed: Ident = syn::parse_str(name).unwrap();
+            assert_eq!(ident(name), parsed, "{name}");
+        }
+    }
 
     #[test]
     fn a_module_is_named_as_its_file_and_not_as_another() {

@@ -110,6 +110,10 @@ pub(super) struct Planner<'a> {
     pub(super) types: BTreeMap<String, TypePlan>,
     /// Plans by the types they are for and the name these go by.
     names: BTreeMap<Name, String>,
+    /// Those names.
+    taken: BTreeSet<String>,
+    /// The numbers of the overrides by what they are about, as `type.member`.
+    about: BTreeMap<&'a str, Vec<usize>>,
     prepared: [&'a Prepared; 2],
     pub(super) undecided: Vec<Undecided>,
     pub(super) needed: BTreeSet<usize>,
@@ -150,16 +154,22 @@ pub(super) struct Owner {
     pub(super) name: String,
     /// The names it goes by in the state map, under both layouts.
     pub(super) names: [Vec<String>; 2],
-    /// Numbers of the overrides that are about its members.
-    entries: Vec<usize>,
+    /// What overrides name that lies inside members of it: `rseq.len`.
+    inside: Vec<String>,
 }
 
 impl<'a> Planner<'a> {
     fn planned(pair: &Pair<'a>, prepared: [&'a Prepared; 2], whole: bool) -> Planner<'a> {
+        let mut about: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (number, entry) in pair.overrides.entries.iter().enumerate() {
+            about.entry(&entry.field).or_default().push(number);
+        }
         let mut planner = Planner {
             pair: *pair,
             types: BTreeMap::new(),
             names: BTreeMap::new(),
+            taken: BTreeSet::new(),
+            about,
             prepared,
             undecided: Vec::new(),
             needed: BTreeSet::new(),
@@ -192,7 +202,11 @@ impl<'a> Planner<'a> {
         for entry in self.journal.drain(before.journal..).rev() {
             match entry {
                 Entry::Type(name) => drop(self.types.remove(&name)),
-                Entry::Name(key) => drop(self.names.remove(&key)),
+                Entry::Name(key) => {
+                    if let Some(name) = self.names.remove(&key) {
+                        self.taken.remove(&name);
+                    }
+                }
                 Entry::Needed(index) => drop(self.needed.remove(&index)),
                 Entry::NeededFlag(index) => drop(self.needed_flags.remove(&index)),
                 Entry::Known(field) => drop(self.known.remove(&field)),
@@ -267,12 +281,9 @@ impl<'a> Planner<'a> {
         if let Some(planned) = self.names.get(&key) {
             return planned.clone();
         }
-        let taken = |planner: &Planner<'_>, name: &str| {
-            planner.names.values().any(|planned| planned == name)
-        };
         let mut unique = name.clone();
         let mut number = 2;
-        while taken(self, &unique) {
+        while !self.taken.insert(unique.clone()) {
             unique = format!("{name} ({number})");
             number += 1;
         }
@@ -290,15 +301,13 @@ impl<'a> Planner<'a> {
         ids: (TypeId, TypeId),
     ) -> TypePlan {
         let (old_layout, new_layout) = (self.layout(Which::Old), self.layout(Which::New));
-        let overrides = self.pair.overrides.entries.iter().enumerate();
-        let about = overrides.filter(|(_, entry)| member_of(name, entry).is_some());
         let owner = Owner {
             name: name.to_owned(),
             names: [
                 names_of(old_layout, declared.0, name),
                 names_of(new_layout, declared.1, name),
             ],
-            entries: about.map(|(number, _)| number).collect(),
+            inside: self.named_inside(name),
         };
         let sizes = (
             old_layout.size_of(ids.0).map_or(0, |size| size.0),
@@ -350,6 +359,21 @@ impl<'a> Planner<'a> {
             fill_padding(&mut plan);
         }
         plan
+    }
+
+    /// What overrides about members of the type `name` speak of that lies inside members.
+    fn named_inside(&self, name: &str) -> Vec<String> {
+        let members = format!("{name}.");
+        let about = self.about.range(members.as_str()..);
+        let about = about.take_while(|(field, _)| field.starts_with(&members));
+        let entries = &self.pair.overrides.entries;
+        let spoken_of = about.flat_map(|(field, numbers)| {
+            let entries = numbers.iter().filter_map(|number| entries.get(*number));
+            let reads = entries.flat_map(|entry| entry.action.reads());
+            let reads = reads.map(str::to_owned);
+            reads.chain([field[members.len()..].to_owned()])
+        });
+        spoken_of.filter(|path| path.contains('.')).collect()
     }
 
     /// The reset rule of a type that is reset wherever it stands, and its initial value.
@@ -478,12 +502,9 @@ impl<'a> Planner<'a> {
 
     /// Whether an override of `owner` names something inside the member `name`.
     fn speaks_inside(&self, owner: &Owner, name: &str) -> bool {
-        let inside = |path: &str| {
+        owner.inside.iter().any(|path| {
             path.strip_prefix(name)
                 .is_some_and(|rest| rest.starts_with('.'))
-        };
-        self.entries_of(owner).any(|(member, entry)| {
-            inside(member) || entry.action.reads().iter().any(|old| inside(old))
         })
     }
 
@@ -494,19 +515,11 @@ impl<'a> Planner<'a> {
         field: &str,
         drop: bool,
     ) -> Option<&'a Override> {
-        let mut entries = self.entries_of(owner);
-        let found = entries.find(|(member, entry)| *member == field && entry.is_drop() == drop);
-        found.map(|(_, entry)| entry)
-    }
-
-    /// The overrides that are about members of `owner`, with those.
-    fn entries_of(&self, owner: &Owner) -> impl Iterator<Item = (&'a str, &'a Override)> {
+        let about = format!("{}.{field}", owner.name);
         let entries = &self.pair.overrides.entries;
-        let about = owner
-            .entries
-            .iter()
-            .filter_map(|number| entries.get(*number));
-        about.filter_map(|entry| Some((member_of(&owner.name, entry)?, entry)))
+        let numbers = self.about.get(about.as_str())?.iter();
+        let mut entries = numbers.filter_map(|number| entries.get(*number));
+        entries.find(|entry| entry.is_drop() == drop)
     }
 
     /// Puts the parts of a decision into their places.

@@ -51,16 +51,16 @@ impl<'a> Planner<'a> {
                 return Err(Why::NoConstants { layout });
             }
         }
-        match (was.clone(), is.clone()) {
+        match (was, is) {
             (Constants::Values(was), Constants::Values(is)) => match was == is {
                 true => Ok(decided),
-                false => by_value(&was, &is, part),
+                false => by_value(was, is, part),
             },
             (Constants::Flags(was), Constants::Flags(is)) => {
-                let changed = self.to_decide((owner, old, new), (&was, &is));
+                let changed = self.to_decide((owner, old, new), (was, is));
                 match changed.is_empty() {
                     true => Ok(decided),
-                    false => self.by_flag((owner, old, new), (&was, &is), &changed, part),
+                    false => self.by_flag((owner, old, new), (was, is), &changed, part),
                 }
             }
             _ => Err(Why::MeaningOnOneSide),
@@ -95,8 +95,9 @@ impl<'a> Planner<'a> {
             was: *mask,
             is: *mask,
         });
+        let decisions = self.flag_decisions(owner, old, new);
         let reset = same.filter(|one| {
-            let decision = self.flag_decision(owner, old, new, one);
+            let decision = about(&decisions, one);
             decision.is_some_and(|(_, decision)| decision.direction == FlagDirection::Reset)
         });
         let mut all = changed(was, is);
@@ -123,8 +124,9 @@ impl<'a> Planner<'a> {
             let Some(Constants::Flags(was)) = self.constants(Which::Old, owner, own) else {
                 continue;
             };
+            let decisions = self.flag_decisions(owner, own, field);
             for changed in changed(was, is) {
-                let Some((_, decision)) = self.flag_decision(owner, own, field, &changed) else {
+                let Some((_, decision)) = about(&decisions, &changed) else {
                     continue;
                 };
                 let FlagFate::Called(function) = &decision.fate else {
@@ -153,21 +155,19 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn flag_decision(
+    /// The decisions about flags of a field, with their numbers.
+    fn flag_decisions(
         &self,
         owner: &Owner,
         old: &Field,
         new: &Field,
-        changed: &FlagChange,
-    ) -> Option<(usize, &'a FlagDecision)> {
+    ) -> Vec<(usize, &'a FlagDecision)> {
         let mut names = self.full_names(Which::Old, owner, old);
         names.extend(self.full_names(Which::New, owner, new));
-        let mut decisions = self.pair.overrides.flags.iter().enumerate();
-        decisions.find(|(_, decision)| {
-            decision.name == changed.name
-                && [changed.direction(), FlagDirection::Reset].contains(&decision.direction)
-                && names.contains(&decision.field)
-        })
+        let decisions = self.pair.overrides.flags.iter().enumerate();
+        decisions
+            .filter(|(_, decision)| names.contains(&decision.field))
+            .collect()
     }
 
     /// Notes that the decisions about flags that differ make a difference.
@@ -178,8 +178,9 @@ impl<'a> Planner<'a> {
         new: &Field,
         changed: &[FlagChange],
     ) {
+        let decisions = self.flag_decisions(owner, old, new);
         for one in changed {
-            if let Some((index, _)) = self.flag_decision(owner, old, new, one) {
+            if let Some((index, _)) = about(&decisions, one) {
                 self.add_needed_flag(index);
             }
         }
@@ -194,6 +195,7 @@ impl<'a> Planner<'a> {
     ) -> Result<Decision, Why> {
         // What is wrong with one of them is no reason to remove the others.
         self.need_flags(owner, old, new, changed);
+        let decisions = self.flag_decisions(owner, old, new);
         let mut table = Flags::default();
         let mut fates: Vec<Fate<'_>> = Vec::new();
         for (name, mask) in was
@@ -214,15 +216,13 @@ impl<'a> Planner<'a> {
         // A flag that another one becomes, or became, needs no decision of its own.
         let renamed: BTreeSet<&String> = changed
             .iter()
-            .filter_map(
-                |one| match &self.flag_decision(owner, old, new, one)?.1.fate {
-                    FlagFate::Renamed(other) => Some(other),
-                    _ => None,
-                },
-            )
+            .filter_map(|one| match &about(&decisions, one)?.1.fate {
+                FlagFate::Renamed(other) => Some(other),
+                _ => None,
+            })
             .collect();
         for one in changed {
-            let Some((_, decision)) = self.flag_decision(owner, old, new, one) else {
+            let Some((_, decision)) = about(&decisions, one) else {
                 if !renamed.contains(&one.name) {
                     undecided.push(one.clone());
                 }
@@ -413,6 +413,19 @@ impl<'a> Planner<'a> {
             ty.is_some_and(|ty| layout.lookup(ty, &path).is_some())
         })
     }
+}
+
+/// The first of the decisions about a field that is about one of its flags.
+fn about<'a>(
+    decisions: &[(usize, &'a FlagDecision)],
+    changed: &FlagChange,
+) -> Option<(usize, &'a FlagDecision)> {
+    let directions = [changed.direction(), FlagDirection::Reset];
+    let is_about = |decision: &FlagDecision| {
+        decision.name == changed.name && directions.contains(&decision.direction)
+    };
+    let mut decisions = decisions.iter().copied();
+    decisions.find(|(_, decision)| is_about(decision))
 }
 
 /// What becomes of the bits of a flag of the old layout.
