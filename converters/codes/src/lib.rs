@@ -232,6 +232,7 @@ codes! {
     MachineNodes = "machine.nodes", "nodes to have memory from of which the machine has none";
     MachineXstate = "machine.xstate", "registers that the CPU does not have";
     MachineCapability = "machine.capability", "capabilities that the kernel does not know";
+    MachineKernel = "machine.kernel", "a kernel built without what a thaw uses";
     MachineKconv = "machine.kconv", "kconv without the rights that it needs, or confined";
 
     // Memory of the kernel that is frozen, and objects of an image.

@@ -45,7 +45,8 @@ pub use freeze::{Kernel, Order, Summary, freeze};
 pub use judge::{Judge, Judgement, Unjudged, anything};
 pub use registered::{FreezeDumpError, OfDump, freeze_dump};
 pub use running::{
-    Afterwards, Chosen, Frozen, Programs, RunningError, StopError, freeze_running, with_descendants,
+    Afterwards, Chosen, Frozen, Programs, RunningError, StopError, freeze_running, may_freeze,
+    with_descendants,
 };
 pub use source::{
     Content, FileOf, Mapping, MemorySource, Peer, PresentPage, ReadError, Space, Standing,

@@ -48,6 +48,10 @@ use traces::Traces;
 
 const KCORE: &str = "/proc/kcore";
 const KALLSYMS: &str = "/proc/kallsyms";
+const PTRACE_SCOPE: &str = "/proc/sys/kernel/yama/ptrace_scope";
+/// Where a kernel has its name (`init/version.c`), which it says in `/proc/version` too.
+const BANNER: &str = "linux_banner";
+const VERSION: &str = "/proc/version";
 
 /// The tasks to freeze. A process comes with all its threads.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -101,6 +105,12 @@ pub enum RunningError {
     /// The kernel's memory is no core file.
     #[error("{KCORE}: {0}")]
     Core(#[from] ElfError),
+    /// The kernel's memory is not what it says of itself.
+    #[error("{KCORE} has not at the symbol {BANNER} what {VERSION} says")]
+    Banner,
+    /// Nobody may trace anybody.
+    #[error("{PTRACE_SCOPE} is 3: nobody may trace another process")]
+    Untraceable,
     /// The tasks could not be stopped.
     #[error(transparent)]
     Stop(#[from] StopError),
@@ -119,10 +129,45 @@ impl RunningError {
         match self {
             RunningError::Machine(error) => error.advice(),
             RunningError::Core(_) => "this is a fault of kconv; please report it",
+            RunningError::Banner => {
+                "use a kernel with CONFIG_KALLSYMS_ALL, and /proc of this machine; Debian's have it"
+            }
+            RunningError::Untraceable => {
+                "it holds until the next boot: boot without kernel.yama.ptrace_scope = 3"
+            }
             RunningError::Stop(error) => error.advice(),
             RunningError::Freeze(error) => error.advice(),
             RunningError::Seen(_) => "try again; each finding says what can be done",
         }
+    }
+}
+
+/// Which kernel is running, if tasks of it can be frozen here: all that a freeze reads of the kernel is opened, and a
+/// symbol of it looked up and read in its memory.
+///
+/// # Errors
+/// What is missing.
+pub fn may_freeze() -> Result<Identified, RunningError> {
+    traceable()?;
+    let running = Running::open()?;
+    let identified = identify_running()?;
+    let said = std::fs::read(VERSION)
+        .map_err(|source| MachineError::unopened(VERSION, "CONFIG_PROC_FS", source))?;
+    let at = running.symbol(BANNER).ok_or(RunningError::Banner)?;
+    let mut banner = vec![0; said.len()];
+    match running.read(at, &mut banner) {
+        Ok(()) if banner == said => Ok(identified),
+        _ => Err(RunningError::Banner),
+    }
+}
+
+/// That processes may be traced at all (Documentation/admin-guide/LSM/Yama.rst).
+fn traceable() -> Result<(), RunningError> {
+    // A kernel without Yama has no such file.
+    let scope = std::fs::read_to_string(PTRACE_SCOPE).unwrap_or_default();
+    match scope.trim() {
+        "3" => Err(RunningError::Untraceable),
+        _ => Ok(()),
     }
 }
 
@@ -138,6 +183,7 @@ pub fn freeze_running(
     afterwards: Afterwards<'_>,
     destination: &Path,
 ) -> Result<Frozen, RunningError> {
+    traceable()?;
     let running = Running::open()?;
     let Identified {
         layout,

@@ -79,6 +79,8 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Convert in memory and report, without writing: the question to ask before a reboot
     Preflight(Preflight),
+    /// Say what kconv can do on this machine: freeze, thaw, go over into another kernel
+    Check,
     /// Save the state of tasks in an image
     Freeze(Freeze),
     /// Make the tasks of an image, which is of the running kernel, and let them run on

@@ -1,5 +1,6 @@
 //! One module for each command: it reads arguments, calls the library and prints.
 
+pub(crate) mod check;
 pub(crate) mod convert;
 pub(crate) mod explain;
 pub(crate) mod forget;

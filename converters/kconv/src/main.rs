@@ -59,6 +59,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Some(Command::Path(path)) => commands::path::run(&path),
         Some(Command::Explain(explain)) => commands::explain::run(&explain),
         Some(Command::Preflight(preflight)) => commands::preflight::run(&preflight),
+        Some(Command::Check) => commands::check::run(),
         Some(Command::Freeze(freeze)) => commands::freeze::run(&freeze, config),
         Some(Command::Thaw(thaw)) => commands::thaw::run(&thaw, config),
         Some(Command::Upgrade(upgrade)) => commands::upgrade::run(&upgrade, config),

@@ -6,7 +6,7 @@ mod paging;
 mod release;
 mod start;
 
-pub use load::{LoadError, Loaded};
+pub use load::{LoadError, Loaded, may_load};
 pub use paging::Running;
 pub use release::{ReleaseError, release};
 pub use start::{StartError, reboot, start};

@@ -30,6 +30,12 @@ pub enum LoadError {
         /// What the system said.
         error: Errno,
     },
+    /// The running kernel loads none at all.
+    #[error("the running kernel does not load another one (kexec_file_load): {error}")]
+    Never {
+        /// What the system said.
+        error: Errno,
+    },
     /// The machine would start anew: see the module `paging`.
     #[error(
         "{}: this kernel is built without 5-level paging, which is on: started by kexec from {running}, it resets \
@@ -52,7 +58,7 @@ impl LoadError {
             LoadError::Paging { .. } => {
                 "go through the firmware (--start reboot), or boot the running kernel with no5lvl first"
             }
-            LoadError::Refused { error, .. } => match error {
+            LoadError::Refused { error, .. } | LoadError::Never { error } => match error {
                 Errno::EPERM => {
                     "run kconv as root (CAP_SYS_BOOT), with kernel.kexec_load_disabled = 0; a kernel that is locked down loads signed ones alone"
                 }
@@ -123,6 +129,18 @@ impl Drop for Loaded {
             // A kernel that stays loaded does nothing by itself.
             let _ = file_load(-1, -1, c"", UNLOAD);
         }
+    }
+}
+
+/// Whether the running kernel loads another one if it is asked to.
+///
+/// # Errors
+/// That it does not.
+pub fn may_load() -> Result<(), LoadError> {
+    // Whether one may is asked first, and only then what the descriptors are (kernel/kexec_file.c).
+    match file_load(-1, -1, c"", 0) {
+        Ok(()) | Err(Errno::EBADF) => Ok(()),
+        Err(error) => Err(LoadError::Never { error }),
     }
 }
 

@@ -45,6 +45,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use used::Copies;
 
+/// What keeps any image of the running kernel from being thawed here.
+pub fn lacking() -> Vec<Obstacle> {
+    obstacle::of_any_image()
+}
+
 /// Whether images of a kernel are thawed at all.
 fn is_thawed(identity: &Identity) -> bool {
     identity.family == linux6::FAMILY && identity.machine == Machine::X86_64

@@ -46,6 +46,14 @@ pub(crate) fn of_machine(plan: &Plan, image: &Image, rule: ClockRule) -> Vec<Obs
     found.into_list()
 }
 
+/// What this machine lacks for every thaw, of whatever image.
+pub(crate) fn of_any_image() -> Vec<Obstacle> {
+    let plan = Plan::default();
+    let mut found = Obstacles::of(&plan, ObstacleOf::Machine);
+    machine::whatever_the_image(&mut found);
+    found.into_list()
+}
+
 /// What the image holds that a kernel with another vDSO than that of the freeze does not make, besides
 /// what none makes; with the pages of `image`, if it has them, what stands on the stacks as well.
 pub(crate) fn of_another_kernel(plan: &Plan, image: Option<&Image>) -> Vec<Obstacle> {

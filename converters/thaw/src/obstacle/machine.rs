@@ -59,10 +59,36 @@ const INSTRUCTIONS: [(usize, u32, &str); 38] = [
 const NAMESPACES: [&str; 8] = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"];
 
 pub(super) fn check(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
-    itself(found);
+    whatever_the_image(found);
     numbers(plan, found);
     threads(plan, found);
     standing(plan, head, found);
+}
+
+/// What keeps any image from being thawed.
+pub(super) fn whatever_the_image(found: &mut Obstacles<'_>) {
+    itself(found);
+    kernel(found);
+}
+
+/// What of the kernel every thaw uses and it may be built without.
+fn kernel(found: &mut Obstacles<'_>) {
+    // linux/prctl.h. It says how large the structure is in which a process tells where its parts lie, where there is such
+    // a call (kernel/sys.c: prctl_set_mm).
+    const PR_SET_MM: u64 = 35;
+    const PR_SET_MM_MAP_SIZE: u64 = 15;
+    let mut size = 0u32;
+    let into = std::ptr::from_mut(&mut size) as u64;
+    if sys::call(libc::SYS_prctl, [PR_SET_MM, PR_SET_MM_MAP_SIZE, into, 0, 0]).is_err() {
+        found.add(
+            Code::MachineKernel,
+            None,
+            "the running kernel",
+            "one that lets no process say where its parts lie (PR_SET_MM_MAP)",
+            "one with CONFIG_CHECKPOINT_RESTORE",
+            "use a kernel with this option; Debian's have it",
+        );
+    }
 }
 
 /// What does not change when the tasks that were frozen go.
