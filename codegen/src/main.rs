@@ -258,6 +258,12 @@ enum Release {
         #[arg(long, value_name = "DIR", default_value = ".")]
         project: PathBuf,
     },
+    /// Print the kernels that the package archive offers and that are not registered; exit with 1 if there are any
+    Missing {
+        /// The project's folder
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        project: PathBuf,
+    },
 }
 
 #[derive(Subcommand)]
@@ -377,6 +383,7 @@ fn main() -> ExitCode {
             constants,
             project,
         }) => cli::release::import(&kernels, constants.said(), replace, &project),
+        Command::Release(Release::Missing { project }) => cli::release::missing(&project),
         Command::Check(arguments) => cli::check::check(&arguments),
         Command::Baseline(Baseline::Write {
             layout,

@@ -2,6 +2,7 @@
 
 use super::CliError;
 use kernel_structs_routes::package::Need;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -161,6 +162,61 @@ fn download(need: &Need) -> Result<Result<(TempDir, PathBuf), String>, CliError>
     }
 }
 
+/// The kernels that the archive offers, by the names of their packages, the oldest first: those of the suites that apt has
+/// lists of.
+///
+/// # Errors
+/// That apt-cache cannot be run, fails, or knows of no kernel.
+pub(crate) fn kernels() -> Result<Vec<String>, CliError> {
+    let names = apt_cache(&["pkgnames", "linux-image-"])?;
+    let names = kernels_among(&names);
+    // Names that others depend on are known too, and are nowhere to be had.
+    let mut arguments = vec!["madison"];
+    arguments.extend(names.iter().map(String::as_str));
+    let offered = apt_cache(&arguments)?;
+    let offered = offered.lines().filter_map(|line| line.split_once('|'));
+    let offered: BTreeSet<&str> = offered.map(|(name, _)| name.trim()).collect();
+    let offered = names.iter().filter(|name| offered.contains(name.as_str()));
+    let offered: Vec<String> = offered.cloned().collect();
+    match offered.is_empty() {
+        true => Err(CliError::NoLists),
+        false => Ok(offered),
+    }
+}
+
+/// Names of kernels for amd64 among names of packages, the oldest first: those with a whole version in them. Others stand for the
+/// newest of a series, or are unsigned, or have what is for a debugger.
+fn kernels_among(names: &str) -> Vec<String> {
+    let mut kernels: Vec<(Vec<u32>, &str)> = names
+        .lines()
+        .filter_map(|name| {
+            let release = name.strip_prefix("linux-image-")?.strip_suffix("-amd64")?;
+            let numbers = release.split(['.', '-', '+']);
+            let numbers: Vec<u32> = numbers.map_while(|part| part.parse().ok()).collect();
+            (numbers.len() >= 3).then_some((numbers, name))
+        })
+        .collect();
+    kernels.sort();
+    kernels.dedup();
+    kernels
+        .into_iter()
+        .map(|(_, name)| name.to_owned())
+        .collect()
+}
+
+/// What apt-cache prints.
+fn apt_cache(arguments: &[&str]) -> Result<String, CliError> {
+    let output = Command::new("apt-cache").args(arguments).output();
+    let output = output.map_err(|error| CliError::AptCache(error.to_string()))?;
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        false => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Err(CliError::AptCache(said.trim().to_owned()))
+        }
+    }
+}
+
 /// What apt-get calls a package of one version (apt-get(8), install).
 pub(crate) fn in_archive(need: &Need) -> String {
     match &need.version {
@@ -198,6 +254,23 @@ mod tests {
         assert_eq!(found, Ok(wanted));
         let found = places.find(&need("linux-base", None)).unwrap();
         assert_eq!(found, Err(Missing::NotAsked));
+    }
+
+    #[test]
+    fn kernels_are_sorted_by_their_numbers_and_have_a_whole_version() {
+        let names = "linux-image-6.12.117+deb12-amd64\nlinux-image-amd64\nlinux-image-6.1-amd64\n\
+                     linux-image-6.12.95+deb13-rt-amd64\nlinux-image-6.1.0-47-amd64-dbg\n\
+                     linux-image-6.1.0-47-cloud-amd64\nlinux-image-6.1.0-47-amd64-unsigned\n\
+                     linux-image-6.1.0-9-amd64\nlinux-image-6.1.0-9-arm64\n";
+        assert_eq!(
+            kernels_among(names),
+            [
+                "linux-image-6.1.0-9-amd64",
+                "linux-image-6.1.0-47-cloud-amd64",
+                "linux-image-6.12.95+deb13-rt-amd64",
+                "linux-image-6.12.117+deb12-amd64",
+            ]
+        );
     }
 
     #[test]

@@ -323,6 +323,12 @@ pub(crate) enum CliError {
     Allow(#[from] kconv_codegen::check::UnknownAllowance),
     #[error("{}: these acknowledgements cannot be used\n{findings}", path.display())]
     Acknowledgements { path: PathBuf, findings: String },
+    #[error("apt-cache cannot tell which kernels there are: {0}")]
+    AptCache(String),
+    #[error(
+        "apt knows of no kernel: its lists are missing; run `apt-get update`, or name the suites to be looked at by a configuration in APT_CONFIG"
+    )]
+    NoLists,
     #[error("the result cannot be printed: {0}")]
     Print(#[from] io::Error),
 }

@@ -1,5 +1,6 @@
 //! `kconv-gen release import`.
 
+use super::archive;
 use super::constants::Said;
 use super::kernel::Read;
 use super::{CliError, Ended, print};
@@ -8,7 +9,7 @@ use kconv_codegen::pending::{Pending, sweep};
 use kconv_codegen::status;
 use kernel_structs::releases::{Files, LayoutEntry, LayoutId, Registry};
 use kernel_structs_routes::bzimage::Config;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -155,6 +156,27 @@ fn put_back(before: &Files, layouts: &[PathBuf]) -> Result<(), CliError> {
         })?;
     }
     Ok(())
+}
+
+/// Prints the kernels that the archive offers and nobody has imported.
+pub(crate) fn missing(project: &Path) -> Result<Ended, CliError> {
+    let registry = Project::at(project).registry()?;
+    let known: BTreeSet<&str> = registry
+        .releases()
+        .iter()
+        .map(|release| release.name.as_str())
+        .collect();
+    let offered = archive::kernels()?;
+    let is_missing = |package: &&String| {
+        let release = package.strip_prefix("linux-image-");
+        release.is_some_and(|release| !known.contains(release))
+    };
+    let mut ended = Ended::Clean;
+    for package in offered.iter().filter(is_missing) {
+        print(&format!("{package}\n"))?;
+        ended = Ended::Findings;
+    }
+    Ok(ended)
 }
 
 /// Imports kernels: all of them, or none. What is wrong with any of them is told at once, so that a person can mend all of
