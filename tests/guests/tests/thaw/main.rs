@@ -4,6 +4,7 @@
 
 mod clocks;
 mod forked;
+mod grand_tour;
 mod journal;
 mod journeys;
 mod judged;
@@ -85,12 +86,12 @@ const PROGRAMS: [Program; 7] = [
     },
     Program {
         name: "counter",
-        command: "counter 3000000000",
+        command: "counter 1000000000",
         tree: false,
     },
     Program {
         name: "threads",
-        command: "threads 4 10000",
+        command: "threads 4 5000",
         tree: false,
     },
     Program {
@@ -105,7 +106,7 @@ const PROGRAMS: [Program; 7] = [
     },
     Program {
         name: "python",
-        command: "python3 /bin/compute.py /disk/python.log 300",
+        command: "python3 /bin/compute.py /disk/python.log 200",
         tree: false,
     },
     Program {
