@@ -49,6 +49,8 @@ fn steps() -> Vec<Step> {
             }
             "toml" if block.starts_with("##") => steps.push(Step::Open(block)),
             "toml" => steps.push(Step::Decide(block)),
+            // What a machine does every day, and no reader.
+            "sh" | "yaml" => {}
             other => panic!("a block in {other} after: {prose}"),
         }
     }
