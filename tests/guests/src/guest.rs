@@ -29,7 +29,7 @@ const COMMAND_LINE: &str = "console=ttyS0 panic=-1 loglevel=6 no_timer_check rdi
 
 /// All that QEMU can emulate but for two things. The promise that copying byte by byte is fast (ERMS): it is not
 /// where each byte is emulated, and the kernel would copy so what it can copy by words. And CMPXCHG16B, with which
-/// kernels from 6.2 on take memory: QEMU before 8.0 computes the flags that it leaves with what an earlier
+/// kernels take memory (mm/slub.c): QEMU 7.2, which Debian 12 has, computes the flags that it leaves with what an earlier
 /// instruction had left (target/i386: helper_cmpxchg16b_unlocked reads `cc_op`, which the translator has not written).
 /// An interrupt that comes right behind it then saves flags that are an address, and the kernel dies of going on with
 /// them, once in some hours.
