@@ -53,6 +53,7 @@ codes! {
     TaskTraced = "task.traced", "a task that a debugger traces";
     TaskTracer = "task.tracer", "a task that traces others";
     TaskStuck = "task.stuck", "a task that waits inside the kernel and does not stop";
+    TaskLingers = "task.lingers", "a task that was killed and has not ended yet";
     TaskRunning = "task.running", "a task of a dump that was running: its registers were in the CPU";
     TaskVfork = "task.vfork", "a vfork that has not ended: the parent waits for its child";
     TaskKernelThread = "task.kernel-thread", "a thread of the kernel";

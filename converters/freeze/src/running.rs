@@ -27,7 +27,7 @@ use crate::symbols::Symbols;
 use crate::vmcoreinfo::Info;
 use crate::walk::{Selection, task_addresses};
 use files::Files;
-use kconv_image::{KernelAddr, Machine, UserAddr};
+use kconv_image::{KernelAddr, Machine, TaskName, UserAddr};
 use kconv_machine::{
     Identified, MachineError, cgroup_limits, cgroup_root, identify_running, read_some,
 };
@@ -94,6 +94,9 @@ pub struct Frozen {
     /// How long the tasks stood still: until they were killed, or, where they run on anyway, until nothing
     /// of them was to be read any more.
     pub pause: Duration,
+    /// Processes that were killed and have not ended in ten seconds. Their numbers and files are not free before they
+    /// do.
+    pub lingering: Vec<TaskName>,
 }
 
 /// Why the running kernel's tasks were not frozen. They run on.
@@ -264,6 +267,7 @@ pub fn freeze_running(
         Afterwards::Kill => true,
         Afterwards::KillIf(decide) => decide(),
     };
+    let mut lingering = Vec::new();
     let pause = match (stopped, is_killed) {
         (Some(stopped), true) => {
             // The others have run on all the time.
@@ -271,12 +275,18 @@ pub fn freeze_running(
             if !seen.is_empty() {
                 return Err(RunningError::Seen(seen));
             }
-            stopped.kill(&lists)?
+            let killed = stopped.kill(&lists)?;
+            lingering = killed.lingering.into_iter().map(tasks::name).collect();
+            killed.pause
         }
         (Some(stopped), false) => stopped.run_on(),
         (None, _) => pause.unwrap_or_default(),
     };
-    Ok(Frozen { summary, pause })
+    Ok(Frozen {
+        summary,
+        pause,
+        lingering,
+    })
 }
 
 /// The memory of the running kernel.

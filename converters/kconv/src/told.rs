@@ -124,6 +124,19 @@ impl Told {
         }
     }
 
+    /// A process that a freeze killed, and that has not ended yet.
+    pub(crate) fn lingers(process: &TaskName) -> Told {
+        Told {
+            severity: Severity::Warning,
+            code: Code::TaskLingers,
+            tasks: vec![process.clone()],
+            object: None,
+            field: None,
+            text: "killed, and has not ended yet".to_owned(),
+            advice: Some("wait until it is gone before it is thawed".to_owned()),
+        }
+    }
+
     /// What a thaw does not make as it was; `task` says what the task of a number is called.
     pub(crate) fn dropped(dropped: &Dropped, task: impl Fn(i32) -> TaskName) -> Told {
         Told {

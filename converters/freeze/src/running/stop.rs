@@ -27,6 +27,9 @@ use std::time::{Duration, Instant};
 /// How long a thread may take to reach the boundary of user mode.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long the end of killed processes is waited for.
+const LAST_MOMENTS: Duration = Duration::from_secs(10);
+
 /// How often a thread that stops within the vDSO is let run on for a moment. One that calls it all
 /// the time is outside of it every few times; one that is still inside after all of these waits
 /// there for something, and is frozen where it is.
@@ -311,11 +314,12 @@ impl Stopped {
         all
     }
 
-    /// Kills the tasks, so that nobody sees it by `lists`. Returns how long they stood still.
+    /// Kills the tasks, so that nobody sees it by `lists`, and waits until they have ended. Returns how long they
+    /// stood still.
     ///
     /// # Errors
     /// If it would be seen; then they run on.
-    pub(super) fn kill(self, lists: &RobustLists) -> Result<Duration, StopError> {
+    pub(super) fn kill(self, lists: &RobustLists) -> Result<Killed, StopError> {
         // From here on they end together: should this process die before the last of them is killed,
         // none runs on, and none without the list of the futexes that it holds.
         for thread in self.threads.keys() {
@@ -334,8 +338,65 @@ impl Stopped {
             // One that has ended needs no killing.
             let _ = kill(Pid::from_raw(*process), Signal::SIGKILL);
         }
-        Ok(self.run_on())
+        let pause = self.since.elapsed();
+        let end = Instant::now() + LAST_MOMENTS;
+        // Who traces a thread is told of its end before anybody else, and the thread is there until then.
+        let threads: Vec<i32> = self.threads.keys().copied().collect();
+        await_ends(threads, end);
+        Ok(Killed {
+            pause,
+            lingering: lingering(self.processes.clone(), end),
+        })
     }
+}
+
+/// Tasks that were killed.
+pub(super) struct Killed {
+    /// How long they stood still before.
+    pub(super) pause: Duration,
+    /// Processes of them that have not ended yet.
+    pub(super) lingering: Vec<i32>,
+}
+
+/// Waits until killed threads that this process traces have ended, or until a time.
+fn await_ends(mut threads: Vec<i32>, end: Instant) {
+    let flags = WaitPidFlag::__WALL | WaitPidFlag::WNOHANG;
+    loop {
+        threads.retain(
+            |thread| match waitpid(Pid::from_raw(*thread), Some(flags)) {
+                Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) => false,
+                Ok(_) | Err(Errno::EINTR) => true,
+                Err(_) => false,
+            },
+        );
+        if threads.is_empty() || Instant::now() > end {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Which of killed processes have not ended at a time, if they have not all ended before. A thread whose time is
+/// used up (SCHED_DEADLINE), one that waits for a disk, or one with much memory ends later than it is killed, and until
+/// then keeps its number, its files and what is mounted there.
+fn lingering(mut processes: BTreeSet<i32>, end: Instant) -> Vec<i32> {
+    loop {
+        processes.retain(|process| !is_over(*process));
+        if processes.is_empty() || Instant::now() > end {
+            return processes.into_iter().collect();
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Whether a process only waits to be waited for, or is gone. Its first thread may have ended before the others.
+fn is_over(process: i32) -> bool {
+    let Ok(threads) = threads(process) else {
+        return true;
+    };
+    threads
+        .into_iter()
+        .all(|thread| thread == process && has_ended(thread))
 }
 
 impl Drop for Stopped {
@@ -475,6 +536,66 @@ mod tests {
         assert_eq!(seize(pid).unwrap(), Tried::Ended);
         child.wait().unwrap();
         assert_eq!(seize(pid).unwrap(), Tried::Ended);
+    }
+
+    #[test]
+    fn killed_processes_have_ended() {
+        let children = [child("sleep", "1000"), child("sleep", "1000")];
+        let ids = |children: &[Child]| children.iter().map(|one| one.id() as i32).collect();
+        let running: BTreeSet<i32> = ids(&children);
+        assert_eq!(
+            lingering(running.clone(), Instant::now()),
+            Vec::from_iter(running.clone())
+        );
+        for mut child in children {
+            child.kill().unwrap();
+            // Nobody has looked at the first yet, and the second is gone.
+            if running.first() != Some(&(child.id() as i32)) {
+                child.wait().unwrap();
+            }
+        }
+        assert_eq!(lingering(running, Instant::now() + PATIENCE), [0; 0]);
+    }
+
+    #[test]
+    fn a_process_is_not_over_while_a_thread_of_it_is_there() {
+        // The first thread ends, and leaves another.
+        let script = "import os,threading,time\n\
+            threading.Thread(target=time.sleep,args=(1000,)).start()\n\
+            import ctypes; ctypes.CDLL(None).syscall(60, 0)";
+        let mut child = Command::new("python3")
+            .args(["-c", script])
+            .spawn()
+            .unwrap();
+        let pid = child.id() as i32;
+        while !has_ended(pid) {
+            std::thread::yield_now();
+        }
+        let over = is_over(pid);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!over);
+        assert!(is_over(pid));
+    }
+
+    #[test]
+    fn what_was_killed_has_ended_with_all_its_threads() {
+        let script = "import threading,time\n\
+            threading.Thread(target=time.sleep,args=(1000,)).start()";
+        let mut child = Command::new("python3")
+            .args(["-c", script])
+            .spawn()
+            .unwrap();
+        let pid = child.id() as i32;
+        while threads(pid).unwrap().len() < 2 {
+            std::thread::yield_now();
+        }
+        let stopped = Stopped::stop(Chosen::Processes(&[pid])).unwrap();
+        assert_eq!(stopped.threads.len(), 2);
+        let killed = stopped.kill(&RobustLists::default()).unwrap();
+        // Who traces it is its parent here, and has looked.
+        assert!(child.wait().is_err() && threads(pid).is_err());
+        assert_eq!(killed.lingering, [0; 0]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use kconv_freeze::{
     Afterwards, Chosen, Judge, OfDump, Programs, RunningError, Summary, freeze_dump,
     freeze_running, freeze_vmcore,
 };
+use kconv_image::TaskName;
 use kconv_trust::{Config, MachineKey};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -32,26 +33,29 @@ pub(crate) fn run(arguments: &Freeze, config: Option<&Path>) -> Result<(), Failu
         false => own_key(config, arguments.sign),
     };
     let frozen = key.and_then(|key| {
-        let (summary, pause) = freeze(arguments, &mut account, &mut judge)?;
-        let signed = trust::seal(&arguments.output, summary.digest, key.as_ref())?;
-        Ok((summary, pause, signed))
+        let done = freeze(arguments, &mut account, &mut judge)?;
+        let signed = trust::seal(&arguments.output, done.summary.digest, key.as_ref())?;
+        Ok((done, signed))
     });
     // A dump is of a machine that is not this one.
     if !of_dump {
         account.told = kept.lacking.iter().map(Told::lacking).collect();
     }
     let frozen = frozen.map_err(|failure| kept.explain(failure));
-    if let Ok((summary, pause, _)) = &frozen {
-        account.kernels[0] = Some(summary.release.clone());
-        figures(&mut account, summary, *pause);
+    if let Ok((done, _)) = &frozen {
+        account.kernels[0] = Some(done.summary.release.clone());
+        account
+            .told
+            .extend(done.lingering.iter().map(Told::lingers));
+        figures(&mut account, &done.summary, done.pause);
     }
-    let (summary, pause, signed) = account.close(frozen)?;
+    let (done, signed) = account.close(frozen)?;
     for told in &account.told {
         told.write(&mut anstream::stderr().lock())?;
     }
     if !arguments.quiet {
         let out = &mut anstream::stdout().lock();
-        print(out, &summary, pause, arguments.verbose)?;
+        print(out, &done.summary, done.pause, arguments.verbose)?;
         for place in signed {
             writeln!(out, "signed    {}", place.display())?;
         }
@@ -73,13 +77,27 @@ pub(crate) fn own_key(
     }
 }
 
-/// Freezes what is asked for. Returns what was made, and how long tasks stood still for it.
+/// What a freeze did.
+struct Done {
+    summary: Summary,
+    /// How long tasks stood still for it, if they are this machine's.
+    pause: Option<Duration>,
+    /// Killed processes that have not ended yet.
+    lingering: Vec<TaskName>,
+}
+
+/// Freezes what is asked for.
 fn freeze(
     arguments: &Freeze,
     account: &mut Account,
     judge: &mut Judge<'_>,
-) -> Result<(Summary, Option<Duration>), Failure> {
+) -> Result<Done, Failure> {
     let (pids, output) = (&arguments.pids, &arguments.output);
+    let of_dump = |summary| Done {
+        summary,
+        pause: None,
+        lingering: Vec::new(),
+    };
     Ok(match (&arguments.dump, &arguments.core) {
         (Some(dump), _) => {
             account.kernels[0].clone_from(&arguments.release);
@@ -88,9 +106,9 @@ fn freeze(
                 processes: pids,
                 system_map: arguments.symbols.as_deref(),
             };
-            (freeze_dump(dump, &wanted, judge, output)?, None)
+            of_dump(freeze_dump(dump, &wanted, judge, output)?)
         }
-        (None, Some(core)) => (freeze_vmcore(core, pids, judge, output)?, None),
+        (None, Some(core)) => of_dump(freeze_vmcore(core, pids, judge, output)?),
         (None, None) => {
             account.kernels[0] =
                 Some(kconv_machine::running_release().map_err(RunningError::from)?);
@@ -105,7 +123,11 @@ fn freeze(
             };
             let programs = programs(arguments.with_programs);
             let frozen = freeze_running(chosen, programs, judge, afterwards, output)?;
-            (frozen.summary, Some(frozen.pause))
+            Done {
+                summary: frozen.summary,
+                pause: Some(frozen.pause),
+                lingering: frozen.lingering,
+            }
         }
     })
 }

@@ -216,7 +216,13 @@ impl Upgrading<'_> {
             (Err(failure), _) => Err(failure),
         };
         match ended {
-            Ok((done, (report, dropped, mut others))) => {
+            Ok((done, (report, mut dropped, mut others))) => {
+                let lingering: Vec<Told> = done.lingering.iter().map(Told::lingers).collect();
+                for told in &lingering {
+                    // They are killed, whether anybody can read it or not.
+                    let _ = told.write(&mut anstream::stderr().lock());
+                }
+                dropped.extend(lingering);
                 others.push(Carried {
                     summary: done.summary,
                     pause: done.pause,

@@ -41,10 +41,21 @@ pub(crate) fn seen_by_nobody(guest: &mut Guest) {
         not_killed(guest, pid, what);
     }
     seen_meanwhile(guest);
+    has_ended(guest);
     let owner = ready(guest, "robust own /shm/inherit inherit", "/tmp/own");
     let waiter = waiting(guest, "/shm/inherit");
     not_killed(guest, owner, "a futex with priority inheritance");
     told(guest, waiter, &["130", "130"]);
+}
+
+/// When the freeze is over, so is what it killed, whatever keeps it from its end.
+fn has_ended(guest: &mut Guest) {
+    let pid = ready(guest, "spent", "/tmp/spent");
+    freeze(guest, &format!("--kill {pid}"), "/tmp/spent.img");
+    let left = guest.run(&format!(
+        "ls /proc/{pid}/task 2>/dev/null | grep -vx {pid}; true"
+    ));
+    assert_eq!(left.unwrap(), "");
 }
 
 /// Starts a program that says when it is ready.
