@@ -2,6 +2,7 @@
 //! when it should: on the same kernel, and on the next by kexec and after a cold boot, where the machine
 //! has not been up for as long as it was, or as a program was made to believe.
 
+use super::mutation::Mutant;
 use super::{LIMIT, convert, initramfs, machine, mount, number};
 use kconv_guests::{Guest, Kernel, Machine};
 
@@ -11,6 +12,9 @@ const PROGRAMS: [(&str, &str, &str); 3] = [
     ("old", "late 8640000", "deadlines"),
     ("python", "late 8640000", "python3 /bin/sleeps.py"),
 ];
+
+/// `pt_regs.orig_ax` of a thread that is not in a call.
+const NO_CALL: u64 = u64::MAX;
 
 /// A program that runs, and what is known of it.
 struct Waiting {
@@ -53,6 +57,28 @@ impl Waiting {
         let freeze =
             format!("rm -f /disk/{name}.img; kconv freeze --kill {pid} -o /disk/{name}.img");
         println!("{name}: {}", guest.run(&freeze).unwrap());
+    }
+
+    /// Freezes it when each of its threads is in a call: a time that one has computed, and is not waiting for yet, is a
+    /// number in its memory like any other, and on other clocks it waits for it as long as it says.
+    fn freeze_waiting(&self, guest: &mut Guest) {
+        let Waiting { name, pid, .. } = self;
+        let image = format!("/disk/{name}.img");
+        let freeze = format!("rm -f {image}; kconv freeze {pid} -o {image}");
+        for _ in 0..20 {
+            let said = guest.run(&freeze).unwrap();
+            let saved = Mutant::new(guest.get(&image).unwrap());
+            let registers = saved.objects("pt_regs");
+            let mut calls = registers
+                .into_iter()
+                .map(|id| saved.get(id, "pt_regs", "orig_ax"));
+            if calls.all(|call| call != NO_CALL) {
+                println!("{name}: {said}");
+                return self.end(guest);
+            }
+            println!("{name}: a thread does not wait; once more");
+        }
+        panic!("{name}: some thread never waits");
     }
 
     /// Thaws it, and gives what kconv says.
@@ -189,7 +215,7 @@ fn clocks_go_on_and_waits_end_in_time() {
     );
     // And from those of the namespaces that a thaw made, to the next kernel.
     for program in &waiting {
-        program.freeze(&mut guest);
+        program.freeze_waiting(&mut guest);
         convert(&mut guest, program.name, &old, &new);
     }
     guest.run("umount /disk").unwrap();
