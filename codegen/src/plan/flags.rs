@@ -170,20 +170,22 @@ impl<'a> Planner<'a> {
             .collect()
     }
 
-    /// Notes that the decisions about flags that differ make a difference.
+    /// Notes that the decisions about flags that differ make a difference. Gives all that there are about flags of
+    /// the field, with their numbers.
     pub(super) fn need_flags(
         &mut self,
         owner: &Owner,
         old: &Field,
         new: &Field,
         changed: &[FlagChange],
-    ) {
+    ) -> Vec<(usize, &'a FlagDecision)> {
         let decisions = self.flag_decisions(owner, old, new);
         for one in changed {
             if let Some((index, _)) = about(&decisions, one) {
                 self.add_needed_flag(index);
             }
         }
+        decisions
     }
 
     fn by_flag(
@@ -194,8 +196,7 @@ impl<'a> Planner<'a> {
         part: &Part,
     ) -> Result<Decision, Why> {
         // What is wrong with one of them is no reason to remove the others.
-        self.need_flags(owner, old, new, changed);
-        let decisions = self.flag_decisions(owner, old, new);
+        let decisions = self.need_flags(owner, old, new, changed);
         let mut table = Flags::default();
         let mut fates: Vec<Fate<'_>> = Vec::new();
         for (name, mask) in was

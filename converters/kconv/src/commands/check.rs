@@ -42,7 +42,7 @@ impl Answer {
 
 pub(crate) fn run() -> Result<(), Failure> {
     let known = Known::new()?;
-    let answers = [freeze(&known.registry), thaw(), upgrade()];
+    let answers = [freeze(&known.registry), thaw(), kexec()];
     let out = &mut anstream::stdout().lock();
     let release = running_release().unwrap_or_else(|_| String::from("unknown"));
     writeln!(out, "kernel    {release}")?;
@@ -96,7 +96,7 @@ fn thaw() -> Answer {
     }
 }
 
-fn upgrade() -> Answer {
+fn kexec() -> Answer {
     let lacking = may_load().err().map(|error| {
         let advice = error.advice();
         let advice = format!("{advice}; `kconv upgrade --start reboot` does without");
