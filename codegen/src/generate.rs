@@ -457,7 +457,7 @@ fn of_no_type(folder: &Path, family: &Family, changes: &Changes) -> Vec<ChangeFi
 }
 
 fn of_decisions(folder: &Path, family: &Family, changes: &Changes) -> Vec<(PathBuf, Findings)> {
-    let mut found = family.check(changes).changes;
+    let mut found = family.check(changes);
     found.extend(of_no_type(folder, family, changes));
     let wrong = found.into_iter().map(|finding| {
         let overrides = vec![OverrideFinding {

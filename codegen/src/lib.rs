@@ -41,3 +41,4 @@ pub mod scaffold;
 pub mod show;
 pub mod status;
 pub mod steps;
+mod workers;

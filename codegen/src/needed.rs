@@ -6,5 +6,4 @@
 mod family;
 mod step;
 
-pub use family::FamilyFindings;
 pub use step::stale;

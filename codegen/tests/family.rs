@@ -258,17 +258,21 @@ fn committed(family: &str) -> Changes {
 fn every_pair_of_layouts_is_decided_and_every_decision_needed() {
     let registry = Registry::builtin().unwrap();
     for family in ["linux-2.4", "linux-6"] {
-        let findings = Family::read(&registry, family)
-            .unwrap()
-            .check(&committed(family));
-        let wrong: Vec<String> = findings.changes.iter().map(ToString::to_string).collect();
-        assert_eq!(wrong, [""; 0], "{family}");
-        let undecided: BTreeSet<String> = findings
-            .undecided
+        let changes = committed(family);
+        let family = Family::read(&registry, family).unwrap();
+        let name = &family.map.family;
+        let wrong: Vec<String> = family
+            .check(&changes)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(wrong, [""; 0], "{name}");
+        let undecided: BTreeSet<String> = family
+            .undecided(&changes)
             .iter()
             .map(|((from, to), undecided)| format!("{from} -> {to}: {undecided}"))
             .collect();
-        assert_eq!(undecided, BTreeSet::new(), "{family}");
+        assert_eq!(undecided, BTreeSet::new(), "{name}");
     }
 }
 
@@ -337,7 +341,7 @@ to-one = { init = 1, drop = \"always\", reason = \"second, where both lie betwee
 ";
     let stale = Changes::parse([("task_struct.toml", stale)]).unwrap();
     let findings = family.check(&stale);
-    let lines: Vec<String> = findings.changes.iter().map(ToString::to_string).collect();
+    let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(lines.join("\n"));
 }
 
@@ -355,7 +359,7 @@ fn a_field_that_is_decided_twice_is_told_once() {
         map: map.clone(),
     };
     let told = |text: &str| -> Vec<String> {
-        let findings = family.check(&changes(text)).changes;
+        let findings = family.check(&changes(text));
         findings.iter().map(ToString::to_string).collect()
     };
     assert_eq!(told(USE), [""; 0]);
@@ -387,7 +391,7 @@ fn a_field_that_no_layout_has_is_told_with_the_nearest() {
         )
     };
     let told = |text: &str| -> Vec<String> {
-        let findings = family.check(&changes(text)).changes;
+        let findings = family.check(&changes(text));
         findings.iter().map(ToString::to_string).collect()
     };
     let init = "init = 0, drop = \"always\"";
@@ -443,7 +447,7 @@ fn what_no_layout_fulfils_is_named() {
     let init = "{ init = 0, drop = \"always\", reason = \"r (fs/a.c: f)\" }";
     let told = |entry: &str| -> String {
         let text = format!("[[change]]\nfield = \"s.a\"\n{entry}\n");
-        let findings = family.check(&changes(&text)).changes;
+        let findings = family.check(&changes(&text));
         let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
         let [line] = lines.as_slice() else {
             panic!("{lines:?}");
@@ -529,9 +533,16 @@ fn family_of(map: &str, layouts: &[(&str, &str)]) -> Family {
 }
 
 fn told(family: &Family, text: &str) -> (Vec<String>, String) {
-    let found = family.check(&changes(text));
-    let entries = found.changes.iter().map(ToString::to_string).collect();
-    (entries, kconv_codegen::show::undecided(&found.undecided))
+    let changes = changes(text);
+    let entries = family
+        .check(&changes)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    (
+        entries,
+        kconv_codegen::show::undecided(&family.undecided(&changes)),
+    )
 }
 
 const LIST: &str = "struct list_head { struct list_head *next; struct list_head *prev; };";

@@ -10,126 +10,191 @@ use crate::overrides::{
     Overrides, is_there,
 };
 use crate::plan::{Needs, Pair, Plan, Prepared, Undecided, Why};
+use crate::workers::{side_by_side, workers};
 use kernel_structs::layout::{Layout, Type, TypeId};
 use kernel_structs::nearest::nearest;
+use kernel_structs::state::StateMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::thread;
-
-/// What is wrong with the decisions of a family.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct FamilyFindings {
-    /// Entries that are wrong, in the order of the files.
-    pub changes: Vec<ChangeFinding>,
-    /// Fields that are undecided, with the names of the two layouts.
-    pub undecided: Vec<((String, String), Undecided)>,
-}
 
 /// One direction of an entry, for one of its fields.
 type Use = (usize, Direction, String);
 
 /// How the pairs of layouts fared that hold an entry: whether any carries it out, and of the first
-/// that does not, its error.
+/// that does not, its error, with the number of the pair.
 #[derive(Default)]
 struct Fared {
     carried_out: bool,
-    failed: Option<ChangeFinding>,
+    failed: Option<(usize, ChangeFinding)>,
 }
 
 impl Fared {
-    fn add(&mut self, failed: Option<ChangeFinding>) {
+    fn add(&mut self, pair: usize, failed: Option<ChangeFinding>) {
         match failed {
             None => self.carried_out = true,
-            failed if self.failed.is_none() => self.failed = failed,
-            Some(_) => {}
+            Some(finding) => {
+                let is_first = !matches!(&self.failed, Some((first, _)) if *first < pair);
+                if is_first {
+                    self.failed = Some((pair, finding));
+                }
+            }
         }
     }
 
     /// The error of an entry that no pair carries out.
     fn everywhere(self) -> Option<ChangeFinding> {
-        self.failed.filter(|_| !self.carried_out)
+        let (_, finding) = self.failed.filter(|_| !self.carried_out)?;
+        Some(finding)
     }
 }
 
-/// A pair of layouts, the decisions between them, and what their plan needs of those.
-type OfPair<'f> = ((&'f Stored, &'f Stored), Overrides, Needs);
+/// What is known so far of the decisions of a family.
+#[derive(Default)]
+struct Known {
+    needed: BTreeSet<Use>,
+    needed_flags: BTreeSet<usize>,
+    fared: BTreeMap<Use, Fared>,
+    flags_fared: BTreeMap<usize, Fared>,
+}
+
+impl Known {
+    /// Whether no plan can tell more of an entry.
+    fn is_settled(&self, this: &Use) -> bool {
+        let is_carried_out = self.fared.get(this).is_some_and(|fared| fared.carried_out);
+        is_carried_out && self.needed.contains(this)
+    }
+
+    /// Whether no plan can tell more of a decision about a flag.
+    fn is_flag_settled(&self, index: usize) -> bool {
+        let fared = self.flags_fared.get(&index);
+        fared.is_some_and(|fared| fared.carried_out)
+    }
+
+    /// Adds what the plan of the pair `number` needs and lacks.
+    fn add(&mut self, changes: &Changes, number: usize, pair: &Decided<'_>, made: &Needs) {
+        let entries = &pair.overrides.entries;
+        for entry in entries {
+            if let Some(this) = use_of(entry) {
+                let failed = failure(entry, pair, made);
+                self.fared.entry(this).or_default().add(number, failed);
+            }
+        }
+        for index in &made.flags {
+            let decision = changes.flags.get(*index);
+            let failed = decision.and_then(|decision| flag_failure(decision, pair, made));
+            let fared = self.flags_fared.entry(*index).or_default();
+            fared.add(number, failed);
+        }
+        self.needed_flags.extend(&made.flags);
+        let used = made.entries.iter().filter_map(|index| entries.get(*index));
+        self.needed.extend(used.filter_map(use_of));
+    }
+}
+
+/// A pair of layouts, and the decisions between them.
+struct Decided<'f> {
+    from: &'f Stored,
+    to: &'f Stored,
+    prepared: [&'f Prepared; 2],
+    overrides: Overrides,
+}
+
+impl Decided<'_> {
+    fn needs(&self, map: &StateMap) -> Needs {
+        let pair = Pair {
+            converter: "none",
+            machine: &self.from.machine,
+            from: self.from.live_side(),
+            to: self.to.live_side(),
+            map,
+            overrides: &self.overrides,
+        };
+        Plan::needs(&pair, self.prepared)
+    }
+
+    /// How many of the decisions that are not settled yet the plan may settle.
+    fn promises(&self, known: &Known, uses: &BTreeSet<Use>, flags: &[FlagDecision]) -> usize {
+        let open = uses.iter().filter(|this| !known.is_settled(this)).count();
+        let differs = |(index, decision): &(usize, &FlagDecision)| {
+            let [old, new] = self
+                .prepared
+                .map(|prepared| prepared.mask(&decision.field, &decision.name));
+            old != new && !known.is_flag_settled(*index)
+        };
+        open + flags.iter().enumerate().filter(differs).count()
+    }
+}
 
 impl Family {
-    /// Makes the plan of every pair of layouts, both ways, and reports every entry that no pair
-    /// has, that none needs, or that none of those that have it can carry out, and every field that is undecided.
-    pub fn check(&self, changes: &Changes) -> FamilyFindings {
-        let mut findings = FamilyFindings::default();
-        let mut held: BTreeSet<Use> = BTreeSet::new();
-        let mut needed: BTreeSet<Use> = BTreeSet::new();
-        let mut needed_flags: BTreeSet<usize> = BTreeSet::new();
-        let mut contradicted: BTreeSet<Use> = BTreeSet::new();
-        let mut twice: BTreeMap<(usize, usize, Direction, String), ChangeFinding> = BTreeMap::new();
-        let mut fared: BTreeMap<Use, Fared> = BTreeMap::new();
-        let mut flags_fared: BTreeMap<usize, Fared> = BTreeMap::new();
-        for (pair, overrides, made) in self.made(changes) {
-            let (from, to) = pair;
-            let mut seen: BTreeMap<(&str, bool), &Override> = BTreeMap::new();
-            for entry in &overrides.entries {
-                let Some(origin) = &entry.origin else {
-                    continue;
-                };
-                let this = (origin.change, origin.direction, entry.field.clone());
-                held.insert(this.clone());
-                fared
-                    .entry(this)
-                    .or_default()
-                    .add(failure(entry, pair, &made));
-                let Some(first) = seen.insert((&entry.field, entry.is_drop()), entry) else {
-                    continue;
-                };
-                contradicted.insert((origin.change, origin.direction, entry.field.clone()));
-                let other = first.origin.as_ref().map_or(0, |origin| origin.change);
-                twice
-                    .entry((other, origin.change, origin.direction, entry.field.clone()))
-                    .or_insert_with(|| ChangeFinding {
-                        file: origin.file.clone(),
-                        line: entry.line,
-                        problem: OverrideProblem::TwoChanges {
-                            field: entry.field.clone(),
-                            from: from.id.clone(),
-                            to: to.id.clone(),
-                            place: first.place(),
-                        },
-                    });
-            }
-            for index in &made.flags {
-                let decision = changes.flags.get(*index);
-                let failed = decision.and_then(|decision| flag_failure(decision, pair, &made));
-                flags_fared.entry(*index).or_default().add(failed);
-            }
-            needed_flags.extend(&made.flags);
-            for index in made.entries {
-                let entry = overrides.entries.get(index);
-                if let Some((entry, origin)) = entry.and_then(|e| Some((e, e.origin.as_ref()?))) {
-                    needed.insert((origin.change, origin.direction, entry.field.clone()));
-                }
-            }
-            let names = (from.id.clone(), to.id.clone());
-            let undecided = made.undecided.into_iter();
-            findings
-                .undecided
-                .extend(undecided.map(|undecided| (names.clone(), undecided)));
-        }
+    /// Holds decisions against every pair of layouts, both ways, and reports every entry that no pair
+    /// has, that none needs, or that none of those that have it can carry out, in the order of the files.
+    ///
+    /// Plans are made of as many pairs as it takes to settle each decision: of all of them only if one is wrong.
+    pub fn check(&self, changes: &Changes) -> Vec<ChangeFinding> {
+        let prepared = self.prepared();
+        let pairs = self.decided(changes, &prepared);
+        let uses: Vec<BTreeSet<Use>> = pairs
+            .iter()
+            .map(|pair| pair.overrides.entries.iter().filter_map(use_of).collect())
+            .collect();
+        let (contradicted, twice) = decided_twice(&pairs);
+        let mut known = Known::default();
         // The second of two that contradict each other is not needed, which is not what is wrong.
-        needed.extend(contradicted);
-        findings.changes = self.stale(changes, &held, &needed);
-        findings.changes.extend(twice.into_values());
-        findings
-            .changes
-            .extend(self.stale_flags(changes, &needed_flags));
-        let failed = fared.into_values().chain(flags_fared.into_values());
+        known.needed.extend(contradicted);
+        let mut left: Vec<usize> = (0..pairs.len()).collect();
+        while !left.is_empty() {
+            let promises = |number: &usize| {
+                let (pair, uses) = (&pairs[*number], &uses[*number]);
+                pair.promises(&known, uses, &changes.flags)
+            };
+            let promised: Vec<usize> = left.iter().map(promises).collect();
+            let most = promised.iter().copied().max().unwrap_or_default();
+            let is_open = |index: usize| !known.is_flag_settled(index);
+            let wave: Vec<usize> = match most {
+                0 if (0..changes.flags.len()).any(is_open) => left.clone(),
+                0 => break,
+                // As many at once as there are workers.
+                most => {
+                    let best = left.iter().zip(&promised);
+                    let best = best.filter(|(_, promised)| **promised == most);
+                    best.map(|(number, _)| *number).take(workers()).collect()
+                }
+            };
+            left.retain(|number| !wave.contains(number));
+            let made = side_by_side(&wave, |number| pairs[*number].needs(&self.map));
+            for (number, made) in wave.iter().zip(&made) {
+                known.add(changes, *number, &pairs[*number], made);
+            }
+        }
+        let held: BTreeSet<Use> = uses.into_iter().flatten().collect();
+        let mut findings = self.stale(changes, &held, &known.needed);
+        findings.extend(twice);
+        findings.extend(self.stale_flags(changes, &known.needed_flags));
+        let fared = known.fared.into_values();
+        let failed = fared.chain(known.flags_fared.into_values());
         for failed in failed.filter_map(Fared::everywhere) {
             // A direction of several fields has one error where they are alike.
-            if !findings.changes.contains(&failed) {
-                findings.changes.push(failed);
+            if !findings.contains(&failed) {
+                findings.push(failed);
             }
         }
         findings
+    }
+
+    /// Makes the plan of every pair of layouts, both ways, and reports every field that is undecided, with the names
+    /// of the two layouts.
+    pub fn undecided(&self, changes: &Changes) -> Vec<((String, String), Undecided)> {
+        let prepared = self.prepared();
+        let pairs = self.decided(changes, &prepared);
+        let made = side_by_side(&pairs, |pair| pair.needs(&self.map).undecided);
+        let of_pair = |(pair, undecided): (&Decided<'_>, Vec<Undecided>)| {
+            let names = (pair.from.id.clone(), pair.to.id.clone());
+            let undecided = undecided.into_iter();
+            undecided
+                .map(|undecided| (names.clone(), undecided))
+                .collect::<Vec<_>>()
+        };
+        pairs.iter().zip(made).flat_map(of_pair).collect()
     }
 
     /// What is undecided between releases of one layout, for which there are no decisions, with the layout's
@@ -155,41 +220,17 @@ impl Family {
         all
     }
 
-    /// The plan of every pair, with the decisions that it was made with, in the order of the pairs.
-    fn made(&self, changes: &Changes) -> Vec<OfPair<'_>> {
-        let prepared = self.prepared();
+    /// Every pair, with the decisions between the two.
+    fn decided<'f>(&'f self, changes: &Changes, prepared: &'f [Prepared]) -> Vec<Decided<'f>> {
         let pairs: Vec<_> = self.pairs().collect();
-        let make = |(from, to): (usize, usize)| {
-            let stored = (&self.layouts[from], &self.layouts[to]);
-            let overrides = changes.between(&stored.0.layout, &stored.1.layout);
-            let pair = Pair {
-                converter: "none",
-                machine: &stored.0.machine,
-                from: stored.0.live_side(),
-                to: stored.1.live_side(),
-                map: &self.map,
-                overrides: &overrides,
-            };
-            let needs = Plan::needs(&pair, [&prepared[from], &prepared[to]]);
-            (stored, overrides, needs)
-        };
-        let workers = thread::available_parallelism().map_or(1, usize::from);
-        let share = pairs.len().div_ceil(workers).max(1);
-        thread::scope(|scope| {
-            let started: Vec<_> = pairs
-                .chunks(share)
-                .map(|share| {
-                    scope.spawn(|| {
-                        let made = share.iter().map(|pair| make(*pair));
-                        made.collect::<Vec<_>>()
-                    })
-                })
-                .collect();
-            let ended = started.into_iter().flat_map(|worker| match worker.join() {
-                Ok(made) => made,
-                Err(fault) => std::panic::resume_unwind(fault),
-            });
-            ended.collect()
+        side_by_side(&pairs, |(from, to)| {
+            let ends = [&self.layouts[*from], &self.layouts[*to]];
+            Decided {
+                from: ends[0],
+                to: ends[1],
+                prepared: [&prepared[*from], &prepared[*to]],
+                overrides: changes.between(&ends[0].layout, &ends[1].layout),
+            }
         })
     }
 
@@ -361,8 +402,44 @@ impl Family {
     }
 }
 
+/// The entry of the family that an override is made of.
+fn use_of(entry: &Override) -> Option<Use> {
+    let origin = entry.origin.as_ref()?;
+    Some((origin.change, origin.direction, entry.field.clone()))
+}
+
+/// Entries of a field that another entry decides between the same layouts, and what is said of them.
+fn decided_twice(pairs: &[Decided<'_>]) -> (BTreeSet<Use>, Vec<ChangeFinding>) {
+    let mut contradicted = BTreeSet::new();
+    let mut twice: BTreeMap<(usize, Use), ChangeFinding> = BTreeMap::new();
+    for pair in pairs {
+        let mut seen: BTreeMap<(&str, bool), &Override> = BTreeMap::new();
+        for entry in &pair.overrides.entries {
+            let (Some(origin), Some(this)) = (&entry.origin, use_of(entry)) else {
+                continue;
+            };
+            let Some(first) = seen.insert((&entry.field, entry.is_drop()), entry) else {
+                continue;
+            };
+            contradicted.insert(this.clone());
+            let other = first.origin.as_ref().map_or(0, |origin| origin.change);
+            twice.entry((other, this)).or_insert_with(|| ChangeFinding {
+                file: origin.file.clone(),
+                line: entry.line,
+                problem: OverrideProblem::TwoChanges {
+                    field: entry.field.clone(),
+                    from: pair.from.id.clone(),
+                    to: pair.to.id.clone(),
+                    place: first.place(),
+                },
+            });
+        }
+    }
+    (contradicted, twice.into_values().collect())
+}
+
 /// The error that an entry has between two layouts, whose plan is `made`.
-fn failure(entry: &Override, pair: (&Stored, &Stored), made: &Needs) -> Option<ChangeFinding> {
+fn failure(entry: &Override, pair: &Decided<'_>, made: &Needs) -> Option<ChangeFinding> {
     let file = &entry.origin.as_ref()?.file;
     let found = made.undecided.iter().find_map(|open| match &open.why {
         Why::Override {
@@ -380,7 +457,7 @@ fn failure(entry: &Override, pair: (&Stored, &Stored), made: &Needs) -> Option<C
 /// The error that a decision about a flag has between two layouts, whose plan is `made`.
 fn flag_failure(
     decision: &FlagDecision,
-    pair: (&Stored, &Stored),
+    pair: &Decided<'_>,
     made: &Needs,
 ) -> Option<ChangeFinding> {
     let found = made.undecided.iter().find_map(|open| match &open.why {
@@ -397,7 +474,7 @@ fn never(
     file: &str,
     line: usize,
     field: String,
-    (from, to): (&Stored, &Stored),
+    pair: &Decided<'_>,
     problem: &str,
 ) -> ChangeFinding {
     ChangeFinding {
@@ -405,8 +482,8 @@ fn never(
         line,
         problem: OverrideProblem::NeverCarriedOut {
             field,
-            from: from.id.clone(),
-            to: to.id.clone(),
+            from: pair.from.id.clone(),
+            to: pair.to.id.clone(),
             problem: problem.to_owned(),
         },
     }

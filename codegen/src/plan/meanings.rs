@@ -49,6 +49,14 @@ impl Meanings {
         of_type.any(|field| self.fields.get(field) != other.fields.get(field))
     }
 
+    /// The bits of the flag `name` of the field `field`, written `type.member`.
+    pub(super) fn mask(&self, field: &str, name: &str) -> Option<u64> {
+        match self.fields.get(field)? {
+            Constants::Flags(flags) => flags.get(name).copied(),
+            Constants::Values(_) => None,
+        }
+    }
+
     /// What `member` of a type that goes by `names` is made of.
     pub(super) fn of(&self, names: &[impl AsRef<str>], member: &str) -> Option<&Constants> {
         names.iter().map(AsRef::as_ref).find_map(|name| {

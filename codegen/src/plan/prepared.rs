@@ -26,4 +26,9 @@ impl Prepared {
         let spelt = self.canonical.get(&ty)?;
         Some(spelt.get_or_init(|| live.canonical_type(ty)))
     }
+
+    /// The bits of the flag `name` of the field `field`, a `type.member`, if there are such constants.
+    pub(crate) fn mask(&self, field: &str, name: &str) -> Option<u64> {
+        self.meanings.mask(field, name)
+    }
 }
