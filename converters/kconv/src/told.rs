@@ -198,8 +198,10 @@ impl Told {
     pub(crate) fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
         let (word, advice) = (self.severity.style(), style::ADVICE);
         let name = self.severity.name();
-        let before = match self.severity {
-            Severity::Warning => "a thaw on this machine would be refused: ",
+        let before = match (self.severity, self.code) {
+            // It is about the machine that the tasks leave.
+            (Severity::Warning, Code::TaskLingers) => "",
+            (Severity::Warning, _) => "a thaw on this machine would be refused: ",
             _ => "",
         };
         writeln!(out, "{word}{name}{word:#}: {before}{self}")?;
@@ -260,6 +262,23 @@ pub(crate) fn tasks<'t>(tasks: impl ExactSizeIterator<Item = (i32, &'t str)>) ->
 mod tests {
     use super::*;
     use kconv_freeze::{Finding, Flaw, Judgement, Place};
+
+    /// An upgrade thaws under another kernel, where nothing is left of a task that was killed here.
+    #[test]
+    fn a_killed_task_that_lingers_says_nothing_of_a_thaw_on_this_machine() {
+        let told = Told::lingers(&TaskName {
+            pid: 7,
+            comm: "spent".to_owned(),
+        });
+        let mut written = Vec::new();
+        told.write(&mut written).unwrap();
+        let written = anstream::adapter::strip_bytes(&written).into_vec();
+        assert_eq!(
+            String::from_utf8(written).unwrap(),
+            "warning: task 7 (spent): killed, and has not ended yet [task.lingers]\n  \
+             = wait until it is gone before it is thawed\n"
+        );
+    }
 
     /// What the freeze knows itself and what it was told by a judge are of one form.
     #[test]
