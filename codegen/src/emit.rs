@@ -1,4 +1,4 @@
-//! Plans as Rust for people to read.
+//! Plans as Rust for people to read, and as data ([`data()`]) for whoever has no compiler.
 //!
 //! What a family needs is a [`House`]: one view for each distinct shape of a structure, the
 //! functions and rules of types that both sides of a conversion have alike, each once, and a page
@@ -6,6 +6,7 @@
 //! else.
 
 mod carry;
+mod data;
 mod entry;
 mod functions;
 mod group;
@@ -20,6 +21,7 @@ mod text;
 mod views;
 mod written;
 
+pub use data::data;
 pub use house::{House, HouseError, Paths};
 pub use names::{NameClash, clashes};
 pub use step::Page;
@@ -54,6 +56,23 @@ pub enum EmitError {
         /// The rule.
         rule: &'static str,
     },
+    /// A rule that has no form as data.
+    #[error(
+        "{ty}.{field}: the rule `{rule}` cannot be written as data: {why}; a plan with it is carried out by the converter that is generated of it alone"
+    )]
+    NoData {
+        /// The type.
+        ty: String,
+        /// The field.
+        field: String,
+        /// The rule.
+        rule: &'static str,
+        /// What is in the way.
+        why: &'static str,
+    },
+    /// What was written of a plan cannot be read. This is a fault of the generator.
+    #[error("the plan was written in a way that cannot be read: {0}")]
+    NotReadable(String),
     /// A plan for a layout that is not among those that code is generated for.
     #[error("{layout} is no stored layout of the family")]
     NoLayout {

@@ -179,7 +179,10 @@ impl GenerateError {
             GenerateError::Emit(error) | GenerateError::House(HouseError::Emit(error)) => error,
             _ => return false,
         };
-        matches!(emit, EmitError::NotTotal(_) | EmitError::NotRust(_))
+        matches!(
+            emit,
+            EmitError::NotTotal(_) | EmitError::NotRust(_) | EmitError::NotReadable(_)
+        )
     }
 }
 

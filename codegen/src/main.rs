@@ -62,6 +62,9 @@ enum Command {
         /// Print JSON
         #[arg(long)]
         json: bool,
+        /// Write the plan to a file that `kconv --plan FILE` carries out, instead of showing it
+        #[arg(short, long, value_name = "FILE", conflicts_with_all = ["coverage", "json"])]
+        output: Option<PathBuf>,
     },
     /// Make a step in which only what a person has to decide is left open
     ///
@@ -361,10 +364,12 @@ fn main() -> ExitCode {
             family,
             coverage,
             json,
+            output,
         } => {
-            let shown = match (coverage, json) {
-                (true, json) => cli::plan::Shown::Coverage { json },
-                (false, json) => cli::plan::Shown::Plan { json },
+            let shown = match (&output, coverage) {
+                (Some(file), _) => cli::plan::Shown::File(file),
+                (None, true) => cli::plan::Shown::Coverage { json },
+                (None, false) => cli::plan::Shown::Plan { json },
             };
             cli::plan::plan(&from, &to, overrides.as_deref(), family.as_deref(), shown)
         }

@@ -193,6 +193,7 @@ macro_rules! converter {
             changed: leak(types),
             carried: &[],
             gone: &[],
+            read: &[],
         }));
         converter
     }};
@@ -438,6 +439,7 @@ fn counted(from: [usize; 2], to: [usize; 2], name: [&'static str; 2]) -> &'stati
         changed: leak(types),
         carried: &[],
         gone: &[],
+        read: &[],
     }))
 }
 

@@ -316,6 +316,7 @@ fn with_spans(
         changed: Vec::leak(types),
         carried: &[],
         gone: &[],
+        read: &[],
         ..*converter
     }))
 }

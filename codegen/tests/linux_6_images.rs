@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod planned;
+
 use kconv_image::{Head, Image, KernelId, Object, ObjectId};
 use kconv_made::{At, Made, Process};
 use kconv_runtime::chain::{find_chain, find_way};
@@ -11,7 +13,7 @@ use kconv_runtime::convert::{Job, convert_without_pages};
 use kconv_runtime::error::ConvertError;
 use kconv_runtime::table::{Converter, Node};
 use kernel_structs::layout::{FieldPath, Layout, Leaf, leaves};
-use kernel_structs::releases::{LayoutEntry, Registry};
+use kernel_structs::releases::{LayoutEntry, LayoutId, Registry};
 use std::collections::BTreeSet;
 
 fn kernel(node: &Node) -> KernelId {
@@ -309,4 +311,55 @@ fn a_direct_conversion_gives_what_its_steps_give_and_so_does_the_way_back() {
         }
     }
     assert!(pairs >= 208, "{pairs}");
+}
+
+/// What was refused, whatever order the lines have.
+fn refused(result: Result<Image, ConvertError>) -> Vec<String> {
+    match result {
+        Ok(_) => Vec::new(),
+        Err(ConvertError::Refused(findings)) => {
+            let mut told: Vec<String> = findings.iter().map(ToString::to_string).collect();
+            told.sort();
+            told
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// A plan that is read from a file does on whole images what its page does.
+#[test]
+fn plans_that_are_read_convert_images_as_their_pages_do() {
+    let registry = Registry::builtin().unwrap();
+    let mut something_refused = 0;
+    let number = planned::pages(
+        &registry,
+        |family, _, _| family == "linux-6",
+        |planned| {
+            let (compiled, read) = (planned.compiled, planned.read());
+            let what = format!("{} {}", compiled.from.layout, compiled.to.layout);
+            let id = LayoutId(compiled.from.layout.to_owned());
+            let layout = registry.layout(&id).unwrap();
+            let (mut made, objects) = made(&layout);
+            let target = kernel(&compiled.to);
+            let before = image(&made, kernel(&compiled.from));
+            let told = refused(to(&before, &[compiled], target.clone()));
+            assert_eq!(
+                refused(to(&before, &[read], target.clone())),
+                told,
+                "{what}"
+            );
+            something_refused += usize::from(!told.is_empty());
+
+            calm(&mut made, &objects, &[compiled]);
+            let before = image(&made, kernel(&compiled.from));
+            let page = to(&before, &[compiled], target.clone()).unwrap();
+            let data = to(&before, &[read], target).unwrap();
+            assert_eq!(page.head(), data.head(), "{what}");
+            assert!(content(&page) == content(&data), "{what}");
+        },
+    );
+    assert!(
+        number >= 60 && something_refused >= 30,
+        "{number} {something_refused}"
+    );
 }

@@ -2,12 +2,13 @@
 
 use super::{CliError, Ended, Named, both, heard, print, print_json, registry, tell};
 use kconv_codegen::diff::{self, EnumDiff, NumberChange, html, side, view};
+use kconv_codegen::emit::{self, EmitError};
 use kconv_codegen::generate::{Findings, GenerateError, no_strays};
 use kconv_codegen::overrides::{self, CONVERTERS, Changes, Overrides, OverridesFile};
 use kconv_codegen::plan::{Pair, Plan, Side};
 use kconv_codegen::steps::{self, STEP};
 use kconv_codegen::{coverage, show};
-use kernel_structs::layout::CONSTANTS;
+use kernel_structs::layout::{CONSTANTS, Layout};
 use kernel_structs::releases::Registry;
 use std::fs;
 use std::io::{self, Write};
@@ -15,11 +16,13 @@ use std::path::{Path, PathBuf};
 
 /// What is shown of a plan.
 #[derive(Copy, Clone)]
-pub(crate) enum Shown {
+pub(crate) enum Shown<'a> {
     /// Its rules.
     Plan { json: bool },
     /// The account of its bits.
     Coverage { json: bool },
+    /// Nothing: it is written to this file, to be carried out.
+    File(&'a Path),
 }
 
 /// How a diff is shown, and of which types.
@@ -105,7 +108,7 @@ pub(crate) fn plan(
     to: &str,
     overrides: Option<&Path>,
     family: Option<&str>,
-    shown: Shown,
+    shown: Shown<'_>,
 ) -> Result<Ended, CliError> {
     let registry = registry()?;
     let (from, to) = both(&registry, from, to, family)?;
@@ -116,10 +119,14 @@ pub(crate) fn plan(
         None => stored_overrides(&registry, converters, &from, &to)?,
     };
     let overrides = decided(file.as_ref(), converters, &from, &to)?;
+    // One that no step has is called as its step would be.
+    let unnamed = format!("convert-{}-{}", from.name, to.name);
+    let named = file.as_ref().map(|(_, file)| file.converter.as_str());
     let made = Plan::make(&Pair {
-        converter: file
-            .as_ref()
-            .map_or("none", |(_, file)| file.converter.as_str()),
+        converter: match shown {
+            Shown::File(_) => named.unwrap_or(&unnamed),
+            Shown::Plan { .. } | Shown::Coverage { .. } => named.unwrap_or("none"),
+        },
         machine: &from.arch,
         from: side(&from),
         to: side(&to),
@@ -133,6 +140,7 @@ pub(crate) fn plan(
         Shown::Coverage { json: false } => {
             print(&show::coverage(&coverage::accounts(&made.plan)))?;
         }
+        Shown::File(_) => {}
     }
     let names = (from.name.clone(), to.name.clone());
     let undecided: Vec<_> = made
@@ -144,11 +152,24 @@ pub(crate) fn plan(
         tell(&show::undecided(&undecided));
         return Ok(Ended::Findings);
     }
-    let missing = coverage::check(&made.plan, &map.live(&from.layout), &map.live(&to.layout));
-    match missing.is_empty() {
-        true => Ok(Ended::Clean),
-        false => Err(GenerateError::from(kconv_codegen::emit::EmitError::NotTotal(missing)).into()),
+    let live = [&from, &to].map(|named| map.live(&named.layout));
+    let missing = coverage::check(&made.plan, &live[0], &live[1]);
+    if !missing.is_empty() {
+        return Err(GenerateError::from(EmitError::NotTotal(missing)).into());
     }
+    if let Shown::File(path) = shown {
+        write(&made.plan, [&live[0], &live[1]], path)?;
+    }
+    Ok(Ended::Clean)
+}
+
+/// Writes a plan to a file. What nobody could read is not written.
+fn write(plan: &Plan, layouts: [&Layout; 2], path: &Path) -> Result<(), CliError> {
+    let data = emit::data(plan, layouts).map_err(GenerateError::from)?;
+    let fault = |error: String| GenerateError::from(EmitError::NotReadable(error));
+    let text = kconv_plans::write(&data).map_err(|error| fault(error.to_string()))?;
+    kconv_plans::read(text.as_bytes()).map_err(|error| fault(error.to_string()))?;
+    fs::write(path, text).map_err(|error| CliError::io(path, error))
 }
 
 pub(super) fn side(named: &Named) -> Side<'_> {

@@ -243,6 +243,7 @@ pub mod {name} {{
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     }};
     pub static CONVERTER: Converter = IDENTITY;
 

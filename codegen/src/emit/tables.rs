@@ -111,7 +111,7 @@ pub(super) fn type_converter(
 }
 
 /// Source bits of a value that belong to no member, of it or of a value inside it.
-fn padding_inside(plan: &Plan, ty: &TypePlan) -> Vec<Bits> {
+pub(super) fn padding_inside(plan: &Plan, ty: &TypePlan) -> Vec<Bits> {
     let mut runs = ty.padding.clone();
     for field in &ty.fields {
         let (mut action, mut count) = (&field.action, 1);
@@ -197,7 +197,7 @@ fn part_behind(ty: &TypePlan, part: &PartBehind) -> Result<String, EmitError> {
 
 /// The type whose rules go on in a field, and how many values of it there are; without one, the
 /// number of elements that the rule is applied to.
-fn nested(action: &Action) -> (Option<&str>, u64) {
+pub(super) fn nested(action: &Action) -> (Option<&str>, u64) {
     match action {
         Action::Recurse { ty } => (Some(ty), 1),
         // How many there are is another number for each object.
@@ -215,7 +215,7 @@ fn bits(ty: &TypePlan, bits: Bits) -> Result<String, EmitError> {
     Ok(format!("Bits::new({offset}, {len})"))
 }
 
-fn small(ty: &TypePlan, value: u64) -> Result<u32, EmitError> {
+pub(super) fn small(ty: &TypePlan, value: u64) -> Result<u32, EmitError> {
     u32::try_from(value).map_err(|_| EmitError::TooLarge {
         ty: ty.name.clone(),
         value,

@@ -7,7 +7,7 @@
 use super::names::{ident, literal, module_name, version};
 use crate::ctype::{self, Field, Scalar, Shape as CShape};
 use crate::plan::Plan;
-use kernel_structs::layout::{Layout, TypeId};
+use kernel_structs::layout::{Composite, Layout, TypeId};
 use proc_macro2::TokenStream;
 use quote::quote;
 use std::collections::{BTreeMap, BTreeSet};
@@ -383,6 +383,19 @@ fn parts(layout: &Layout, fields: &[Field], size: u64) -> Vec<Part> {
     }
     pad(&mut parts, end, size, fields);
     parts
+}
+
+/// First byte of the storage unit of the bit-field `name` of a structure.
+pub(super) fn unit_start(layout: &Layout, composite: &Composite, name: &str) -> Option<u64> {
+    let fields = ctype::fields(layout, composite);
+    let parts = parts(layout, &fields, composite.size.0);
+    parts.into_iter().find_map(|part| match part {
+        Part::Unit { offset, fields, .. } => {
+            let is_in = fields.iter().any(|field| field.name == name);
+            is_in.then_some(offset)
+        }
+        Part::Member { .. } | Part::Padding { .. } => None,
+    })
 }
 
 /// A name for the storage unit whose first bit-field is `first`, which no member has.

@@ -58,7 +58,7 @@ impl Namer for Names<'_> {
     ) {
         let World { converter, .. } = self.0;
         let convert = converter.function(self.0.ty(object.0 as usize)).unwrap();
-        convert(context, at, old, new);
+        convert.call(context, at, old, new);
     }
 
     fn symbols(&self) -> &[Symbol] {
@@ -249,8 +249,8 @@ impl World {
         let names = Names(self);
         let step = (&self.rules, 0);
         let mut cx = Context::new(step, &self.map, id, slots, &names, &mut outcome);
-        let convert = ty.convert.unwrap();
-        convert(&mut cx, &At::object(), old, &mut new);
+        let convert = self.converter.function(ty.name).unwrap();
+        convert.call(&mut cx, &At::object(), old, &mut new);
         (new, outcome)
     }
 }

@@ -124,6 +124,9 @@ pub(crate) struct Convert {
     /// Where to write the result [default: beside the image, with the release in its name]
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
+    /// Convert by this plan, which `kconv-gen plan FROM TO -o FILE` wrote, and not by a converter of this program
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
     /// Write what is not carried, and what was done, as JSON; also if the command refuses
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,

@@ -27,6 +27,16 @@ pub(crate) enum Failure {
     Lookup(LookupError),
     #[error("{}: there is no such file", path.display())]
     NoFile { path: PathBuf },
+    #[error("{}: the plan cannot be read: {error}", path.display())]
+    PlanUnreadable {
+        path: PathBuf,
+        error: std::io::Error,
+    },
+    #[error("{}: {error}", path.display())]
+    Plan {
+        path: PathBuf,
+        error: Box<kconv_steps::PlanFileError>,
+    },
     #[error("{}: a file, where a release has to be named", path.display())]
     NotARelease { path: PathBuf },
     #[error("there is neither a release nor a file `{}`", path.display())]

@@ -1,6 +1,6 @@
 //! The rule for one field.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What was decided for one field, for people to read.
 #[derive(Copy, Clone, Debug)]
@@ -67,7 +67,7 @@ impl FieldRule {
 }
 
 /// Who decided on a rule.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
     /// The generator, because nothing else was possible.
@@ -79,7 +79,7 @@ pub enum Source {
 }
 
 /// The rules by which a field is written or dropped.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RuleKind {
     /// Same type: copied.

@@ -82,7 +82,7 @@ impl fmt::Display for At<'_> {
         around.fmt(f)?;
         match self.name {
             Name::Object => Ok(()),
-            Name::Field(name) if around.is_object() => f.write_str(name),
+            Name::Field(name) if around.is_object() || name.starts_with('[') => f.write_str(name),
             Name::Field(name) => write!(f, ".{name}"),
             Name::Index(index) => write!(f, "[{index}]"),
         }

@@ -137,6 +137,7 @@ mod tests {
             changed: &[],
             carried: &[],
             gone: &[],
+            read: &[],
         }
     }
 

@@ -125,13 +125,18 @@ impl<'a> Context<'a> {
     {
         match (try_from_bytes(old), try_from_bytes_mut(new)) {
             (Ok(old), Ok(new)) => convert(self, at, old, new),
-            _ => self.outcome.faults.push(format!(
-                "{}: {} has {} bytes on the way in and out, not the sizes of its types",
-                self.rules.name,
-                self.namer.object(self.object),
+            _ => self.fault(&format!(
+                "{} bytes on the way in and out, not the sizes of its types",
                 size_of::<Old>(),
             )),
         }
+    }
+
+    /// Notes that a rule of the converter itself is broken: nothing is written then.
+    pub fn fault(&mut self, what: &str) {
+        let object = self.namer.object(self.object);
+        let fault = format!("{}: {object}: {what}", self.rules.name);
+        self.outcome.faults.push(fault);
     }
 
     /// An integer in a type that holds every value of the old one.
@@ -271,17 +276,24 @@ impl<'a> Context<'a> {
         at: &At<'_>,
         old: &[P],
     ) -> [Q; N] {
-        let (first, rest) = old.split_at(old.len().min(N));
+        let mut new = [zero(); N];
+        self.merge_into(at, old, &mut new);
+        new
+    }
+
+    /// As [`Context::merge`], into an array of any length.
+    pub fn merge_into<P: Scalar, Q: Scalar>(&mut self, at: &At<'_>, old: &[P], new: &mut [Q]) {
+        let (first, rest) = old.split_at(old.len().min(new.len()));
         if rest.iter().any(|part| part.value() != 0) {
             self.keep(at, old.as_bytes());
         }
         let more: i128 = rest.iter().map(|part| part.value()).sum();
-        std::array::from_fn(|index| {
+        for (index, new) in new.iter_mut().enumerate() {
             let own = first.get(index).map_or(0, |part| part.value());
             let at = at.index(index, size_of::<P>(), size_of::<Q>());
             let value = if index == 0 { own + more } else { own };
-            self.checked(RuleKind::Merge, &at, value)
-        })
+            *new = self.checked(RuleKind::Merge, &at, value);
+        }
     }
 
     /// The first of `old`, whose other elements have to be `initial` because the new array has no

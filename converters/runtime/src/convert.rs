@@ -13,7 +13,7 @@ use crate::steps::Steps;
 use crate::table::Converter;
 use kconv_image::{
     Digest, Head, Identity, Image, ImageWriter, KernelId, Object, ObjectId, PageSource, Remainder,
-    Slot, SlotTarget, Step, Verify, WriteError,
+    Slot, SlotTarget, Step, Symbol, SymbolId, Verify, WriteError,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -348,9 +348,18 @@ fn new_head(head: &Head, job: &Job, end: Final, done: Done, all: &Steps<'_>) -> 
     let mut remainder: Vec<Remainder> = left.chain(kept_values.iter().cloned()).collect();
     // Whatever order the lines of the functions have.
     remainder.sort_by_key(Remainder::place);
+    let (symbols, numbers) = in_order(outcome.symbols, head.symbols.len());
     let slots = outcome.slots.iter().filter_map(|slot| {
         let object = end.number(slot.object)?;
-        Some(Slot { object, ..*slot })
+        let target = match slot.target {
+            SlotTarget::Symbol(id) => SlotTarget::Symbol(numbers.get(&id).copied().unwrap_or(id)),
+            resource @ SlotTarget::Resource(_) => resource,
+        };
+        Some(Slot {
+            object,
+            target,
+            ..*slot
+        })
     });
     Head {
         identity: Identity {
@@ -361,12 +370,7 @@ fn new_head(head: &Head, job: &Job, end: Final, done: Done, all: &Steps<'_>) -> 
         remainder,
         types: end.types,
         objects: end.objects,
-        symbols: head
-            .symbols
-            .iter()
-            .cloned()
-            .chain(outcome.symbols)
-            .collect(),
+        symbols: head.symbols.iter().cloned().chain(symbols).collect(),
         resources: head.resources.clone(),
         clocks: head.clocks,
         facts: head.facts.clone(),
@@ -375,6 +379,19 @@ fn new_head(head: &Head, job: &Job, end: Final, done: Done, all: &Steps<'_>) -> 
         contents: head.contents.clone(),
         core_notes: head.core_notes.clone(),
     }
+}
+
+/// The symbols that a conversion made, by name and not as the lines of functions came to them, and of each
+/// number that they had the one that they have now; `known` symbols have numbers before them.
+fn in_order(made: Vec<Symbol>, known: usize) -> (Vec<Symbol>, BTreeMap<SymbolId, SymbolId>) {
+    let id = |index: usize| SymbolId((known + index) as u32);
+    let mut sorted: Vec<(usize, Symbol)> = made.into_iter().enumerate().collect();
+    sorted.sort_by(|(_, a), (_, b)| (&a.name, a.offset).cmp(&(&b.name, b.offset)));
+    let numbers = sorted.iter().enumerate();
+    let numbers = numbers.map(|(new, (old, _))| (id(*old), id(new)));
+    let numbers = numbers.collect();
+    let symbols = sorted.into_iter().map(|(_, symbol)| symbol);
+    (symbols.collect(), numbers)
 }
 
 fn read_back(written: &Image, image: &Image, expected: &Head) -> Result<(), ConvertError> {

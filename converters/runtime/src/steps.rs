@@ -10,7 +10,7 @@ use crate::names::Names;
 use crate::open::{copy_behind, whole};
 use crate::parts::{Changes, Link};
 use crate::placement::{Lengths, Map, PlacedTail};
-use crate::table::{ConvertFn, Converter};
+use crate::table::{Converter, Function};
 use kconv_image::{
     Head, Image, ImageError, KernelId, Object, ObjectId, Remainder, Slot, SlotTarget, Symbol,
     SymbolId, TaskName, TypeIx,
@@ -29,7 +29,7 @@ pub(crate) struct Steps<'a> {
     rules: Vec<StepRules>,
     pub(crate) maps: Vec<Map>,
     /// What converts one value of a type: by step and number of the type.
-    functions: Vec<Vec<Option<ConvertFn>>>,
+    functions: Vec<Vec<Option<Function>>>,
     names: &'a Names,
     /// The kernels that the steps lead to.
     pub(crate) kernels: Vec<KernelId>,
@@ -100,7 +100,7 @@ impl<'a> Steps<'a> {
     }
 
     /// What converts one value of the type of `object` in `step`.
-    fn function(&self, step: usize, object: &Object) -> Option<ConvertFn> {
+    fn function(&self, step: usize, object: &Object) -> Option<Function> {
         self.functions[step][object.ty.0 as usize]
     }
 
@@ -267,7 +267,7 @@ impl<'a> Steps<'a> {
                 &element
             };
             let old = &whole[index * from..(index + 1) * from];
-            convert(context, at, old, &mut new[index * to..(index + 1) * to]);
+            convert.call(context, at, old, &mut new[index * to..(index + 1) * to]);
             context.keep_padding(at, old, ty.padding);
         }
         if let Some(part) = ty.part_behind() {
@@ -342,7 +342,7 @@ impl<'a> Steps<'a> {
         new.resize(new_size.max(to), 0);
         let object = At::object();
         let at = object.field(link.part.field, start, 0);
-        convert(context, &at, &whole[..from], &mut new[..to]);
+        convert.call(context, &at, &whole[..from], &mut new[..to]);
         context.keep_padding(&at, &whole, ty.padding);
         if ty.open {
             new.truncate(new_size);
@@ -373,7 +373,7 @@ fn kernels(head: &Head, chain: &[&'static Converter], target: &KernelId) -> Vec<
 }
 
 /// What converts one value of each of `types`.
-fn of_types(converter: &Converter, types: &[String]) -> Vec<Option<ConvertFn>> {
+fn of_types(converter: &Converter, types: &[String]) -> Vec<Option<Function>> {
     types.iter().map(|ty| converter.function(ty)).collect()
 }
 
@@ -416,7 +416,7 @@ fn lengths(image: &Image, chain: &[&'static Converter]) -> Result<Lengths, Conve
 /// Takes the flexible array at the end of an object from `old` to `new`.
 fn elements(
     context: &mut Context<'_>,
-    convert: ConvertFn,
+    convert: Function,
     tail: PlacedTail,
     old: &[u8],
     new: &mut [u8],
@@ -432,7 +432,7 @@ fn elements(
     let new = new[starts.1..].chunks_exact_mut(to);
     for (index, (old, new)) in each.zip(new).enumerate() {
         let at = array.index(index, from, to);
-        convert(context, &at, old, new);
+        convert.call(context, &at, old, new);
         context.keep_padding(&at, old, ty.padding);
     }
     // What `sizeof` has beyond the last element, which fills up to the alignment of the type.
@@ -520,7 +520,7 @@ impl Namer for Objects<'_> {
     ) {
         let object = self.steps.maps[self.step].object(object);
         if let Some(convert) = self.steps.function(self.step, object) {
-            convert(context, at, old, new);
+            convert.call(context, at, old, new);
         }
     }
 

@@ -10,6 +10,7 @@ use kconv_rules::StepRules;
 pub use kconv_rules::{
     Anchor, Bits, FieldRule, Part, PartKind, RuleKind, Source, Span, Tail, TypeRules,
 };
+use std::fmt;
 use std::ops::Deref;
 
 /// One converter: everything needed to carry objects from one layout to another.
@@ -38,6 +39,9 @@ pub struct Converter {
     /// Types of objects among `carried` that the layout written has not. What leads to such an object
     /// has a decision; there is none for the object itself.
     pub gone: &'static [&'static str],
+    /// Of a converter that was read from a file, what converts values of its types, sorted by their
+    /// names. Its types have no functions.
+    pub read: &'static [(&'static str, &'static dyn Convert)],
 }
 
 impl Converter {
@@ -63,15 +67,19 @@ impl Converter {
     pub fn rules(&self) -> StepRules {
         let mut rules = StepRules::new(self.name, [self.from.layout, self.to.layout]);
         for ty in self.types() {
-            rules.add(&ty.rules, ty.convert.is_some());
+            rules.add(&ty.rules, self.function(ty.name).is_some());
         }
         rules
     }
 
-    /// The function that converts one value of the type `name`; `None` for a type that is only ever
-    /// nested.
-    pub fn function(&self, name: &str) -> Option<ConvertFn> {
-        self.find(name).and_then(|ty| ty.convert)
+    /// What converts one value of the type `name`; `None` for a type that is only ever nested.
+    pub fn function(&self, name: &str) -> Option<Function> {
+        let read = self.read.binary_search_by(|(ty, _)| (*ty).cmp(name));
+        if let Ok(index) = read {
+            return Some(Function::Read(self.read[index].1));
+        }
+        let compiled = self.find(name).and_then(|ty| ty.convert);
+        compiled.map(Function::Compiled)
     }
 
     /// All types.
@@ -114,6 +122,31 @@ pub struct TaskLabel {
 
 /// The function that converts one value of a type from old bytes to new.
 pub type ConvertFn = fn(&mut Context<'_>, &At<'_>, &[u8], &mut [u8]);
+
+/// Converts values of one type by what was read from a file.
+pub trait Convert: fmt::Debug + Sync {
+    /// Converts one value from old bytes to new. Every new byte is written.
+    fn convert(&self, cx: &mut Context<'_>, at: &At<'_>, old: &[u8], new: &mut [u8]);
+}
+
+/// What converts one value of a type.
+#[derive(Copy, Clone, Debug)]
+pub enum Function {
+    /// Code of the program.
+    Compiled(ConvertFn),
+    /// Data.
+    Read(&'static dyn Convert),
+}
+
+impl Function {
+    /// Converts one value from old bytes to new.
+    pub fn call(self, cx: &mut Context<'_>, at: &At<'_>, old: &[u8], new: &mut [u8]) {
+        match self {
+            Function::Compiled(function) => function(cx, at, old, new),
+            Function::Read(data) => data.convert(cx, at, old, new),
+        }
+    }
+}
 
 /// What a converter does with one type.
 #[derive(Debug)]

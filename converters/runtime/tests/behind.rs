@@ -131,6 +131,7 @@ const fn converter(
         changed: types,
         carried: &[],
         gone: &[],
+        read: &[],
     }
 }
 

@@ -74,6 +74,7 @@ static CONVERTER: Converter = Converter {
     changed: &TYPES,
     carried: &[],
     gone: &[],
+    read: &[],
 };
 
 /// The task is at home; the first node has a neighbour that drives it out.

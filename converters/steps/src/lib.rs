@@ -2,8 +2,17 @@
 //!
 //! A step is a folder `converters/linux-X-Y` with a generated page for each pair of layouts. This
 //! crate finds them when it is built; nobody lists them.
+//!
+//! What a file of a plan says is carried out here, too ([`load`]): the functions that people wrote are
+//! linked with the steps.
 #![forbid(unsafe_code)]
 
+mod functions;
+
+pub use kconv_interpreter::LoadError;
+pub use kconv_plans::{LONGEST_FILE as LONGEST_PLAN, PlanError};
+
+use kconv_plans::Checked;
 use kconv_runtime::table::Converter;
 
 /// The pages of the steps.
@@ -41,4 +50,33 @@ pub fn called(name: &str) -> Vec<&'static Converter> {
         .copied()
         .filter(|converter| converter.name == name);
     named.collect()
+}
+
+/// Why the bytes of a file give no converter.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanFileError {
+    /// They are no plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// This program cannot carry it out.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+/// The converter that carries out the plan in the bytes of a file. Both stay in memory as long as the
+/// program runs.
+///
+/// # Errors
+/// [`PlanFileError`].
+pub fn read(bytes: &[u8]) -> Result<&'static Converter, PlanFileError> {
+    Ok(load(kconv_plans::read(bytes)?)?)
+}
+
+/// The converter that carries out a plan.
+///
+/// # Errors
+/// [`LoadError`].
+pub fn load(plan: Checked) -> Result<&'static Converter, LoadError> {
+    let functions = functions::of_family(&plan.plan().family);
+    kconv_interpreter::converter(plan, functions)
 }

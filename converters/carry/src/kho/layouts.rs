@@ -22,6 +22,7 @@ pub mod vkho_session1 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -56,6 +57,7 @@ pub mod vkho_session2 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -91,6 +93,7 @@ pub mod vkho_luo5 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 

@@ -22,6 +22,7 @@ pub mod v2_4_32_i386_up {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -78,6 +79,7 @@ pub mod v2_4_32_i386_smp {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -136,6 +138,7 @@ pub mod v2_4_36_9_i386_up {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -192,6 +195,7 @@ pub mod v2_4_36_9_i386_smp {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 

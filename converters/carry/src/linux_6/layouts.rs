@@ -22,6 +22,7 @@ pub mod v5_10_0_30_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -134,6 +135,7 @@ pub mod v5_10_0_30_cloud_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -246,6 +248,7 @@ pub mod v5_10_0_30_rt_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -358,6 +361,7 @@ pub mod v5_10_0_32_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -470,6 +474,7 @@ pub mod v5_10_0_32_cloud_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -582,6 +587,7 @@ pub mod v5_10_0_32_rt_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -694,6 +700,7 @@ pub mod v5_10_0_46_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -806,6 +813,7 @@ pub mod v5_10_0_46_cloud_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -918,6 +926,7 @@ pub mod v5_10_0_43_rt_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -1030,6 +1039,7 @@ pub mod v6_1_0_47_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -1147,6 +1157,7 @@ pub mod v6_1_0_47_cloud_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -1264,6 +1275,7 @@ pub mod v6_1_0_47_rt_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -1382,6 +1394,7 @@ pub mod v6_1_0_48_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -1499,6 +1512,7 @@ pub mod v6_1_0_48_cloud_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -1616,6 +1630,7 @@ pub mod v6_1_0_48_rt_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -1734,6 +1749,7 @@ pub mod v6_1_0_50_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -1851,6 +1867,7 @@ pub mod v6_1_0_50_cloud_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -1968,6 +1985,7 @@ pub mod v6_1_0_50_rt_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -2086,6 +2104,7 @@ pub mod v6_1_0_55_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -2203,6 +2222,7 @@ pub mod v6_1_0_55_cloud_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -2320,6 +2340,7 @@ pub mod v6_1_0_55_rt_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -2438,6 +2459,7 @@ pub mod v6_12_95_deb12_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -2555,6 +2577,7 @@ pub mod v6_12_95_deb12_rt_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -2674,6 +2697,7 @@ pub mod v6_12_100_deb12_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -2791,6 +2815,7 @@ pub mod v6_12_100_deb12_rt_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -2910,6 +2935,7 @@ pub mod v6_12_117_deb12_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -3027,6 +3053,7 @@ pub mod v6_12_115_deb12_rt_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -3146,6 +3173,7 @@ pub mod v7_2_12_deb13_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -3274,6 +3302,7 @@ pub mod v7_2_12_deb13_rt_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -3404,6 +3433,7 @@ pub mod v7_3_4_deb13_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -3533,6 +3563,7 @@ pub mod v7_3_4_deb13_rt_amd64 {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 

@@ -9,12 +9,14 @@ use crate::report::Account;
 use crate::style::{FAINT, HEADING};
 use crate::trust::{self, Admitted, Purpose};
 use indicatif::{ProgressBar, ProgressStyle};
-use kconv_image::Escaped;
+use kconv_image::{Escaped, Image, KernelId};
 use kconv_rules::RuleKind;
 use kconv_runtime::convert::Job;
 use kconv_runtime::report::{FieldAccount, Report};
+use kconv_runtime::table::Converter;
 use kconv_trust::Config;
-use std::io::{IsTerminal, Write};
+use std::fs::File;
+use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -56,8 +58,14 @@ fn convert_image(
     )?;
     let key = trust::own_key(config)?;
     let from = known.for_image(from, &image)?;
-    let to = known.for_image(to, &image)?;
-    account.kernels = [&from, &to].map(|release| Some(release.name.clone()));
+    let (chain, target) = match &arguments.plan {
+        Some(plan) => planned(&known, &image, to, plan)?,
+        None => {
+            let to = known.for_image(to, &image)?;
+            (known.way(&image, &to)?, known.kernel(&to)?)
+        }
+    };
+    account.kernels = [&from.name, &target.release].map(|name| Some(name.clone()));
     let own = known.of_image(&image)?;
     if from != own {
         return Err(Failure::OtherRelease {
@@ -68,11 +76,11 @@ fn convert_image(
     }
     let output = match &arguments.output {
         Some(output) => output.clone(),
-        None => default_output(path, &to.name),
+        None => default_output(path, &target.release),
     };
     let job = Job {
         signers,
-        ..job(known.way(&image, &to)?, known.kernel(&to)?)
+        ..job(chain, target)
     };
     let mut progress = Progress::new(arguments.quiet);
     let (report, signed) = conversion::write(
@@ -86,6 +94,44 @@ fn convert_image(
     )?;
     progress.finish();
     Ok((report, output, signed))
+}
+
+/// The converter that carries out the plan in a file, and the kernel that it leads to: the one called `to`,
+/// if that is registered, else that of the plan, if it is called so.
+fn planned(
+    known: &Known,
+    image: &Image,
+    to: &str,
+    path: &Path,
+) -> Result<(Vec<&'static Converter>, KernelId), Failure> {
+    let plan = read_plan(path)?;
+    let target = match known.for_image(to, image) {
+        Ok(release) => known.kernel(&release)?,
+        Err(_) if to == plan.to.release => KernelId {
+            release: plan.to.release.to_owned(),
+            layout: plan.to.layout.to_owned(),
+            fingerprint: plan.to.fingerprint,
+            build_id: Vec::new(),
+        },
+        Err(failure) => return Err(failure),
+    };
+    Ok((vec![plan], target))
+}
+
+fn read_plan(path: &Path) -> Result<&'static Converter, Failure> {
+    let unreadable = |error| Failure::PlanUnreadable {
+        path: path.to_owned(),
+        error,
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    // One byte more tells that it is too long.
+    let mut limited = file.take(kconv_steps::LONGEST_PLAN + 1);
+    limited.read_to_end(&mut bytes).map_err(unreadable)?;
+    kconv_steps::read(&bytes).map_err(|error| Failure::Plan {
+        path: path.to_owned(),
+        error: Box::new(error),
+    })
 }
 
 /// A bar on a terminal, for work that takes long enough to wonder about.

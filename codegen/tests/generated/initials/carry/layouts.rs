@@ -22,6 +22,7 @@ pub mod vold {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -57,6 +58,7 @@ pub mod vnew {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 

@@ -22,6 +22,7 @@ pub mod vold {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
@@ -82,6 +83,7 @@ pub mod vnew {
         changed: &[],
         carried: CARRIED,
         gone: &[],
+        read: &[],
     };
     pub static CONVERTER: Converter = IDENTITY;
 
