@@ -11,7 +11,6 @@ use kconv_runtime::context::Outcome;
 use kconv_runtime::convert::{Job, convert};
 use kconv_runtime::table::{Converter, TypeConverter};
 use kernel_structs::releases::Registry;
-use kernel_structs::state::StateMap;
 use planned::{Planned, pages};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -34,13 +33,13 @@ impl Numbers {
 }
 
 /// One object of every saved type, as a converter reads them; those that lie behind others, behind them.
-fn objects(planned: &Planned, map: &StateMap) -> Vec<(&'static str, u64, u32)> {
+fn objects(planned: &Planned) -> Vec<(&'static str, u64, u32)> {
     let converter = planned.compiled;
     let of_objects = converter
         .types()
         .filter(|ty| converter.function(ty.name).is_some());
     let (behind, apart): (Vec<&TypeConverter>, Vec<_>) =
-        of_objects.partition(|ty| map.behind(&planned.layout, ty.name).is_some());
+        of_objects.partition(|ty| ty.behind.is_some());
     let mut objects = Vec::new();
     let mut address = 0xc100_0000;
     for ty in apart {
@@ -48,10 +47,12 @@ fn objects(planned: &Planned, map: &StateMap) -> Vec<(&'static str, u64, u32)> {
         address += u64::from(ty.from_size).next_multiple_of(0x1_0000);
     }
     for ty in behind {
-        let owner = map.behind(&planned.layout, ty.name).unwrap().owner.as_str();
-        let index = objects.iter().position(|(ty, ..)| *ty == owner).unwrap();
-        let end = objects[index].1 + u64::from(converter.find(owner).unwrap().from_size);
-        objects.push((ty.name, end, index as u32));
+        let owner = objects
+            .iter()
+            .position(|(owner, ..)| Some(*owner) == ty.behind);
+        let owner = owner.unwrap();
+        let size = converter.find(objects[owner].0).unwrap().from_size;
+        objects.push((ty.name, objects[owner].1 + u64::from(size), owner as u32));
     }
     objects
 }
@@ -125,14 +126,9 @@ fn told(outcome: &Outcome) -> Vec<String> {
     told
 }
 
-fn pairs_alike(
-    planned: &Planned,
-    read: &'static Converter,
-    map: &StateMap,
-    samples: usize,
-) -> usize {
+fn pairs_alike(planned: &Planned, read: &'static Converter, samples: usize) -> usize {
     let compiled = planned.compiled;
-    let objects = objects(planned, map);
+    let objects = objects(planned);
     let world = |converter| World::new(converter, &objects).with_symbols(&SYMBOLS);
     let (mut one, mut other) = (world(compiled), world(read));
     let width = usize::from(compiled.machine.pointer_size());
@@ -207,7 +203,6 @@ fn a_plan_that_is_read_says_and_does_what_its_page_does() {
         &registry,
         |_, _, _| true,
         |planned| {
-            let map = registry.state_map(&planned.family).unwrap();
             let (compiled, read) = (planned.compiled, planned.read());
             let what = format!("{} {}", compiled.from.layout, compiled.to.layout);
             assert_eq!((read.from, read.to), (compiled.from, compiled.to));
@@ -233,7 +228,7 @@ fn a_plan_that_is_read_says_and_does_what_its_page_does() {
                 .types()
                 .find(|ty| compiled.function(ty.name).is_some() && read.find(ty.name).is_none());
             assert!(missing.is_none(), "{what}: {missing:?}");
-            compared += pairs_alike(&planned, read, &map, 12);
+            compared += pairs_alike(&planned, read, 12);
             families.insert(planned.family.clone());
         },
     );

@@ -486,7 +486,7 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V5_1
     cx.drop_kept(
         &at!(at.tlb_flush_batched, old),
         old.tlb_flush_batched.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     // id under which devices share the mm
     cx.drop_strict(&at!(at.pasid, old), old.pasid, 0);
@@ -1083,7 +1083,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     cx.drop_kept(
         &at!(at.trc_reader_checked, old),
         old.trc_reader_checked.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     // mappings that the task found last, compared with mm_struct.vmacache_seqnum and looked up
     // again

@@ -350,7 +350,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     cx.drop_kept(
         &at!(at.trc_reader_checked, old),
         old.trc_reader_checked.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     // mappings that the task found last, compared with mm_struct.vmacache_seqnum and looked up
     // again

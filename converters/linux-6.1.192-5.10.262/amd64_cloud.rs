@@ -333,13 +333,13 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     cx.drop_kept(
         &at!(at.rcu_tasks_holdout, old),
         old.rcu_tasks_holdout.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     // index of an SRCU reader that a dying task holds
     cx.drop_kept(
         &at!(at.rcu_tasks_idx, old),
         old.rcu_tasks_idx.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     // CPU whose idle task this is, -1 for any other
     cx.drop_kept(

@@ -317,7 +317,7 @@ pub fn hrtimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::hrtimer::V5_10_0_
     // __hrtimer_setup)
     new.is_lazy = 0;
     // HRTIMER_STATE_INACTIVE
-    cx.drop_kept(&at!(at.state, old), old.state.as_bytes(), 0.as_bytes());
+    cx.drop_kept(&at!(at.state, old), old.state.as_bytes(), 0u8.as_bytes());
 }
 
 /// `k_itimer`, 256 bytes, now 384.

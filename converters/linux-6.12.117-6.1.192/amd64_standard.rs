@@ -547,13 +547,13 @@ pub fn sched_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_entity
     cx.drop_kept(
         &at!(at.sched_delayed, old),
         old.sched_delayed.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     // whether deadline is relative, between two queues
     cx.drop_kept(
         &at!(at.rel_deadline, old),
         old.rel_deadline.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     // the user asked for a slice by sched_setattr, which 6.1 cannot grant (6.12
     // kernel/sched/syscalls.c: __setscheduler_params); take the request back before the freeze
@@ -803,7 +803,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     cx.drop_kept(
         &at!(at.il_weight, old),
         old.il_weight.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     // concurrency id the task has while it runs, -1 off the CPU
     cx.drop_kept(

@@ -536,17 +536,17 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     cx.drop_kept(
         &at!(at.net_xmit.more, old),
         old.net_xmit.more.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     cx.drop_kept(
         &at!(at.net_xmit.skip_txqueue, old),
         old.net_xmit.skip_txqueue.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     cx.drop_kept(
         &at!(at.net_xmit.sched_mirred_nest, old),
         old.net_xmit.sched_mirred_nest.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     cx.drop_kept(
         &at!(at.net_xmit.sched_mirred_dev, old),

@@ -223,7 +223,7 @@ pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V7_2_1
     cx.drop_kept(
         &at!(at.it_sig_periodic, old),
         old.it_sig_periodic.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     cx.drop_kept(
         &at!(at.it_signal_seq, old),
@@ -293,7 +293,7 @@ pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t
     cx.drop_kept(
         &at!(at.asid_transition, old),
         old.asid_transition.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
 }
 
@@ -898,10 +898,10 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     cx.drop_kept(
         &at!(at.is_blocked, old),
         old.is_blocked.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     // a hole with a name
-    cx.drop_kept(&at!(at.__pad, old), old.__pad.as_bytes(), 0.as_bytes());
+    cx.drop_kept(&at!(at.__pad, old), old.__pad.as_bytes(), 0u8.as_bytes());
     // deadline server the running task was picked by
     cx.drop_kept(
         &at!(at.dl_server, old),
@@ -1057,7 +1057,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     cx.drop_kept(
         &at!(at.scx.disallow, old),
         old.scx.disallow.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     cx.drop_kept(
         &at!(at.scx.cgrp_moving_from, old),
@@ -1101,7 +1101,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     cx.drop_kept(
         &at!(at.throttled, old),
         old.throttled.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     // clamps of utilization that the program asked for by sched_setattr, and a freeze refuses;
     // kernels without CONFIG_UCLAMP_TASK know nothing of them (7.2 kernel/sched/syscalls.c:
@@ -1194,17 +1194,17 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     cx.drop_kept(
         &at!(at.net_xmit.more, old),
         old.net_xmit.more.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     cx.drop_kept(
         &at!(at.net_xmit.skip_txqueue, old),
         old.net_xmit.skip_txqueue.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     cx.drop_kept(
         &at!(at.net_xmit.sched_mirred_nest, old),
         old.net_xmit.sched_mirred_nest.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     cx.drop_kept(
         &at!(at.net_xmit.sched_mirred_dev, old),
@@ -1214,7 +1214,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     cx.drop_kept(
         &at!(at.net_xmit.nf_dup_skb_recursion, old),
         old.net_xmit.nf_dup_skb_recursion.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     // what rings of the task and of its children may do, null until it asks for it
     cx.drop_strict(
@@ -1309,7 +1309,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     cx.drop_kept(
         &at!(at.il_weight, old),
         old.il_weight.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     // work that looks where the process has its cache
     cx.drop_link(
@@ -1365,12 +1365,12 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     cx.drop_kept(
         &at!(at.lazy_mmu_state.enable_count, old),
         old.lazy_mmu_state.enable_count.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     cx.drop_kept(
         &at!(at.lazy_mmu_state.pause_count, old),
         old.lazy_mmu_state.pause_count.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     // fill of ret_stack, which is not carried
     cx.drop_kept(

@@ -269,14 +269,14 @@ pub fn hrtimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::hrtimer::V7_2_12_
     cx.drop_kept(
         &at!(at.is_queued, old),
         old.is_queued.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     // whether the timer may be programmed later, which the older kernel does at once (7.2
     // kernel/time/hrtimer.c: __hrtimer_setup)
     cx.drop_kept(
         &at!(at.is_lazy, old),
         old.is_lazy.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
 }
 
@@ -334,7 +334,7 @@ pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V7_2_1
     cx.drop_kept(
         &at!(at.it_sig_periodic, old),
         old.it_sig_periodic.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     cx.drop_kept(
         &at!(at.it_signal_seq, old),
@@ -424,7 +424,7 @@ pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t
     cx.drop_kept(
         &at!(at.asid_transition, old),
         old.asid_transition.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
 }
 
@@ -1275,10 +1275,10 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     cx.drop_kept(
         &at!(at.is_blocked, old),
         old.is_blocked.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     // a hole with a name
-    cx.drop_kept(&at!(at.__pad, old), old.__pad.as_bytes(), 0.as_bytes());
+    cx.drop_kept(&at!(at.__pad, old), old.__pad.as_bytes(), 0u8.as_bytes());
     // what a scheduler in BPF knows of the task, which is of this boot
     cx.drop_kept(
         &at!(at.scx.sched, old),
@@ -1428,7 +1428,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     cx.drop_kept(
         &at!(at.scx.disallow, old),
         old.scx.disallow.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     cx.drop_kept(
         &at!(at.scx.cgrp_moving_from, old),
@@ -1472,7 +1472,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     cx.drop_kept(
         &at!(at.throttled, old),
         old.throttled.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     // clamps of utilization that the program asked for by sched_setattr, and a freeze refuses;
     // kernels without CONFIG_UCLAMP_TASK know nothing of them (7.2 kernel/sched/syscalls.c:
@@ -1653,12 +1653,12 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     cx.drop_kept(
         &at!(at.lazy_mmu_state.enable_count, old),
         old.lazy_mmu_state.enable_count.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     cx.drop_kept(
         &at!(at.lazy_mmu_state.pause_count, old),
         old.lazy_mmu_state.pause_count.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     // how long the task slept, for the tracer
     cx.drop_kept(
@@ -1782,7 +1782,7 @@ pub fn tlbflush_unmap_batch(cx: &mut Context<'_>, at: &At<'_>, old: &views::tlbf
     cx.drop_kept(
         &at!(at.arch.unmapped_pages, old),
         old.arch.unmapped_pages.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
 }
 

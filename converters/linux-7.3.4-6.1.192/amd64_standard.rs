@@ -347,14 +347,14 @@ pub fn hrtimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::hrtimer::V7_2_12_
     cx.drop_kept(
         &at!(at.is_queued, old),
         old.is_queued.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     // whether the timer may be programmed later, which the older kernel does at once (7.2
     // kernel/time/hrtimer.c: __hrtimer_setup)
     cx.drop_kept(
         &at!(at.is_lazy, old),
         old.is_lazy.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
 }
 
@@ -421,7 +421,7 @@ pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V7_2_1
     cx.drop_kept(
         &at!(at.it_sig_periodic, old),
         old.it_sig_periodic.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     cx.drop_kept(
         &at!(at.it_signal_seq, old),
@@ -526,7 +526,7 @@ pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t
     cx.drop_kept(
         &at!(at.asid_transition, old),
         old.asid_transition.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
 }
 
@@ -1126,13 +1126,13 @@ pub fn sched_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_entity
     cx.drop_kept(
         &at!(at.sched_delayed, old),
         old.sched_delayed.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     // whether deadline is relative, between two queues
     cx.drop_kept(
         &at!(at.rel_deadline, old),
         old.rel_deadline.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     // the user asked for a slice by sched_setattr, which 6.1 cannot grant (6.12
     // kernel/sched/syscalls.c: __setscheduler_params); take the request back before the freeze
@@ -1696,10 +1696,10 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     cx.drop_kept(
         &at!(at.is_blocked, old),
         old.is_blocked.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     // a hole with a name
-    cx.drop_kept(&at!(at.__pad, old), old.__pad.as_bytes(), 0.as_bytes());
+    cx.drop_kept(&at!(at.__pad, old), old.__pad.as_bytes(), 0u8.as_bytes());
     // deadline server the running task was picked by
     cx.drop_kept(
         &at!(at.dl_server, old),
@@ -1895,7 +1895,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     cx.drop_kept(
         &at!(at.scx.disallow, old),
         old.scx.disallow.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     cx.drop_kept(
         &at!(at.scx.cgrp_moving_from, old),
@@ -1939,7 +1939,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     cx.drop_kept(
         &at!(at.throttled, old),
         old.throttled.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     // clamps of utilization that the program asked for by sched_setattr, and a freeze refuses;
     // kernels without CONFIG_UCLAMP_TASK know nothing of them (7.2 kernel/sched/syscalls.c:
@@ -2122,7 +2122,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     cx.drop_kept(
         &at!(at.il_weight, old),
         old.il_weight.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     // work that looks where the process has its cache
     cx.drop_link(
@@ -2178,12 +2178,12 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     cx.drop_kept(
         &at!(at.lazy_mmu_state.enable_count, old),
         old.lazy_mmu_state.enable_count.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     cx.drop_kept(
         &at!(at.lazy_mmu_state.pause_count, old),
         old.lazy_mmu_state.pause_count.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
     // fill of ret_stack, which is not carried
     cx.drop_kept(
@@ -2348,7 +2348,7 @@ pub fn tlbflush_unmap_batch(cx: &mut Context<'_>, at: &At<'_>, old: &views::tlbf
     cx.drop_kept(
         &at!(at.arch.unmapped_pages, old),
         old.arch.unmapped_pages.as_bytes(),
-        0.as_bytes(),
+        0u8.as_bytes(),
     );
 }
 

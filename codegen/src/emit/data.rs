@@ -346,10 +346,6 @@ impl Of<'_> {
                 (self.at(path, path, Sides::Old)?, act)
             }
             Action::Recurse { ty } => {
-                let inner = self.all.plan.types.get(ty);
-                if inner.is_some_and(|inner| inner.to_size == 0) {
-                    return Ok(Vec::new());
-                }
                 let act = Act::Inside {
                     ty: self.type_number(ty)?,
                     old: self.small(self.from()?.bits.offset / 8)?,
@@ -389,6 +385,19 @@ impl Of<'_> {
             }
             Action::BitField => {
                 let (old, new) = (self.run(Which::Old)?, self.run(Which::New)?);
+                (both()?, Act::Bits { old, new })
+            }
+            // Of one width and sign, so that no value is refused.
+            Action::Copy if self.from()?.bit_field && self.to()?.bit_field => {
+                let (old, new) = (self.run(Which::Old)?, self.run(Which::New)?);
+                let is_same = match (old, new) {
+                    (Run::Unsigned(old), Run::Unsigned(new)) => old.1 == new.1,
+                    (Run::Signed(old), Run::Signed(new)) => old.1 == new.1,
+                    _ => false,
+                };
+                if !is_same {
+                    return Err(self.no_data("it is copied, and has another width or sign"));
+                }
                 (both()?, Act::Bits { old, new })
             }
             Action::Copy => {

@@ -292,7 +292,18 @@ impl Lines<'_> {
                 let Action::Drop { initial, .. } = field.action else {
                     return None;
                 };
-                let initial = scalar_value(scalar, initial);
+                let initial = match (scalar.bytes, scalar.signed) {
+                    // Without a type it would be four bytes, which are never those of the field.
+                    (1, false) => {
+                        let initial = Literal::u8_suffixed(initial as u8);
+                        quote!(#initial)
+                    }
+                    (1, true) => {
+                        let initial = Literal::i8_suffixed(initial as i8);
+                        quote!((#initial))
+                    }
+                    _ => scalar_value(scalar, initial),
+                };
                 quote!(ŋcx.drop_kept(#at, #old.as_bytes(), #initial.as_bytes());)
             }
             (false, None) => {

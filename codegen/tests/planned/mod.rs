@@ -20,7 +20,7 @@ use kconv_plans::model;
 use kconv_runtime::table::Converter;
 use kernel_structs::layout::Layout;
 use kernel_structs::releases::Registry;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// A pair of layouts.
@@ -54,6 +54,7 @@ pub fn pages(
     assert!(steps.wrong.is_empty());
     let mut families: BTreeMap<String, (Family, Changes)> = BTreeMap::new();
     let mut number = 0;
+    let mut wrong = BTreeSet::new();
     for step in steps.files {
         let name = step.file.family.clone();
         let (family, changes) = families.entry(name.clone()).or_insert_with(|| {
@@ -83,7 +84,13 @@ pub fn pages(
             });
             let live = [&from, &to].map(|end| family.map.live(&end.layout));
             let data = emit::data(&made.plan, [&live[0], &live[1]]);
-            let data = data.unwrap_or_else(|error| panic!("{from_layout} {to_layout}: {error}"));
+            let data = match data {
+                Ok(data) => data,
+                Err(error) => {
+                    wrong.insert(error.to_string());
+                    continue;
+                }
+            };
             let [layout, _] = live;
             each(Planned {
                 family: name.clone(),
@@ -95,5 +102,6 @@ pub fn pages(
             number += 1;
         }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
     number
 }

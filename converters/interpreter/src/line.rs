@@ -76,6 +76,7 @@ pub(crate) enum Element {
     },
     Inside(&'static Program),
     Array {
+        count: usize,
         old: usize,
         new: usize,
         each: Box<Element>,
@@ -147,8 +148,9 @@ impl Step {
                 rest,
             } => {
                 let (old, new) = (&old[area(*from)], &mut new[area(*to)]);
+                let count = from.1.min(to.1) as usize;
                 let sizes = (from.2 as usize, to.2 as usize);
-                each.elements(cx, here, (old, sizes.0), (new, sizes.1));
+                each.elements(cx, here, count, (old, sizes.0), (new, sizes.1));
                 if let Some(rest) = rest {
                     left_over(*rest, cx, here, (old, *from), (new, *to));
                 }
@@ -178,19 +180,19 @@ fn area(Array(offset, count, size): Array) -> std::ops::Range<usize> {
 }
 
 impl Element {
-    /// Converts elements, as many as both arrays have; both with the size of an element.
+    /// Converts so many elements; both arrays with the size of an element, which can be none.
     fn elements(
         &self,
         cx: &mut Context<'_>,
         at: &At<'_>,
+        count: usize,
         (old, from): (&[u8], usize),
         (new, to): (&mut [u8], usize),
     ) {
-        // A side without elements may have any size of them.
-        let (from, to) = (from.max(1), to.max(1));
-        let both = old.chunks_exact(from).zip(new.chunks_exact_mut(to));
-        for (index, (old, new)) in both.enumerate() {
+        for index in 0..count {
             let at = at.index(index, from, to);
+            let old = &old[index * from..(index + 1) * from];
+            let new = &mut new[index * to..(index + 1) * to];
             match self {
                 Element::Copy => new.copy_from_slice(old),
                 Element::Number {
@@ -202,11 +204,12 @@ impl Element {
                 }
                 Element::Inside(program) => program.convert(cx, &at, old, new),
                 Element::Array {
+                    count,
                     old: from,
                     new: to,
                     each,
                 } => {
-                    each.elements(cx, &at, (old, *from), (new, *to));
+                    each.elements(cx, &at, *count, (old, *from), (new, *to));
                 }
             }
         }

@@ -262,7 +262,13 @@ fn element(each: &'static Each, programs: &[&'static Program]) -> Option<Element
             by,
         },
         Each::Inside(ty) => Element::Inside(programs.get(*ty as usize)?),
-        Each::Array { old, new, each, .. } => Element::Array {
+        Each::Array {
+            count,
+            old,
+            new,
+            each,
+        } => Element::Array {
+            count: *count as usize,
             old: *old as usize,
             new: *new as usize,
             each: Box::new(element(each, programs)?),

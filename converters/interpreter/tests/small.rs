@@ -38,7 +38,7 @@ mod people {
     }
 
     pub(super) fn is_even(_: &mut Context<'_>, _: &At<'_>, was: bool, old: &U32) -> bool {
-        was && old.get() % 2 == 0
+        was && old.get().is_multiple_of(2)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::model::{
     Act, Argument, Array, Bits, By, Call, Each, Field, Kind, Line, Number, Numbers, Part, Place,
     Plan, Rest, Run, Tail, Type,
 };
-use crate::{FORMAT_VERSION, LARGEST_TYPE, MOST_NESTED};
+use crate::{FORMAT_VERSION, LARGEST_TYPE, MOST_LINES, MOST_NESTED};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Holds the parts of a plan against one another.
@@ -23,13 +23,13 @@ pub(crate) fn check(plan: &Plan) -> Result<(), PlanError> {
             ty,
         }
         .check();
-        let depth = found.map_err(|(place, problem)| PlanError::Type {
+        let found = found.map_err(|(place, problem)| PlanError::Type {
             index,
             ty: ty.name.clone(),
             place,
             problem,
         })?;
-        known.depths.push(depth);
+        known.nests.push(found);
         known.by_name.insert(&ty.name, index);
     }
     // An object that lies behind another can stand before it.
@@ -99,8 +99,24 @@ fn head(plan: &Plan) -> Result<(), PlanError> {
 #[derive(Default)]
 struct Known<'a> {
     by_name: BTreeMap<&'a str, usize>,
-    /// How many types are inside each, one in the other, itself included.
-    depths: Vec<u32>,
+    nests: Vec<Nest>,
+}
+
+/// What is inside of a type.
+#[derive(Copy, Clone)]
+struct Nest {
+    /// How many types are inside one another, itself included.
+    depth: u32,
+    /// How many lines one value takes, those of values inside included.
+    lines: u64,
+}
+
+impl Nest {
+    /// Adds so many values of a type inside.
+    fn add(&mut self, inner: Nest, times: u64) {
+        self.depth = self.depth.max(inner.depth.saturating_add(1));
+        self.lines = self.lines.saturating_add(inner.lines.saturating_mul(times));
+    }
 }
 
 /// A type under the check.
@@ -117,8 +133,8 @@ type Wrong = (String, Problem);
 type Written = (u64, u64);
 
 impl Ty<'_> {
-    /// How many types are inside one another in this one, itself included.
-    fn check(&self) -> Result<u32, Wrong> {
+    /// What is inside of it.
+    fn check(&self) -> Result<Nest, Wrong> {
         let at = |place: &str| {
             let place = place.to_owned();
             move |problem| (place.clone(), problem)
@@ -141,13 +157,13 @@ impl Ty<'_> {
                 }));
             }
         }
-        let mut depth = 1;
+        let mut nest = Nest { depth: 1, lines: 1 };
         if let Some(tail) = &ty.tail {
-            self.tail(tail, &mut depth).map_err(at("tail"))?;
+            self.tail(tail, &mut nest).map_err(at("tail"))?;
         }
         for (index, part) in ty.parts.iter().enumerate() {
             let place = format!("parts[{index}]");
-            self.part(part, &mut depth).map_err(at(&place))?;
+            self.part(part, &mut nest).map_err(at(&place))?;
         }
         self.spans().map_err(at("spans"))?;
         for (index, bits) in ty.padding.iter().enumerate() {
@@ -158,46 +174,48 @@ impl Ty<'_> {
         let mut tails = 0;
         for field in &ty.fields {
             let place = format!("field {}", field.path);
-            self.field(field, &mut depth, &mut tails, &mut written)
+            self.field(field, &mut nest, &mut tails, &mut written)
                 .map_err(at(&place))?;
         }
         all_once(written, u64::from(ty.to_size) * 8).map_err(at("fields"))?;
-        if depth > MOST_NESTED {
+        if nest.depth > MOST_NESTED {
             return Err(at("fields")(Problem::Nested { most: MOST_NESTED }));
         }
-        Ok(depth)
+        if nest.lines > MOST_LINES {
+            return Err(at("fields")(Problem::TooLarge {
+                found: nest.lines,
+                most: MOST_LINES,
+            }));
+        }
+        Ok(nest)
     }
 
     /// The type `name`, which stands before this one.
-    fn named(&self, name: &str, depth: &mut u32) -> Result<&Type, Problem> {
+    fn named(&self, name: &str, nest: &mut Nest) -> Result<&Type, Problem> {
         let index = self.known.by_name.get(name);
         let index = *index.ok_or_else(|| Problem::NoType {
             ty: format!("`{name}` before this one"),
         })?;
-        *depth = (*depth).max(self.known.depths[index] + 1);
+        nest.add(self.known.nests[index], 1);
         Ok(&self.plan.types[index])
     }
 
-    /// The type of this number, to be inside of this one.
-    fn inside(&self, number: u32, depth: &mut u32) -> Result<&Type, Problem> {
-        let known = self.known.depths.get(number as usize);
+    /// The type of this number, so many values of which are inside of this one.
+    fn inside(&self, number: u32, times: u64, nest: &mut Nest) -> Result<&Type, Problem> {
+        let known = self.known.nests.get(number as usize);
         let known = *known.ok_or(Problem::NotBefore { ty: number })?;
-        *depth = (*depth).max(known + 1);
+        nest.add(known, times);
         let ty = &self.plan.types[number as usize];
-        if ty.to_size == 0 {
-            let ty = ty.name.clone();
-            return Err(Problem::Empty { ty });
-        }
-        if ty.tail.is_some() {
-            return Err(Problem::Contradicts {
+        match ty.tail {
+            None => Ok(ty),
+            Some(_) => Err(Problem::Contradicts {
                 what: "a value inside another ends in no flexible array",
-            });
+            }),
         }
-        Ok(ty)
     }
 
-    fn tail(&self, tail: &Tail, depth: &mut u32) -> Result<(), Problem> {
-        let element = self.named(&tail.element, depth)?;
+    fn tail(&self, tail: &Tail, nest: &mut Nest) -> Result<(), Problem> {
+        let element = self.named(&tail.element, nest)?;
         if element.from_size == 0 || element.to_size == 0 {
             let ty = element.name.clone();
             return Err(Problem::Empty { ty });
@@ -207,23 +225,23 @@ impl Ty<'_> {
                 what: "an element of a flexible array ends in none itself",
             });
         }
-        self.old(tail.from, 0)?;
-        self.new(tail.to, 0)?;
+        self.in_old(tail.from, 0)?;
+        self.in_new(tail.to, 0)?;
         width(tail.count)?;
         self.old_bits(tail.count)
     }
 
-    fn part(&self, part: &Part, depth: &mut u32) -> Result<(), Problem> {
-        let inner = self.named(&part.ty, depth)?;
+    fn part(&self, part: &Part, nest: &mut Nest) -> Result<(), Problem> {
+        let inner = self.named(&part.ty, nest)?;
         // The structure is on the one side, a pointer or the end of the value on the other.
         if part.made {
             let len = part.behind.map_or(inner.from_size, |_| 0);
-            self.old(part.from, len)?;
-            self.new(part.to, 0)?;
+            self.in_old(part.from, len)?;
+            self.in_new(part.to, 0)?;
         } else {
             let len = part.behind.map_or(inner.to_size, |_| 0);
-            self.old(part.from, 0)?;
-            self.new(part.to, len)?;
+            self.in_old(part.from, 0)?;
+            self.in_new(part.to, len)?;
         }
         match part.behind {
             Some(bits) => self.old_bits(bits),
@@ -237,8 +255,8 @@ impl Ty<'_> {
             if *from < end || *len == 0 {
                 return Err(Problem::Order { what: "spans" });
             }
-            self.old(*from, *len)?;
-            self.new(*to, *len)?;
+            self.in_old(*from, *len)?;
+            self.in_new(*to, *len)?;
             end = from + len;
         }
         Ok(())
@@ -247,7 +265,7 @@ impl Ty<'_> {
     fn field(
         &self,
         field: &Field,
-        depth: &mut u32,
+        nest: &mut Nest,
         tails: &mut u32,
         written: &mut Vec<Written>,
     ) -> Result<(), Problem> {
@@ -257,12 +275,13 @@ impl Ty<'_> {
             return Err(Problem::NoReason { reason });
         }
         let mut inside = BTreeSet::new();
+        nest.lines = nest.lines.saturating_add(1 + field.lines.len() as u64);
         for line in &field.lines {
             if let Some(Place(_, old, new)) = &line.at {
-                self.old(*old, 0)?;
-                self.new(*new, 0)?;
+                self.in_old(*old, 0)?;
+                self.in_new(*new, 0)?;
             }
-            self.line(line, depth, &mut inside, written)?;
+            self.line(line, nest, &mut inside, written)?;
         }
         // Reports go on by the rules of what is named here, as often as it is.
         let Some(name) = &field.inside else {
@@ -287,14 +306,14 @@ impl Ty<'_> {
     fn line(
         &self,
         line: &Line,
-        depth: &mut u32,
+        nest: &mut Nest,
         inside: &mut BTreeSet<u32>,
         written: &mut Vec<Written>,
     ) -> Result<(), Problem> {
         let mut writes = |start: u32, len: u32| {
             let first = u64::from(start) * 8;
             written.push((first, first + u64::from(len) * 8));
-            self.new(start, len)
+            self.in_new(start, len)
         };
         match &line.act {
             Act::Zero(bits) => {
@@ -303,25 +322,25 @@ impl Ty<'_> {
                 Ok(())
             }
             Act::Copy(old, new, len) => {
-                self.old(*old, *len)?;
+                self.in_old(*old, *len)?;
                 writes(*new, *len)
             }
             Act::Number { old, new, by } => {
                 conversion(old.1, new.1, by)?;
-                self.old(old.0, old.1.size())?;
+                self.in_old(old.0, old.1.size())?;
                 writes(new.0, new.1.size())
             }
             Act::Flags { old, new, flags } => {
-                self.old(old.0, old.1.size())?;
+                self.in_old(old.0, old.1.size())?;
                 for called in &flags.called {
                     self.call(&called.call)?;
                 }
                 writes(new.0, new.1.size())
             }
             Act::Inside { ty, old, new } => {
-                let inner = self.inside(*ty, depth)?;
+                let inner = self.inside(*ty, 1, nest)?;
                 inside.insert(*ty);
-                self.old(*old, inner.from_size)?;
+                self.in_old(*old, inner.from_size)?;
                 writes(*new, inner.to_size)
             }
             Act::Each {
@@ -330,19 +349,20 @@ impl Ty<'_> {
                 each,
                 rest,
             } => {
-                self.each((old.2, new.2), each, depth, inside)?;
+                let times = u64::from(old.1.min(new.1));
+                self.each((old.2, new.2), each, (times, nest), inside)?;
                 left_over(old, new, rest.as_ref())?;
-                self.old(old.0, area(*old)?)?;
+                self.in_old(old.0, area(*old)?)?;
                 writes(new.0, area(*new)?)
             }
             Act::Sum { old, new } => {
                 let area = |of: &Numbers| area(Array(of.0, of.1, of.2.size()));
-                self.old(old.0, area(old)?)?;
+                self.in_old(old.0, area(old)?)?;
                 writes(new.0, area(new)?)
             }
             Act::Bits { old, new } => {
                 match old {
-                    Run::Number(number) => self.old(number.0, number.1.size())?,
+                    Run::Number(number) => self.in_old(number.0, number.1.size())?,
                     Run::Unsigned(bits) | Run::Signed(bits) => {
                         width(*bits)?;
                         self.old_bits(*bits)?;
@@ -368,28 +388,28 @@ impl Ty<'_> {
             | Act::Container { new }
             | Act::SetSymbol { new, .. } => writes(new.0, new.1.size()),
             Act::DropContainer { old } | Act::DropSymbol { old, .. } | Act::Drop { old, .. } => {
-                self.old(old.0, old.1.size())
+                self.in_old(old.0, old.1.size())
             }
             Act::Make { old, new } => {
-                self.old(old.0, old.1)?;
+                self.in_old(old.0, old.1)?;
                 writes(new.0, new.1.size())
             }
             Act::Fold { old, new } => {
-                self.old(old.0, old.1.size())?;
+                self.in_old(old.0, old.1.size())?;
                 writes(new.0, new.1)
             }
             Act::Link { old, new, head } | Act::EmptyLink { old, new, head, .. } => {
                 same(*old, *new)?;
-                self.old(head.1, 0)?;
-                self.new(head.2, 0)?;
-                self.old(old.0, old.1.size())?;
+                self.in_old(head.1, 0)?;
+                self.in_new(head.2, 0)?;
+                self.in_old(old.0, old.1.size())?;
                 writes(new.0, new.1.size())
             }
             Act::DropLink { old, head, .. } => {
-                self.old(head.1, 0)?;
-                self.old(old.0, old.1.size())
+                self.in_old(head.1, 0)?;
+                self.in_old(old.0, old.1.size())
             }
-            Act::DropBytes { old, .. } => self.old(old.0, old.1),
+            Act::DropBytes { old, .. } => self.in_old(old.0, old.1),
             Act::DropBits { old, .. } => {
                 width(*old)?;
                 self.old_bits(*old)
@@ -406,13 +426,11 @@ impl Ty<'_> {
         &self,
         (from, to): (u32, u32),
         each: &Each,
-        depth: &mut u32,
+        (times, nest): (u64, &mut Nest),
         inside: &mut BTreeSet<u32>,
     ) -> Result<(), Problem> {
-        if to == 0 {
-            let ty = String::from("an element");
-            return Err(Problem::Empty { ty });
-        }
+        // An element of a number or of bytes is a line as well.
+        nest.lines = nest.lines.saturating_add(times);
         match each {
             Each::Copy => sizes(from, to),
             Each::Number { old, new, by } => {
@@ -421,7 +439,7 @@ impl Ty<'_> {
                 conversion(*old, *new, by)
             }
             Each::Inside(ty) => {
-                let inner = self.inside(*ty, depth)?;
+                let inner = self.inside(*ty, times, nest)?;
                 inside.insert(*ty);
                 sizes(from, inner.from_size)?;
                 sizes(to, inner.to_size)
@@ -434,7 +452,8 @@ impl Ty<'_> {
             } => {
                 sizes(from, area(Array(0, *count, *old))?)?;
                 sizes(to, area(Array(0, *count, *new))?)?;
-                self.each((*old, *new), each, depth, inside)
+                let times = times.saturating_mul(u64::from(*count));
+                self.each((*old, *new), each, (times, nest), inside)
             }
         }
     }
@@ -442,18 +461,18 @@ impl Ty<'_> {
     fn call(&self, call: &Call) -> Result<(), Problem> {
         for argument in &call.arguments {
             match argument {
-                Argument::Field(offset, size) => self.old(*offset, *size)?,
-                Argument::Flag(number, _) => self.old(number.0, number.1.size())?,
+                Argument::Field(offset, size) => self.in_old(*offset, *size)?,
+                Argument::Flag(number, _) => self.in_old(number.0, number.1.size())?,
             }
         }
         Ok(())
     }
 
-    fn old(&self, start: u32, len: u32) -> Result<(), Problem> {
+    fn in_old(&self, start: u32, len: u32) -> Result<(), Problem> {
         bounds(false, (start, len), 8, self.ty.from_size)
     }
 
-    fn new(&self, start: u32, len: u32) -> Result<(), Problem> {
+    fn in_new(&self, start: u32, len: u32) -> Result<(), Problem> {
         bounds(true, (start, len), 8, self.ty.to_size)
     }
 

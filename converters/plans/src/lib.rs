@@ -33,5 +33,9 @@ pub const LONGEST_FILE: u64 = 64 << 20;
 /// structure has a hundredth of it.
 pub const LARGEST_TYPE: u32 = 1 << 20;
 
+/// How many lines one value of a type may take, those of values inside it and of elements included. A
+/// `task_struct` takes some thousand.
+pub const MOST_LINES: u64 = 1 << 22;
+
 /// How many types may be inside one another.
 pub const MOST_NESTED: u32 = 32;

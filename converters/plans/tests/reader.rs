@@ -180,6 +180,27 @@ fn no_type_nests_without_end() {
     assert!(read(text.as_bytes()).is_err());
 }
 
+/// Types each of which has the one before inside eight times, on the same old bytes.
+#[test]
+fn no_value_takes_lines_without_end() {
+    let mut plan = small();
+    let drop = json!({ "path": "a", "rule": "drop", "do": [
+        { "act": { "drop": { "old": [0, "u32"], "initial": 0, "strict": false } } }
+    ]});
+    let mut types = vec![json!({ "name": "t0", "from-size": 4, "to-size": 0, "fields": [drop] })];
+    for depth in 1..MOST_NESTED {
+        let inside = json!({ "act": { "inside": { "ty": depth - 1, "old": 0, "new": 0 } } });
+        let field = json!({ "path": "in", "rule": "recurse", "do": vec![inside; 8] });
+        types.push(json!({
+            "name": format!("t{depth}"), "from-size": 4, "to-size": 0, "fields": [field],
+        }));
+    }
+    plan["types"] = json!(types);
+    plan.as_object_mut().unwrap().remove("task");
+    let error = error_of(&plan);
+    assert!(error.contains("is more than the 4194304"), "{error}");
+}
+
 #[test]
 fn sizes_are_those_of_something_that_can_be_saved() {
     for key in ["from-size", "to-size", "extent", "anchor-end"] {
