@@ -228,14 +228,11 @@ fn a_plan_that_is_read_says_and_does_what_its_page_does() {
                 .types()
                 .find(|ty| compiled.function(ty.name).is_some() && read.find(ty.name).is_none());
             assert!(missing.is_none(), "{what}: {missing:?}");
-            compared += pairs_alike(&planned, read, 12);
+            compared += pairs_alike(&planned, read, 6);
             families.insert(planned.family.clone());
         },
     );
-    assert!(
-        families.len() >= 2 && number >= 100,
-        "{families:?} {number}"
-    );
+    assert!(families.len() >= 3 && number >= 90, "{families:?} {number}");
     assert!(compared > 10_000, "{compared}");
 }
 
