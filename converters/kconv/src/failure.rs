@@ -375,6 +375,9 @@ impl Failure {
                     "name a release such as 2.4.36 or 6.12.117; `kconv --help` shows where files go",
                 )
             }
+            Failure::PlanUnreadable { .. } | Failure::Plan { .. } => {
+                String::from("`kconv-gen plan FROM TO -o FILE` writes a plan")
+            }
             Failure::UnknownKernel { .. } | Failure::Tasks(TasksError::UnknownFamily { .. }) => {
                 String::from(
                     "use the kconv that made the image, or a newer one; `kconv --version` tells which this is",
