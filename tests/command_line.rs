@@ -1,9 +1,13 @@
 //! What the commands print.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use kconv_tests::{convert, image, inspect, kconv, program};
+use kconv_tests::{convert, image, inspect, kconv, program, root};
 use serde_json::Value;
 use std::ffi::OsStr;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 fn said(arguments: &[&str]) -> String {
     let ran = kconv(arguments);
@@ -311,6 +315,64 @@ fn the_stand_alone_converter_does_what_kconv_does() {
 }
 
 /// The image is not changed, and so it is not written over.
+/// Writes the plan that a page of the registered converters is made of.
+fn written_plan(folder: &Path) -> PathBuf {
+    let plan = folder.join("mine.plan");
+    let ran = Command::new(program("kconv-gen"))
+        .args(["plan", "2.4.36.8-up", "2.4.36.9-up", "-o"])
+        .arg(&plan)
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!((ran.status.code(), &*errors), (Some(0), ""));
+    plan
+}
+
+/// `kconv 2.4.36 2.4.36.9 IMAGE --plan PLAN -o OUT`.
+fn by_plan(plan: &Path, out: &Path) -> Output {
+    let image = image("up");
+    let arguments = ["2.4.36".as_ref(), "2.4.36.9".as_ref(), image.as_os_str()];
+    let by = ["--plan".as_ref(), plan.as_os_str()];
+    let more = ["-o".as_ref(), out.as_os_str(), "--quiet".as_ref()];
+    kconv(&[&arguments[..], &by, &more].concat())
+}
+
+#[test]
+fn a_plan_that_is_a_file_does_what_its_page_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let (page, file) = (
+        folder.path().join("page.img"),
+        folder.path().join("file.img"),
+    );
+    convert("2.4.36", "2.4.36.9", &image("up"), &page);
+    let ran = by_plan(&written_plan(folder.path()), &file);
+    let errors = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{errors}");
+    assert!(std::fs::read(&page).unwrap() == std::fs::read(&file).unwrap());
+}
+
+#[test]
+fn a_plan_that_is_damaged_or_that_others_may_write_to_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (plan, out) = (written_plan(folder.path()), folder.path().join("out.img"));
+    let refused = |expected: &str| {
+        let ran = by_plan(&plan, &out);
+        let errors = String::from_utf8_lossy(&ran.stderr);
+        assert!(
+            !ran.status.success() && errors.contains(expected),
+            "{errors}"
+        );
+        assert!(!out.exists());
+    };
+    let text = std::fs::read_to_string(&plan).unwrap();
+    std::fs::write(&plan, &text[..text.len() / 2]).unwrap();
+    refused("mine.plan: ");
+    std::fs::write(&plan, &text).unwrap();
+    std::fs::set_permissions(&plan, Permissions::from_mode(0o666)).unwrap();
+    refused("the plan is not obeyed: others may write to ");
+}
+
 #[test]
 fn a_stand_alone_converter_does_not_write_over_what_it_reads() {
     let folder = tempfile::tempdir().unwrap();

@@ -32,6 +32,11 @@ pub(crate) enum Failure {
         path: PathBuf,
         error: std::io::Error,
     },
+    #[error("{}: the plan is not obeyed: {why}", path.display())]
+    PlanOfOthers {
+        path: PathBuf,
+        why: kconv_trust::Elsewhere,
+    },
     #[error("{}: {error}", path.display())]
     Plan {
         path: PathBuf,
@@ -378,6 +383,9 @@ impl Failure {
             Failure::PlanUnreadable { .. } | Failure::Plan { .. } => {
                 String::from("`kconv-gen plan FROM TO -o FILE` writes a plan")
             }
+            Failure::PlanOfOthers { .. } => String::from(
+                "if you know who wrote it, copy it into a folder that only you or root write to",
+            ),
             Failure::UnknownKernel { .. } | Failure::Tasks(TasksError::UnknownFamily { .. }) => {
                 String::from(
                     "use the kconv that made the image, or a newer one; `kconv --version` tells which this is",

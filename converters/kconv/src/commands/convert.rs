@@ -14,7 +14,7 @@ use kconv_rules::RuleKind;
 use kconv_runtime::convert::Job;
 use kconv_runtime::report::{FieldAccount, Report};
 use kconv_runtime::table::Converter;
-use kconv_trust::Config;
+use kconv_trust::{Config, nobody_else_writes};
 use std::fs::File;
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
@@ -124,6 +124,11 @@ fn read_plan(path: &Path) -> Result<&'static Converter, Failure> {
         error,
     };
     let file = File::open(path).map_err(unreadable)?;
+    // It says what becomes of a task with its privileges, as a program would.
+    nobody_else_writes(&file, path).map_err(|why| Failure::PlanOfOthers {
+        path: path.to_owned(),
+        why,
+    })?;
     let mut bytes = Vec::new();
     // One byte more tells that it is too long.
     let mut limited = file.take(kconv_steps::LONGEST_PLAN + 1);
