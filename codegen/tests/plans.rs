@@ -139,8 +139,8 @@ fn pairs_alike(planned: &Planned, read: &'static Converter, samples: usize) -> u
         .collect();
     let mut compared = 0;
     for sample in 0..samples {
-        for object in 0..objects.len() {
-            let content = bytes(&mut numbers, &one, sizes[object], width, 3);
+        for (object, size) in sizes.iter().enumerate() {
+            let content = bytes(&mut numbers, &one, *size, width, 3);
             one.bytes.insert(object as u32, content.clone());
             other.bytes.insert(object as u32, content);
         }
