@@ -1,7 +1,7 @@
 //! Carries out plans that were read from files.
 //!
 //! [`converter`] makes of a plan what the engine runs: the same tables that a generated page has, and in
-//! the place of its functions lines of data ([`mod@line`]), each of which calls the method of the
+//! the place of its functions lines of data, each of which calls the method of the
 //! engine's context that the generated line calls. So both give the same bytes, findings and kept
 //! values. Functions of people are code all the same; a plan names them, and the caller hands in
 //! those that it has ([`Callee`]).
