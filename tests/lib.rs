@@ -42,8 +42,14 @@ pub fn program(name: &str) -> PathBuf {
     static BUILT: OnceLock<std::sync::Mutex<std::collections::BTreeSet<String>>> = OnceLock::new();
     let mut built = BUILT.get_or_init(Default::default).lock().unwrap();
     if built.insert(name.to_owned()) {
+        // The generator is as the tests of the whole workspace have built it; kconv is what `cargo build` makes.
+        let features: &[&str] = match name {
+            "kconv-gen" => &["--features", "kconv/openpgp"],
+            _ => &[],
+        };
         let status = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--locked", "--workspace", "--bin", name])
+            .args(features)
             // A target that needs dev-dependencies makes cargo look at everybody's.
             .args(["--test", "destination"])
             .current_dir(root())
