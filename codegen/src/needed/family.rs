@@ -52,8 +52,8 @@ impl Fared {
 #[derive(Default)]
 struct Known {
     needed: BTreeSet<Use>,
-    needed_flags: BTreeSet<usize>,
     fared: BTreeMap<Use, Fared>,
+    /// Of each decision about a flag that a pair needs.
     flags_fared: BTreeMap<usize, Fared>,
 }
 
@@ -85,7 +85,6 @@ impl Known {
             let fared = self.flags_fared.entry(*index).or_default();
             fared.add(number, failed);
         }
-        self.needed_flags.extend(&made.flags);
         let used = made.entries.iter().filter_map(|index| entries.get(*index));
         self.needed.extend(used.filter_map(use_of));
     }
@@ -169,7 +168,8 @@ impl Family {
         let held: BTreeSet<Use> = uses.into_iter().flatten().collect();
         let mut findings = self.stale(changes, &held, &known.needed);
         findings.extend(twice);
-        findings.extend(self.stale_flags(changes, &known.needed_flags));
+        let needed_flags = known.flags_fared.keys().copied().collect();
+        findings.extend(self.stale_flags(changes, &needed_flags));
         let fared = known.fared.into_values();
         let failed = fared.chain(known.flags_fared.into_values());
         for failed in failed.filter_map(Fared::everywhere) {
