@@ -356,8 +356,8 @@ fn a_plan_that_is_a_file_does_what_its_page_does() {
 fn a_plan_that_is_damaged_or_that_others_may_write_to_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (plan, out) = (written_plan(folder.path()), folder.path().join("out.img"));
-    let refused = |expected: &str| {
-        let ran = by_plan(&plan, &out);
+    let refused_of = |plan: &Path, expected: &str| {
+        let ran = by_plan(plan, &out);
         let errors = String::from_utf8_lossy(&ran.stderr);
         assert!(
             !ran.status.success() && errors.contains(expected),
@@ -365,6 +365,11 @@ fn a_plan_that_is_damaged_or_that_others_may_write_to_is_refused() {
         );
         assert!(!out.exists());
     };
+    let refused = |expected: &str| refused_of(&plan, expected);
+    refused_of(
+        Path::new("/dev/null"),
+        "/dev/null: the plan cannot be read: not a regular file",
+    );
     let text = std::fs::read_to_string(&plan).unwrap();
     std::fs::write(&plan, &text[..text.len() / 2]).unwrap();
     refused("mine.plan: ");

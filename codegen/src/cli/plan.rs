@@ -5,6 +5,7 @@ use kconv_codegen::diff::{self, EnumDiff, NumberChange, html, side, view};
 use kconv_codegen::emit::{self, EmitError};
 use kconv_codegen::generate::{Findings, GenerateError, no_strays};
 use kconv_codegen::overrides::{self, CONVERTERS, Changes, Overrides, OverridesFile};
+use kconv_codegen::pending::Pending;
 use kconv_codegen::plan::{Pair, Plan, Side};
 use kconv_codegen::steps::{self, STEP};
 use kconv_codegen::{coverage, show};
@@ -163,13 +164,15 @@ pub(crate) fn plan(
     Ok(Ended::Clean)
 }
 
-/// Writes a plan to a file. What nobody could read is not written.
+/// Writes a plan to a file, whole or not at all. What nobody could read is not written.
 fn write(plan: &Plan, layouts: [&Layout; 2], path: &Path) -> Result<(), CliError> {
     let data = emit::data(plan, layouts).map_err(GenerateError::from)?;
     let fault = |error: String| GenerateError::from(EmitError::NotReadable(error));
     let text = kconv_plans::write(&data).map_err(|error| fault(error.to_string()))?;
     kconv_plans::read(text.as_bytes()).map_err(|error| fault(error.to_string()))?;
-    fs::write(path, text).map_err(|error| CliError::io(path, error))
+    let pending = Pending::write(path, text.as_bytes());
+    let written = pending.and_then(Pending::take_name);
+    written.map_err(|error| CliError::io(path, error))
 }
 
 pub(super) fn side(named: &Named) -> Side<'_> {

@@ -123,6 +123,11 @@ fn read_plan(path: &Path) -> Result<&'static Converter, Failure> {
         path: path.to_owned(),
         error,
     };
+    // To open a FIFO would wait for somebody who writes (open(2)).
+    let is_file = std::fs::metadata(path).map_err(unreadable)?.is_file();
+    if !is_file {
+        return Err(unreadable(std::io::Error::other("not a regular file")));
+    }
     let file = File::open(path).map_err(unreadable)?;
     // It says what becomes of a task with its privileges, as a program would.
     nobody_else_writes(&file, path).map_err(|why| Failure::PlanOfOthers {
