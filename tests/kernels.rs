@@ -181,7 +181,7 @@ fn page(registry: &Registry, Made { journey, tour }: &Made) -> String {
 #[test]
 fn the_page_of_the_book_has_every_kernel() {
     let registry = Registry::builtin().unwrap();
-    let text = page(&registry, &made());
+    let text = page(registry, &made());
     for layout in registry.layouts() {
         assert!(
             text.contains(&format!("| {} |", layout.id.0)),

@@ -44,7 +44,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry::builtin().unwrap());
+static REGISTRY: LazyLock<&Registry> = LazyLock::new(|| Registry::builtin().unwrap());
 static MAP: LazyLock<StateMap> = LazyLock::new(|| REGISTRY.state_map("linux-6").unwrap());
 static SAVED: LazyLock<Saved<'static>> = LazyLock::new(|| {
     let entries = REGISTRY.layouts().filter(|entry| entry.family == "linux-6");

@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 
 static MADE: LazyLock<Vec<GeneratedFile>> = LazyLock::new(|| {
     let registry = Registry::builtin().unwrap();
-    generate::generate(&root(), &registry).unwrap()
+    generate::generate(&root(), registry).unwrap()
 });
 
 fn root() -> PathBuf {

@@ -60,13 +60,13 @@ fn reader(converter: &Converter, decided: &[(&str, Decided)]) -> Reader {
     let registry = Registry::builtin().unwrap();
     let layout = |name: &str| registry.layout(&LayoutId(name.to_owned())).unwrap();
     let (old, new) = (layout(converter.from.layout), layout(converter.to.layout));
-    Reader::new(&old, &new, &state_map(&registry), decided)
+    Reader::new(&old, &new, &state_map(registry), decided)
 }
 
 /// Two objects of every saved structure. Each is in the other's way if it grows; a task has its
 /// stack behind it, with its registers at the end.
 fn world(converter: &'static Converter) -> World {
-    let map = state_map(&Registry::builtin().unwrap());
+    let map = state_map(Registry::builtin().unwrap());
     let mut objects = vec![
         ("task_struct", 0xc100_0000, 0),
         ("task_struct", 0xc100_2000, 1),

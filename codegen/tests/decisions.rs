@@ -358,10 +358,10 @@ fn generated(step: &str, folder: &Path, change: impl Fn(String) -> String) -> St
     let text = std::fs::read_to_string(dir.join("step.toml")).unwrap();
     let registry = Registry::builtin().unwrap();
     let name = overrides::parse(&text).unwrap().family;
-    let family = Family::read(&registry, &name).unwrap();
+    let family = Family::read(registry, &name).unwrap();
     let changes = Changes::read(folder, &name).unwrap();
     let house = family.house(&changes).unwrap();
-    match generate::pages(&change(text), &registry, &family, &house, &changes) {
+    match generate::pages(&change(text), registry, &family, &house, &changes) {
         Ok(files) => format!("{} files", files.len()),
         Err(GenerateError::Findings(findings)) => show::findings("step.toml", &findings),
         Err(error) => error.to_string(),

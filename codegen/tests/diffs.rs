@@ -16,7 +16,7 @@ use std::process::Command;
 
 fn views(from: &str, to: &str, types: &[&str]) -> Vec<TypeView> {
     let registry = Registry::builtin().unwrap();
-    let (from, to) = (end(&registry, from).unwrap(), end(&registry, to).unwrap());
+    let (from, to) = (end(registry, from).unwrap(), end(registry, to).unwrap());
     let diffs = diff(&from.layout, &to.layout, types).unwrap();
     diffs.iter().map(view).collect()
 }
@@ -33,8 +33,8 @@ fn removed_and_added_fields_that_look_alike_may_be_renamed() {
     let mut diffs = {
         let registry = Registry::builtin().unwrap();
         let (from, to) = (
-            end(&registry, "2.4.36.8-up").unwrap(),
-            end(&registry, "2.4.36.9-up").unwrap(),
+            end(registry, "2.4.36.8-up").unwrap(),
+            end(registry, "2.4.36.9-up").unwrap(),
         );
         diff(&from.layout, &to.layout, &["task_struct"]).unwrap()
     };
@@ -70,8 +70,8 @@ fn the_page_stands_alone_and_has_both_byte_maps() {
 fn all_types_of_both_are_compared() {
     let registry = Registry::builtin().unwrap();
     let (from, to) = (
-        end(&registry, "2.4.36-up").unwrap(),
-        end(&registry, "2.4.36-smp").unwrap(),
+        end(registry, "2.4.36-up").unwrap(),
+        end(registry, "2.4.36-smp").unwrap(),
     );
     let shared = shared(&from.layout, &to.layout);
     assert!(shared.both.contains(&"task_struct".to_owned()));

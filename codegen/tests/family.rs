@@ -259,7 +259,7 @@ fn every_pair_of_layouts_is_decided_and_every_decision_needed() {
     let registry = Registry::builtin().unwrap();
     for family in ["linux-2.4", "linux-6"] {
         let changes = committed(family);
-        let family = Family::read(&registry, family).unwrap();
+        let family = Family::read(registry, family).unwrap();
         let name = &family.map.family;
         let wrong: Vec<String> = family
             .check(&changes)

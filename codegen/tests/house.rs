@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry::builtin().unwrap());
+static REGISTRY: LazyLock<&Registry> = LazyLock::new(|| Registry::builtin().unwrap());
 
 /// What stands behind `before` in the lines of `text`, up to `end`.
 fn after<'a>(text: &'a str, before: &str, end: char) -> Vec<&'a str> {

@@ -24,7 +24,7 @@ const SYMBOLS: [&str; 4] = [
     "do_no_restart_syscall",
 ];
 
-static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry::builtin().unwrap());
+static REGISTRY: LazyLock<&Registry> = LazyLock::new(|| Registry::builtin().unwrap());
 static MAP: LazyLock<StateMap> = LazyLock::new(|| REGISTRY.state_map("linux-6").unwrap());
 static LAYOUTS: LazyLock<BTreeMap<&str, Layout>> = LazyLock::new(|| {
     let all = REGISTRY.layouts().filter(|entry| entry.family == "linux-6");

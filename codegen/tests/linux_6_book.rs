@@ -91,7 +91,7 @@ fn what_is_in_the_table_is_a_step() {
             turned.collect::<BTreeSet<_>>() == ends(there)
         };
         assert!(converters.values().any(is_back), "{name}");
-        assert_eq!(cells[1], flavours(&registry, there), "{name}");
+        assert_eq!(cells[1], flavours(registry, there), "{name}");
         count += 1;
     }
     assert!(count >= 8, "{count}");
@@ -133,7 +133,7 @@ fn every_decision_is_in_the_chapter() {
     let converters = converters();
     let mut missing = Vec::new();
     for name in [FORTH, BACK] {
-        let (fields, flags) = decided(&registry, &converters[name]);
+        let (fields, flags) = decided(registry, &converters[name]);
         for entry in &fields {
             let field = &entry.field;
             let member = field.rsplit('.').next().unwrap();
@@ -207,7 +207,7 @@ fn done(plan: &Plan, field: &str) -> Option<String> {
 fn what_the_rows_say_is_done() {
     let registry = Registry::builtin().unwrap();
     let converters = converters();
-    let [forth, back] = [FORTH, BACK].map(|name| planned(&registry, &converters[name]).1.plan);
+    let [forth, back] = [FORTH, BACK].map(|name| planned(registry, &converters[name]).1.plan);
     let (mut heading, mut wrong, mut held) = ("", Vec::new(), 0);
     for line in CHAPTER.lines() {
         if let Some(title) = line.strip_prefix("### ") {

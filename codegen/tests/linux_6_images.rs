@@ -347,7 +347,7 @@ fn plans_that_are_read_convert_images_as_their_pages_do() {
     let registry = Registry::builtin().unwrap();
     let mut something_refused = 0;
     let number = planned::pages(
-        &registry,
+        registry,
         |family, _, _| family == "linux-6",
         |planned| {
             let (compiled, read) = (planned.compiled, planned.read());

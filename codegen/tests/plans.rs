@@ -200,7 +200,7 @@ fn a_plan_that_is_read_says_and_does_what_its_page_does() {
     let mut compared = 0;
     let mut families = BTreeSet::new();
     let number = pages(
-        &registry,
+        registry,
         |_, _, _| true,
         |planned| {
             let (compiled, read) = (planned.compiled, planned.read());
@@ -241,7 +241,7 @@ fn a_plan_that_is_read_says_and_does_what_its_page_does() {
 fn what_is_written_is_what_is_read() {
     let registry = Registry::builtin().unwrap();
     let number = pages(
-        &registry,
+        registry,
         |family, _, _| family == "linux-2.4",
         |planned| {
             let read = kconv_plans::read(planned.text.as_bytes()).unwrap();
@@ -263,7 +263,7 @@ fn real_images_come_out_the_same_to_the_byte() {
     let folder = tempfile::tempdir().unwrap();
     let mut converted = 0;
     pages(
-        &registry,
+        registry,
         |family, _, _| family == "linux-2.4",
         |planned| {
             let (compiled, read) = (planned.compiled, planned.read());

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-fn registry() -> Registry {
+fn registry() -> &'static Registry {
     Registry::builtin().unwrap()
 }
 
@@ -25,8 +25,8 @@ fn make(from: &str, to: &str) -> NewStep {
 
 fn make_with(from: &str, to: &str, decisions: &Path) -> NewStep {
     let registry = registry();
-    let selection = scaffold::select(&registry, from, to).unwrap();
-    scaffold::make(&registry, &selection, None, decisions).unwrap()
+    let selection = scaffold::select(registry, from, to).unwrap();
+    scaffold::make(registry, &selection, None, decisions).unwrap()
 }
 
 fn text_of<'a>(made: &'a NewStep, path: &str) -> &'a str {
@@ -86,13 +86,13 @@ fn a_step_is_named_by_its_kernels() {
         ),
         ("2.4.36-smp", "2.4.37-up", "2.4.36-smp-2.4.37-up"),
     ] {
-        let selection = scaffold::select(&registry, from, to).unwrap();
+        let selection = scaffold::select(registry, from, to).unwrap();
         let folder = scaffold::folder(&selection.from, &selection.to);
         assert_eq!(folder, format!("linux-{name}"));
-        let made = scaffold::make(&registry, &selection, None, Path::new("no decisions")).unwrap();
+        let made = scaffold::make(registry, &selection, None, Path::new("no decisions")).unwrap();
         assert_eq!(made.converter, format!("convert-{name}"));
         // What the step is called means the same layouts again, if not the same of two builds.
-        let again = scaffold::select(&registry, &selection.from, &selection.to).unwrap();
+        let again = scaffold::select(registry, &selection.from, &selection.to).unwrap();
         let layouts = |selection: &Selection<'_>| -> Vec<(String, String)> {
             let pairs = selection.pairs.iter();
             let layout = |end: &kconv_codegen::generate::End<'_>| end.release.layout.0.clone();
@@ -110,15 +110,15 @@ fn a_step_is_named_by_its_kernels() {
 fn the_names_of_a_step_mean_its_layouts() {
     let registry = registry();
     let converters = Path::new(env!("CARGO_MANIFEST_DIR")).join("../converters");
-    let steps = Steps::read(&registry, &converters).unwrap();
+    let steps = Steps::read(registry, &converters).unwrap();
     assert!(steps.wrong.is_empty());
-    let routes = Routes::read(&registry, &converters).unwrap();
+    let routes = Routes::read(registry, &converters).unwrap();
     let (mut built_again, mut detours) = (0, Vec::new());
     for step in steps.files {
         let name = step.file.converter.strip_prefix("convert-").unwrap();
         let cuts = name.match_indices('-').map(|(at, _)| name.split_at(at));
         let mut meant =
-            cuts.filter_map(|(from, to)| scaffold::select(&registry, from, &to[1..]).ok());
+            cuts.filter_map(|(from, to)| scaffold::select(registry, from, &to[1..]).ok());
         let mut meant = meant.next().unwrap();
         let left_out = scaffold::without_detours(&mut meant, &routes).unwrap();
         let meant: Vec<(&str, &str)> = meant
@@ -210,7 +210,7 @@ fn a_proposal_does_no_harm() {
                 .any(|(_, text)| text.contains("only-if-initial"))
         );
         let changes = Changes::parse(filled.iter().map(|(f, t)| (f.as_str(), t.as_str()))).unwrap();
-        let selection = scaffold::select(&registry, from, to).unwrap();
+        let selection = scaffold::select(registry, from, to).unwrap();
         let pair = &selection.pairs[0];
         let overrides = changes.between(&pair.from.layout, &pair.to.layout);
         let plan = Plan::make(&Pair {
@@ -310,13 +310,13 @@ fn a_step_is_not_overwritten() {
 #[test]
 fn names_that_mean_no_conversion_are_refused() {
     let registry = registry();
-    let alike = scaffold::select(&registry, "2.4.36", "2.4.36.8").unwrap();
-    let error = scaffold::make(&registry, &alike, None, Path::new("no decisions")).unwrap_err();
+    let alike = scaffold::select(registry, "2.4.36", "2.4.36.8").unwrap();
+    let error = scaffold::make(registry, &alike, None, Path::new("no decisions")).unwrap_err();
     assert!(
         matches!(error, ScaffoldError::NothingToConvert { .. }),
         "{error}"
     );
-    let unknown = scaffold::select(&registry, "2.4.36", "2.4.99");
+    let unknown = scaffold::select(registry, "2.4.36", "2.4.99");
     assert!(matches!(unknown, Err(SelectError::Generate(_))));
 }
 
@@ -325,8 +325,8 @@ fn status_follows_chains_and_names_what_is_missing() {
     let registry = registry();
     let converters = Path::new(env!("CARGO_MANIFEST_DIR")).join("../converters");
     let show = |from: &str, to: &str, dir: &Path| {
-        let selection = scaffold::select(&registry, from, to).unwrap();
-        let status = status::status(&registry, &selection, dir).unwrap();
+        let selection = scaffold::select(registry, from, to).unwrap();
+        let status = status::status(registry, &selection, dir).unwrap();
         let text = status::text(&status).replace(&format!("{}/", dir.display()), "");
         (status.is_complete(), text)
     };
@@ -351,7 +351,7 @@ fn nothing_is_left_to_decide_between_any_two_layouts() {
             let related = from.family == to.family && from.arch == to.arch;
             if related && from.id != to.id {
                 let name = |id| &registry.releases_of(id).next().unwrap().name;
-                let mut one = scaffold::select(&registry, name(&from.id), name(&to.id)).unwrap();
+                let mut one = scaffold::select(registry, name(&from.id), name(&to.id)).unwrap();
                 pairs.append(&mut one.pairs);
             }
         }
@@ -363,7 +363,7 @@ fn nothing_is_left_to_decide_between_any_two_layouts() {
         pairs,
         alike: Vec::new(),
     };
-    let status = status::status(&registry, &selection, &converters).unwrap();
+    let status = status::status(registry, &selection, &converters).unwrap();
     assert!(status.is_complete(), "{}", status::text(&status));
 }
 
@@ -377,8 +377,8 @@ fn an_override_that_nothing_needs_is_left_to_correct() {
     let text = text_of(&made, "step.toml").to_owned()
         + "\n[[override]]\nfield = \"task_struct.no_such\"\ninit = \"null\"\nreason = \"none (fs/a.c: f)\"\n";
     fs::write(dir.join("step.toml"), text).unwrap();
-    let selection = scaffold::select(&registry, "2.4.36-up", "2.4.36-smp").unwrap();
-    let status = status::status(&registry, &selection, &converters).unwrap();
+    let selection = scaffold::select(registry, "2.4.36-up", "2.4.36-smp").unwrap();
+    let status = status::status(registry, &selection, &converters).unwrap();
     assert!(!status.is_complete());
     assert!(
         status::text(&status).contains("no_such"),

@@ -91,8 +91,8 @@ impl<'a> Visit<'a> for Held<'_> {
 #[test]
 fn a_plan_decides_by_the_rules_that_the_walk_shows() {
     let registry = Registry::builtin().unwrap();
-    for name in families(&registry) {
-        let family = Family::read(&registry, &name).unwrap();
+    for name in families(registry) {
+        let family = Family::read(registry, &name).unwrap();
         let ends = [&family.layouts[0], family.layouts.last().unwrap()];
         for stored in ends {
             let made = Plan::make(&Pair {

@@ -28,7 +28,7 @@ use crate::layout::{Fingerprint, FingerprintError, Layout, MinimiseError, Unknow
 use crate::state::{StateError, StateMap};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use thiserror::Error;
 
 /// Name of a stored layout, such as `2.4.32-i386-up`: the first release that has it.
@@ -261,12 +261,17 @@ fn suggestion(nearest: &Option<String>) -> String {
 }
 
 impl Registry {
-    /// The table built into this library.
+    /// The table built into this library, which is parsed once, and with it whatever of it was read.
     ///
     /// # Errors
     /// If it breaks a rule; the tests see to it that it does not.
-    pub fn builtin() -> Result<Registry, RegistryError> {
-        parse::parse(Held::builtin())
+    pub fn builtin() -> Result<&'static Registry, RegistryError> {
+        static BUILTIN: OnceLock<Registry> = OnceLock::new();
+        if let Some(registry) = BUILTIN.get() {
+            return Ok(registry);
+        }
+        let registry = parse::parse(Held::builtin())?;
+        Ok(BUILTIN.get_or_init(|| registry))
     }
 
     /// Reads a table and checks that it is consistent: names are unique, every release has a

@@ -472,7 +472,7 @@ pub(crate) fn registry_of(project: &Path) -> Result<Registry, CliError> {
     let parts = ["releases.toml", "layouts", "state"];
     match parts.iter().any(|part| folder.join(part).exists()) {
         true => stored_registry(&folder),
-        false => Ok(Registry::builtin()?),
+        false => Ok(Registry::builtin()?.clone()),
     }
 }
 

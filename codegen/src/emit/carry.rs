@@ -352,8 +352,8 @@ mod tests {
     fn an_entry_that_several_functions_have_stands_in_one_group() {
         let registry = Registry::builtin().unwrap();
         let (mut grouped, mut left) = (0, 0);
-        for family in families(&registry) {
-            let family = Family::read(&registry, &family).unwrap();
+        for family in families(registry) {
+            let family = Family::read(registry, &family).unwrap();
             let house = family.house(&Changes::default()).unwrap();
             for (name, carries) in &house.carry.types {
                 let names: BTreeSet<String> = carries
@@ -411,8 +411,8 @@ mod tests {
     #[test]
     fn groups_and_lines_are_all_entries() {
         let registry = Registry::builtin().unwrap();
-        for family in families(&registry) {
-            let family = Family::read(&registry, &family).unwrap();
+        for family in families(registry) {
+            let family = Family::read(registry, &family).unwrap();
             let house = family.house(&Changes::default()).unwrap();
             for (name, carries) in &house.carry.types {
                 for (place, carried) in carries.carried.iter().enumerate() {

@@ -166,7 +166,7 @@ fn the_nearest_release_is_of_the_same_series_and_flavour() {
             layout: LayoutId(layout.to_owned()),
             ..like.clone()
         };
-        neighbour(&registry, &release, "linux-2.4")
+        neighbour(registry, &release, "linux-2.4")
             .unwrap()
             .name
             .clone()

@@ -153,7 +153,7 @@ pub fn freeze_dump(
             directory: directory.to_owned(),
             release: release.name.clone(),
             mismatches,
-            fitting: fits::releases_with(&registry, dump.sizes(), arch)?,
+            fitting: fits::releases_with(registry, dump.sizes(), arch)?,
         });
     }
     let live = map.live(&layout);

@@ -12,7 +12,7 @@ use kernel_structs::releases::{LayoutEntry, LayoutId, Registry, Release};
 
 /// The releases known to this program.
 pub(crate) struct Known {
-    pub(crate) registry: Registry,
+    pub(crate) registry: &'static Registry,
 }
 
 impl Known {

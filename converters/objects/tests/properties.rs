@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use std::sync::LazyLock;
 
 /// It reads each layout once, for all cases.
-static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry::builtin().unwrap());
+static REGISTRY: LazyLock<&Registry> = LazyLock::new(|| Registry::builtin().unwrap());
 
 /// Bits `first` to `first + width` of `bytes`, one at a time.
 fn bits(bytes: &[u8], first: u64, width: u64) -> u64 {

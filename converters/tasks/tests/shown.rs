@@ -16,7 +16,7 @@ const KERNELS: [&str; 3] = [
     "7.3.4+deb13-amd64",
 ];
 
-fn registry() -> Registry {
+fn registry() -> &'static Registry {
     Registry::builtin().unwrap()
 }
 

@@ -222,7 +222,7 @@ mod tests {
             error,
             "no state map is for a machine with pointers of 4 bytes; linux-6 is for amd64"
         );
-        let message = empty(&registry, 8).to_string();
+        let message = empty(registry, 8).to_string();
         assert!(message.contains("linux-6 saves "), "{message}");
         assert!(!message.contains("linux-2.4"), "{message}");
 

@@ -8,7 +8,7 @@ use crate::layout::FieldPath;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-fn builtin() -> Registry {
+fn builtin() -> &'static Registry {
     Registry::builtin().unwrap()
 }
 
@@ -223,7 +223,7 @@ fn of_builds_of_one_version_and_layout_the_newest_is_meant() {
         "6.1.0-56-cloud-amd64",
         "6.1.0-56-rt-amd64",
     ];
-    assert_eq!(names(&registry), newest);
+    assert_eq!(names(registry), newest);
 
     // Builds with different layouts are different kernels, and nobody can guess which is meant.
     let one = |layout: &str| {

@@ -42,7 +42,7 @@ impl Answer {
 
 pub(crate) fn run() -> Result<(), Failure> {
     let known = Known::new()?;
-    let answers = [freeze(&known.registry), thaw(), kexec()];
+    let answers = [freeze(known.registry), thaw(), kexec()];
     let out = &mut anstream::stdout().lock();
     let release = running_release().unwrap_or_else(|_| String::from("unknown"));
     writeln!(out, "kernel    {release}")?;
