@@ -19,5 +19,5 @@ mod tests;
 mod write;
 
 pub use error::{BtfError, WriteError};
-pub use read::{read, read_named, read_with};
+pub use read::{read, read_first, read_named, read_with};
 pub use write::write;

@@ -1,4 +1,4 @@
-//! The running kernel: its memory through `/proc/kcore`, its symbols from `/proc/kallsyms`, its
+//! The running kernel: its memory through `/proc/kcore`, its symbols from its own tables or `/proc/kallsyms`, its
 //! types from `/sys/kernel/btf/vmlinux`, and the memory of its tasks through `/proc/PID/mem`.
 
 mod error;
@@ -19,7 +19,9 @@ use crate::elf::{self, Core, ElfError, Load};
 use crate::error::{Finding, Flaw, FreezeError, list};
 use crate::freeze::{Kernel, Moving, OfRunning, Order, Summary, freeze_of_running};
 use crate::judge::Judge;
+use crate::kallsyms;
 use crate::memory::Memory;
+use crate::modules;
 use crate::paging::PageTables;
 use crate::physical::Segments;
 use crate::source::{FileOf, MemorySource, Peer, PresentPage, ReadError, Space, Standing};
@@ -30,10 +32,12 @@ use files::Files;
 use kconv_image::{KernelAddr, Machine, TaskName, UserAddr};
 use kconv_machine::{
     Identified, MachineError, cgroup_limits, cgroup_root, identify_running, read_some,
+    running_types,
 };
 use kconv_objects::Names;
 use kconv_resources::linux6::JournalStream;
 use kconv_resources::{ReadFrom, Source};
+use kernel_structs::btf;
 use pages::UserMemory;
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use std::cell::RefCell;
@@ -152,8 +156,8 @@ impl RunningError {
 /// What is missing.
 pub fn may_freeze() -> Result<Identified, RunningError> {
     traceable()?;
-    let running = Running::open()?;
     let identified = identify_running()?;
+    let running = Running::open()?;
     let said = std::fs::read(VERSION)
         .map_err(|source| MachineError::unopened(VERSION, "CONFIG_PROC_FS", source))?;
     let at = running.symbol(BANNER).ok_or(RunningError::Banner)?;
@@ -187,13 +191,13 @@ pub fn freeze_running(
     destination: &Path,
 ) -> Result<Frozen, RunningError> {
     traceable()?;
-    let running = Running::open()?;
     let Identified {
         layout,
         map,
         id,
         hz,
     } = identify_running()?;
+    let running = Running::open()?;
     let stopped = Stopped::stop(chosen)?;
     let processes: BTreeSet<i64> = stopped.processes().map(i64::from).collect();
     let selection = Selection::Processes(processes);
@@ -319,24 +323,46 @@ impl Running {
         let vmcoreinfo = notes.into_iter().find(|note| note.owner == "VMCOREINFO");
         let vmcoreinfo = vmcoreinfo.map(|note| note.bytes);
         let info = vmcoreinfo.as_deref().map(Info::parse);
-        let tables = info.and_then(|info| PageTables::of(&info).ok());
-        let text = std::fs::read_to_string(KALLSYMS)
-            .map_err(|source| MachineError::unopened(KALLSYMS, "CONFIG_KALLSYMS", source))?;
-        let symbols = Symbols::parse(text);
-        if symbols.are_hidden() {
-            return Err(MachineError::Privileges { path: KALLSYMS }.into());
-        }
-        Ok(Running {
+        let tables = info.as_ref().and_then(|info| PageTables::of(info).ok());
+        let mut running = Running {
             kcore,
             loads,
             vmcoreinfo,
             physical,
             tables,
-            symbols,
+            symbols: Symbols::default(),
             user: UserMemory::default(),
             files: Files::default(),
             settled: RefCell::default(),
-        })
+        };
+        let own = info.and_then(|info| running.told(&info));
+        running.symbols = match own {
+            Some(symbols) => symbols,
+            None => listed()?,
+        };
+        Ok(running)
+    }
+}
+
+/// All symbols, as text that the kernel makes of its tables for each reader.
+fn listed() -> Result<Symbols, MachineError> {
+    let text = std::fs::read_to_string(KALLSYMS)
+        .map_err(|source| MachineError::unopened(KALLSYMS, "CONFIG_KALLSYMS", source))?;
+    let symbols = Symbols::parse(text);
+    match symbols.are_hidden() {
+        true => Err(MachineError::Privileges { path: KALLSYMS }),
+        false => Ok(symbols),
+    }
+}
+
+impl Running {
+    /// All symbols, out of the kernel's own tables, where it says their places (since 6.0, `kernel/crash_core.c`:
+    /// crash_save_vmcoreinfo_init). To read them takes a fraction of what the kernel needs to make text of them.
+    fn told(&self, info: &Info) -> Option<Symbols> {
+        let mut symbols = kallsyms::read(self, info).ok()?;
+        let types = btf::read_first(&running_types().ok()?, &modules::TYPES).ok()?;
+        modules::add(self, &types, &mut symbols);
+        Some(symbols)
     }
 }
 

@@ -1,7 +1,7 @@
-//! Names in the kernel image and its modules, as `/proc/kallsyms` lists them.
+//! Names in the kernel image and its modules, as the kernel's own table or `/proc/kallsyms` lists them.
 
 use kconv_image::KernelAddr;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 
 /// The lowest address of code and data of the kernel and its modules on x86-64
@@ -12,80 +12,233 @@ const IMAGE: u64 = 0xffff_ffff_8000_0000;
 /// function is longer.
 const REACH: u64 = 1 << 16;
 
-/// A symbol: its address, and where its name stands.
-#[derive(Copy, Clone, Debug)]
-struct Symbol {
-    at: u64,
-    /// In bytes of the text.
-    start: usize,
-    /// In bytes.
-    length: u32,
-    /// Whether it is of the kernel itself, and not of a module.
-    of_kernel: bool,
+/// What names are made of: their bytes, or bytes that each stand for a piece of text, and the first piece begins with
+/// the letter of the symbol's type (`scripts/kallsyms.c`).
+#[derive(Debug, Default)]
+struct Names {
+    bytes: Vec<u8>,
+    pieces: Option<Box<Pieces>>,
 }
 
-/// Symbols of a kernel. There are 200 thousand of them, of which some dozens are asked for: they are
-/// left where they were read.
+/// Texts that the bytes of names stand for.
+#[derive(Debug)]
+pub(crate) struct Pieces {
+    texts: [Box<str>; 256],
+    /// Of each text, and of what a name has of it that begins with it.
+    hashes: [(Hash, Hash); 256],
+}
+
+/// A hash that is that of one text followed by another if it is put together of theirs. Of 32 bits: what it finds is
+/// looked at.
+#[derive(Copy, Clone, Debug)]
+struct Hash {
+    value: u32,
+    /// What a hash before this one is multiplied with.
+    shift: u32,
+}
+
+impl Hash {
+    /// Odd, so that no byte is lost by the multiplication.
+    const FACTOR: u32 = 0x0100_0193;
+    const EMPTY: Hash = Hash { value: 0, shift: 1 };
+
+    fn of(text: &[u8]) -> Hash {
+        let each = text.iter().map(|byte| Hash {
+            value: u32::from(*byte),
+            shift: Hash::FACTOR,
+        });
+        each.fold(Hash::EMPTY, Hash::then)
+    }
+
+    fn then(self, next: Hash) -> Hash {
+        Hash {
+            value: self.value.wrapping_mul(next.shift).wrapping_add(next.value),
+            shift: self.shift.wrapping_mul(next.shift),
+        }
+    }
+}
+
+impl Pieces {
+    pub(crate) fn new(texts: [Box<str>; 256]) -> Pieces {
+        let hashes = texts.each_ref().map(|text| {
+            let text = text.as_bytes();
+            (Hash::of(text), Hash::of(text.get(1..).unwrap_or_default()))
+        });
+        Pieces { texts, hashes }
+    }
+
+    /// How long a name is with the letter of its type, in bytes.
+    pub(crate) fn length(&self, name: &[u8]) -> usize {
+        let texts = name.iter().map(|byte| &self.texts[usize::from(*byte)]);
+        texts.map(|text| text.len()).sum()
+    }
+}
+
+/// A symbol: its address, and where its name stands.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Symbol {
+    pub(crate) at: u64,
+    /// In bytes of the names.
+    pub(crate) start: u32,
+    /// In bytes.
+    pub(crate) length: u16,
+}
+
+/// Symbols of a kernel or of its modules.
 #[derive(Debug, Default)]
-pub(crate) struct Symbols {
-    /// What names are pieces of, in the order in which they were told.
-    text: String,
+struct List {
+    names: Names,
     /// By address. Those of one address are in the order in which they were told.
     symbols: Vec<Symbol>,
+}
+
+impl List {
+    fn new(names: Names, mut symbols: Vec<Symbol>) -> List {
+        symbols.sort_by_key(|symbol| symbol.at);
+        List { names, symbols }
+    }
+
+    fn bytes(&self, symbol: &Symbol) -> &[u8] {
+        let start = symbol.start as usize;
+        let end = start + usize::from(symbol.length);
+        self.names.bytes.get(start..end).unwrap_or_default()
+    }
+
+    fn hash(&self, symbol: &Symbol) -> u32 {
+        let bytes = self.bytes(symbol);
+        let Some(pieces) = &self.names.pieces else {
+            return Hash::of(bytes).value;
+        };
+        let mut hash = Hash::EMPTY;
+        if let Some((first, rest)) = bytes.split_first() {
+            hash = pieces.hashes[usize::from(*first)].1;
+            for byte in rest {
+                hash = hash.then(pieces.hashes[usize::from(*byte)].0);
+            }
+        }
+        hash.value
+    }
+
+    fn name(&self, symbol: &Symbol) -> String {
+        let bytes = self.bytes(symbol);
+        match &self.names.pieces {
+            None => String::from_utf8_lossy(bytes).into_owned(),
+            Some(pieces) => {
+                let texts = bytes.iter().map(|byte| &*pieces.texts[usize::from(*byte)]);
+                let name: String = texts.collect();
+                name.chars().skip(1).collect()
+            }
+        }
+    }
+
+    /// The first symbol of the last address at or below `at`.
+    fn at_or_below(&self, at: u64) -> Option<&Symbol> {
+        let after = self.symbols.partition_point(|symbol| symbol.at <= at);
+        let start = self.symbols[..after].last()?.at;
+        let first = self.symbols.partition_point(|symbol| symbol.at < start);
+        self.symbols.get(first)
+    }
+}
+
+/// Symbols of a kernel. There are 200 thousand of them, of which some dozens are asked for: their names are left as
+/// they were read.
+#[derive(Debug, Default)]
+pub(crate) struct Symbols {
+    kernel: List,
+    /// What modules have is found by its address alone.
+    modules: List,
+    /// Of the names of the kernel's symbols, in their order, once one is asked for.
+    hashes: OnceCell<Vec<u32>>,
     /// Addresses by the names that were asked for: each costs a look at all.
     asked: RefCell<BTreeMap<String, Option<KernelAddr>>>,
 }
 
 impl Symbols {
-    /// Reads lines of `address type name [module]` (`kernel/kallsyms.c`: s_show). Others are skipped.
-    pub(crate) fn parse(text: String) -> Symbols {
-        let mut symbols = Vec::with_capacity(text.len() / 48);
-        let mut start = 0;
-        for line in text.split_inclusive('\n') {
-            symbols.extend(symbol_of(line, start));
-            start += line.len();
-        }
-        symbols.sort_by_key(|symbol| symbol.at);
+    /// Of a kernel the names of whose symbols stand in `names`, as sequences of `pieces`.
+    pub(crate) fn of_kernel(names: Vec<u8>, pieces: Pieces) -> Symbols {
+        let names = Names {
+            bytes: names,
+            pieces: Some(Box::new(pieces)),
+        };
         Symbols {
-            text,
-            symbols,
-            asked: RefCell::default(),
+            kernel: List::new(names, Vec::new()),
+            ..Symbols::default()
         }
     }
 
-    /// Adds symbols, by their addresses and names. Where two have a name, that of the kernel itself
-    /// counts, then the first; where two have an address, the first.
-    pub(crate) fn extend<N: AsRef<str>>(
-        &mut self,
-        added: impl IntoIterator<Item = (u64, N)>,
-        of_kernel: bool,
-    ) {
-        for (at, name) in added {
-            let name = name.as_ref();
-            self.symbols.push(Symbol {
-                at,
-                start: self.text.len(),
-                length: name.len() as u32,
-                of_kernel,
-            });
-            self.text.push_str(name);
-        }
-        self.symbols.sort_by_key(|symbol| symbol.at);
+    /// What the kernel itself has.
+    pub(crate) fn set_kernel(&mut self, symbols: Vec<Symbol>) {
+        let names = std::mem::take(&mut self.kernel.names);
+        self.kernel = List::new(names, symbols);
+        self.hashes.take();
         self.asked.take();
+    }
+
+    /// Reads lines of `address type name [module]` (`kernel/kallsyms.c`: s_show). Others are skipped.
+    pub(crate) fn parse(text: String) -> Symbols {
+        let (mut kernel, mut modules) = (Vec::with_capacity(text.len() / 48), Vec::new());
+        let mut start = 0;
+        for line in text.split_inclusive('\n') {
+            match symbol_of(line, start) {
+                Some((symbol, true)) => kernel.push(symbol),
+                Some((symbol, false)) => modules.push(symbol),
+                None => {}
+            }
+            start += line.len();
+        }
+        let own = modules.iter().map(|symbol| {
+            let start = symbol.start as usize;
+            let end = start + usize::from(symbol.length);
+            (symbol.at, text.get(start..end).unwrap_or_default())
+        });
+        let mut symbols = Symbols::default();
+        symbols.set_modules(own);
+        let names = Names {
+            bytes: text.into_bytes(),
+            pieces: None,
+        };
+        symbols.kernel = List::new(names, kernel);
+        symbols
+    }
+
+    /// What the kernel's modules have, by addresses and names. Where two have an address, the first counts.
+    pub(crate) fn set_modules<N: AsRef<str>>(&mut self, told: impl IntoIterator<Item = (u64, N)>) {
+        let (mut names, mut symbols) = (Names::default(), Vec::new());
+        for (at, name) in told {
+            let name = name.as_ref();
+            let start = u32::try_from(names.bytes.len());
+            if let (Ok(start), Ok(length)) = (start, u16::try_from(name.len())) {
+                symbols.push(Symbol { at, start, length });
+                names.bytes.extend_from_slice(name.as_bytes());
+            }
+        }
+        self.modules = List::new(names, symbols);
     }
 
     /// Whether the addresses were withheld: all of them are zero.
     pub(crate) fn are_hidden(&self) -> bool {
-        self.symbols.last().is_none_or(|last| last.at < IMAGE)
+        let last = self.kernel.symbols.last();
+        last.is_none_or(|last| last.at < IMAGE)
     }
 
+    /// The address of a symbol of the kernel itself. Where two have the name, the first counts.
     pub(crate) fn symbol(&self, name: &str) -> Option<KernelAddr> {
         if let Some(known) = self.asked.borrow().get(name) {
             return *known;
         }
-        let of_kernel = self.symbols.iter().filter(|symbol| symbol.of_kernel);
-        let named = of_kernel.filter(|symbol| self.name(symbol) == name);
-        let first = named.min_by_key(|symbol| symbol.start);
+        let list = &self.kernel;
+        let hashes = self.hashes.get_or_init(|| {
+            list.symbols
+                .iter()
+                .map(|symbol| list.hash(symbol))
+                .collect()
+        });
+        let sought = Hash::of(name.as_bytes()).value;
+        let alike = hashes.iter().zip(&list.symbols);
+        let alike = alike.filter(|(hash, symbol)| **hash == sought && list.name(symbol) == name);
+        let first = alike
+            .map(|(_, symbol)| symbol)
+            .min_by_key(|symbol| symbol.start);
         let found = first.map(|symbol| KernelAddr(symbol.at));
         self.asked.borrow_mut().insert(name.to_owned(), found);
         found
@@ -93,33 +246,29 @@ impl Symbols {
 
     /// The name of what lies at `at` in the image or its modules, and how far into it that is.
     pub(crate) fn symbolise(&self, at: KernelAddr) -> Option<(String, u64)> {
-        let after = self.symbols.partition_point(|symbol| symbol.at <= at.0);
-        let start = self.symbols[..after].last()?.at;
-        let first = self.symbols.partition_point(|symbol| symbol.at < start);
-        let offset = at.0 - start;
-        let is_near = start >= IMAGE && offset < REACH;
-        is_near.then(|| (self.name(&self.symbols[first]).to_owned(), offset))
-    }
-
-    fn name(&self, symbol: &Symbol) -> &str {
-        let end = symbol.start + symbol.length as usize;
-        self.text.get(symbol.start..end).unwrap_or_default()
+        let lists = [&self.kernel, &self.modules].into_iter();
+        let found = lists.filter_map(|list| Some((list, list.at_or_below(at.0)?)));
+        // The kernel's own goes before one of a module at the same address.
+        let (list, symbol) = found.rev().max_by_key(|(_, symbol)| symbol.at)?;
+        let offset = at.0 - symbol.at;
+        let is_near = symbol.at >= IMAGE && offset < REACH;
+        is_near.then(|| (list.name(symbol), offset))
     }
 }
 
-/// The symbol that a line tells which begins at `start` of its text.
-fn symbol_of(line: &str, start: usize) -> Option<Symbol> {
+/// The symbol that a line tells which begins at `start` of its text, and whether it is of the kernel itself.
+fn symbol_of(line: &str, start: usize) -> Option<(Symbol, bool)> {
     let (at, rest) = line.split_once(' ')?;
     let (kind, rest) = rest.split_once(' ')?;
     let length = rest.bytes().position(|byte| byte.is_ascii_whitespace());
     let (name, module) = rest.split_at(length.unwrap_or(rest.len()));
     let is_told = kind.len() == 1 && !name.is_empty();
-    Some(Symbol {
+    let symbol = Symbol {
         at: u64::from_str_radix(at, 16).ok().filter(|_| is_told)?,
-        start: start + line.len() - rest.len(),
-        length: u32::try_from(name.len()).ok()?,
-        of_kernel: module.trim_ascii().is_empty(),
-    })
+        start: u32::try_from(start + line.len() - rest.len()).ok()?,
+        length: u16::try_from(name.len()).ok()?,
+    };
+    Some((symbol, module.trim_ascii().is_empty()))
 }
 
 /// The symbols of a kernel image as its `System.map` lists them, without those of modules.
@@ -218,25 +367,46 @@ nonsense
     }
 
     #[test]
-    fn what_is_added_comes_after_what_was_there() {
-        let mut symbols = Symbols::parse(TEXT.to_owned());
-        assert_eq!(symbols.symbol("ext4_free"), None);
+    fn the_first_counts_and_what_modules_have_is_found_by_its_address() {
+        let mut symbols = Symbols::parse(TEXT.to_owned() + "ffffffff83000000 d ext4_ops\n");
+        let found = |symbols: &Symbols, name| symbols.symbol(name).map(|at| at.0);
+        assert_eq!(found(&symbols, "ext4_ops"), Some(0xffff_ffff_8200_0040));
+        assert_eq!(found(&symbols, "ext4_file_operations"), None);
+        assert_eq!(found(&symbols, "ext4_op"), None);
         let [image, module] = [0xffff_ffff_8100_0000, 0xffff_ffff_c000_3000];
-        let added = [(image, "_start"), (module, "ext4_free"), (0, "ext4_ops")];
-        symbols.extend(added, true);
-        let found = |name| symbols.symbol(name).map(|at| at.0);
-        assert_eq!(found("ext4_free"), Some(module));
-        assert_eq!(found("ext4_ops"), Some(0xffff_ffff_8200_0040));
+        symbols.set_modules([(module, "ext4_free"), (image, "_start"), (module, "other")]);
+        assert_eq!(found(&symbols, "ext4_free"), None);
         let named = |at| symbols.symbolise(KernelAddr(at));
         assert_eq!(named(image), Some(("_stext".to_owned(), 0)));
         assert_eq!(named(module + 1), Some(("ext4_free".to_owned(), 1)));
-        // What a module provides is found by its address alone.
-        symbols.extend([(module + 8, "other")], false);
-        assert_eq!(symbols.symbol("other"), None);
-        assert_eq!(
-            symbols.symbolise(KernelAddr(module + 8)),
-            Some(("other".to_owned(), 0))
-        );
+        // Those of before are no more.
+        assert_eq!(named(0xffff_ffff_c000_2000), None);
+    }
+
+    #[test]
+    fn names_are_put_together_of_pieces() {
+        let mut texts: [Box<str>; 256] = std::array::from_fn(|_| Box::from(""));
+        for (index, text) in [(1, "Text4"), (2, "d"), (3, "_"), (4, "ops"), (5, "ext4")] {
+            texts[index] = Box::from(text);
+        }
+        let names = vec![1, 3, 4, 2, 5, 3, 4, 2];
+        let symbol = |at: u64, start, length| Symbol {
+            at: IMAGE + at,
+            start,
+            length,
+        };
+        // The second name is the first one with another type, the third has no text at all.
+        let told = vec![symbol(32, 3, 4), symbol(16, 0, 3), symbol(48, 7, 1)];
+        let mut symbols = Symbols::of_kernel(names, Pieces::new(texts));
+        symbols.set_kernel(told);
+        assert_eq!(symbols.symbol("ext4_ops"), Some(KernelAddr(IMAGE + 16)));
+        assert_eq!(symbols.symbol("Text4_ops"), None);
+        assert_eq!(symbols.symbol("ext4"), None);
+        let named = |at| symbols.symbolise(KernelAddr(IMAGE + at));
+        assert_eq!(named(15), None);
+        assert_eq!(named(16), Some(("ext4_ops".to_owned(), 0)));
+        assert_eq!(named(40), Some(("ext4_ops".to_owned(), 8)));
+        assert_eq!(named(48), Some((String::new(), 0)));
     }
 
     #[test]

@@ -5,9 +5,7 @@
 //! tables, symbols in its own table of symbols, types in its own type information; where those
 //! are, the kernel's `VMCOREINFO` tells.
 
-mod kallsyms;
 mod kdump;
-mod modules;
 
 pub use kdump::KdumpError;
 
@@ -15,6 +13,8 @@ use crate::elf::{self, ElfError};
 use crate::error::FreezeError;
 use crate::freeze::{Kernel, Order, Summary, freeze};
 use crate::judge::Judge;
+use crate::kallsyms;
+use crate::modules;
 use crate::paging::{Leaf, PageTables};
 use crate::physical::{Physical, Segments};
 use crate::source::{Content, MemorySource, PresentPage, ReadError, Space};

@@ -92,6 +92,35 @@ impl IdentifyError {
     }
 }
 
+/// The registered kernel that calls itself `release` and was linked to what has this build id, if there is one. The
+/// type information is a part of what is hashed for it (`ld --build-id`), and need not be read.
+///
+/// # Errors
+/// If the table of releases is broken.
+pub fn identify_build(release: &str, build_id: &[u8]) -> Result<Option<Identified>, RegistryError> {
+    let registry = Registry::builtin()?;
+    let digits: String = build_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut named = registry
+        .releases()
+        .iter()
+        .filter(|known| known.name == release || known.uname.as_deref() == Some(release));
+    let Some(known) = named.find(|known| known.build_id.as_ref() == Some(&digits)) else {
+        return Ok(None);
+    };
+    let entry = registry.layout_entry(&known.layout)?;
+    Ok(Some(Identified {
+        layout: registry.layout(&entry.id)?,
+        map: registry.state_map(&entry.family)?,
+        hz: known.hz,
+        id: KernelId {
+            release: known.name.clone(),
+            layout: entry.id.0.clone(),
+            fingerprint: Fingerprint(entry.fingerprint.0),
+            build_id: build_id.to_vec(),
+        },
+    }))
+}
+
 /// The kernel that calls itself `release` and has the type information `btf`.
 ///
 /// # Errors
@@ -167,4 +196,70 @@ pub fn identify(btf: &[u8], release: &str, build_id: Vec<u8>) -> Result<Identifi
             build_id,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn bytes(digits: &str) -> Vec<u8> {
+        let pairs = digits.as_bytes().chunks(2);
+        let byte = |pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
+        pairs.map(byte).collect()
+    }
+
+    #[test]
+    fn a_build_that_is_registered_is_what_its_types_say() {
+        let registry = Registry::builtin().unwrap();
+        let registered = registry.releases().iter();
+        let registered = registered.filter(|release| release.build_id.is_some());
+        let releases: Vec<_> = registered.step_by(10).collect();
+        assert!(releases.len() > 5, "{releases:?}");
+        for release in releases {
+            let uname = release.uname.as_deref().unwrap_or(&release.name);
+            let id = bytes(release.build_id.as_deref().unwrap());
+            let by_build = identify_build(uname, &id).unwrap().unwrap();
+            let stored = registry.layout(&release.layout).unwrap();
+            // A kernel itself says nothing of its constants.
+            let told = btf::write(&stored.clone().with_constants(&BTreeMap::new())).unwrap();
+            let by_types = identify(&told, uname, id).unwrap();
+            assert_eq!(by_build.id, by_types.id);
+            assert_eq!(by_build.hz, by_types.hz);
+            assert_eq!(by_build.map.family, by_types.map.family);
+            let saved = by_types.map.saved_in(&stored);
+            let fingerprint = |layout: &Layout| layout.fingerprint(&saved).unwrap();
+            assert_eq!(fingerprint(&by_build.layout), fingerprint(&by_types.layout));
+            assert_eq!(by_build.layout.constants(), by_types.layout.constants());
+            assert_eq!(
+                by_build.layout.types().count(),
+                by_types.layout.types().count()
+            );
+        }
+    }
+
+    #[test]
+    fn a_build_is_known_by_its_name_and_its_id() {
+        let registry = Registry::builtin().unwrap();
+        let registered = registry.releases().iter();
+        let with_id = registered.filter(|release| release.build_id.is_some());
+        let releases: Vec<_> = with_id.collect();
+        let (Some(first), Some(last)) = (releases.first(), releases.last()) else {
+            panic!("no release has a build id");
+        };
+        let id = bytes(first.build_id.as_deref().unwrap());
+        assert!(identify_build(&first.name, &id).unwrap().is_some());
+        for (name, id) in [
+            (&last.name, id.clone()),
+            (&first.name, id[1..].to_vec()),
+            (&first.name, Vec::new()),
+        ] {
+            assert!(
+                identify_build(name, &id).unwrap().is_none(),
+                "{name} {id:?}"
+            );
+        }
+    }
 }

@@ -18,11 +18,12 @@ mod xstate;
 pub use cgroups::{cgroup_limits, cgroup_of, cgroup_root};
 pub use copies::{name_of_copy, path_of_copy};
 pub use files::{data, read_some, whole};
-pub use identify::{Identified, IdentifyError, identify};
+pub use identify::{Identified, IdentifyError, identify, identify_build};
 pub use interrupted::Interruptible;
 pub use line::Line;
 pub use notes::{Note, build_id, build_id_of, notes};
 pub use running::{
     MachineError, has_five_levels, identify_running, last_capability, running_release,
+    running_types,
 };
 pub use xstate::{XSAVE_COMPONENTS, XsaveComponents, xsave_standard_form, xsave_user_components};

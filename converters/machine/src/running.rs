@@ -1,6 +1,6 @@
 //! The kernel that runs: how its structures lie, from what it says of itself.
 
-use crate::identify::{Identified, IdentifyError, identify};
+use crate::identify::{Identified, IdentifyError, identify, identify_build};
 use crate::notes::{build_id_of, notes};
 use std::fs;
 use std::io;
@@ -121,16 +121,28 @@ fn are_five(cpuinfo: &str) -> bool {
     flags.is_some_and(|flags| flags.split_ascii_whitespace().any(|flag| flag == "la57"))
 }
 
-/// Which kernel is running, and how its structures lie, from its own type information.
+/// Which kernel is running, and how its structures lie: as one of the registered ones by its build id, else from its own
+/// type information.
 ///
 /// # Errors
 /// If it has none that can be read, or lies like no registered layout.
 pub fn identify_running() -> Result<Identified, MachineError> {
-    let btf = fs::read(BTF);
-    let btf = btf.map_err(|e| MachineError::unopened(BTF, "CONFIG_DEBUG_INFO_BTF", e))?;
     let notes = notes(&fs::read(NOTES).unwrap_or_default());
     let build_id = build_id_of(&notes).unwrap_or_default().to_vec();
-    Ok(identify(&btf, &running_release()?, build_id)?)
+    let release = running_release()?;
+    let known = identify_build(&release, &build_id).map_err(IdentifyError::Registry)?;
+    match known {
+        Some(known) => Ok(known),
+        None => Ok(identify(&running_types()?, &release, build_id)?),
+    }
+}
+
+/// The type information (BTF) of the running kernel.
+///
+/// # Errors
+/// If it has none that can be read.
+pub fn running_types() -> Result<Vec<u8>, MachineError> {
+    fs::read(BTF).map_err(|e| MachineError::unopened(BTF, "CONFIG_DEBUG_INFO_BTF", e))
 }
 
 #[cfg(test)]

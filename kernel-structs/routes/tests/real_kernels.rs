@@ -100,6 +100,15 @@ fn types_read_by_name_are_those_of_the_whole() {
             composites.sum::<usize>()
         };
         assert!(10 * members(&named) < members(&real.layout));
+        let module = btf::read_first(&data, &["module"]).unwrap();
+        assert!(100 * members(&module) < members(&real.layout));
+        let place = |layout: &Layout| {
+            let (_, module) = layout.composite("module").unwrap();
+            let places = module.members.iter();
+            let places = places.map(|member| (member.name.clone(), member.offset));
+            places.collect::<Vec<_>>()
+        };
+        assert_eq!(place(&module), place(&real.layout));
         assert_eq!(
             prepare_layout(&named, &map).unwrap(),
             prepare_layout(&real.layout, &map).unwrap()

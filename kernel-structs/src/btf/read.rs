@@ -24,7 +24,7 @@ pub fn read(data: &[u8]) -> Result<Layout, BtfError> {
 /// # Errors
 /// If `data` is neither BTF nor ELF, or breaks a rule of BTF.
 pub fn read_with(data: &[u8], target: Option<Target>) -> Result<Layout, BtfError> {
-    read_parts(data, target, None)
+    read_parts(data, target, Asked::All)
 }
 
 /// As [`read`], for whoever asks for the types called `names` alone: what they contain is there, of what
@@ -35,14 +35,28 @@ pub fn read_with(data: &[u8], target: Option<Target>) -> Result<Layout, BtfError
 /// # Errors
 /// As for [`read`], but for what is not read.
 pub fn read_named(data: &[u8], names: &HashSet<&str>) -> Result<Layout, BtfError> {
-    read_parts(data, None, Some(names))
+    read_parts(data, None, Asked::Named(names))
 }
 
-fn read_parts(
-    data: &[u8],
-    target: Option<Target>,
-    names: Option<&HashSet<&str>>,
-) -> Result<Layout, BtfError> {
+/// As [`read_named`], for whoever asks for a few types that nobody else is called like: the first structure or union of
+/// each of `names`, and what it contains. Other types are not even named, which saves most of the time.
+///
+/// # Errors
+/// As for [`read`], but for what is not read.
+pub fn read_first(data: &[u8], names: &[&str]) -> Result<Layout, BtfError> {
+    read_parts(data, None, Asked::First(names))
+}
+
+/// Which types of a file are asked for.
+enum Asked<'a> {
+    All,
+    /// All of these names, held against all others.
+    Named(&'a HashSet<&'a str>),
+    /// The first structure or union of each of these names, alone.
+    First(&'a [&'a str]),
+}
+
+fn read_parts(data: &[u8], target: Option<Target>, asked: Asked<'_>) -> Result<Layout, BtfError> {
     let (data, target) = if data.starts_with(elf::MAGIC) {
         let (section, machine) = elf::section(data)?;
         (section, target.or(Some(machine)))
@@ -56,9 +70,10 @@ fn read_parts(
     let sections = Sections::parse(data)?;
     let records = sections.records()?;
     let reader = Reader { sections, records };
-    let parts = match names {
-        Some(names) => reader.parts(names)?,
-        None => Parts::All,
+    let parts = match asked {
+        Asked::All => Parts::All,
+        Asked::Named(names) => reader.parts(names)?,
+        Asked::First(names) => reader.first(names)?,
     };
     let target = match target {
         Some(target) => target,
@@ -167,6 +182,41 @@ impl<'data> Reader<'data> {
                 pending.push((id, Reached::Contained));
             }
         }
+        self.reach(pending, &mut reached, |name| {
+            tags.get(name).map(Vec::as_slice).unwrap_or_default()
+        })?;
+        Ok(Parts::Some(reached))
+    }
+
+    /// What is reached from the first composite of each of `names`.
+    fn first(&self, names: &[&str]) -> Result<Parts, BtfError> {
+        let mut sought = names.to_vec();
+        let mut pending = Vec::new();
+        for (id, record) in (1..).zip(&self.records) {
+            if sought.is_empty() {
+                break;
+            }
+            if record.name != 0 && record.is_composite() {
+                let name = self.name(id, record.name)?;
+                if let Some(index) = sought.iter().position(|it| *it == name) {
+                    sought.swap_remove(index);
+                    pending.push((id, Reached::Contained));
+                }
+            }
+        }
+        let mut reached = vec![Reached::Not; self.records.len() + 1];
+        self.reach(pending, &mut reached, |_| &[])?;
+        Ok(Parts::Some(reached))
+    }
+
+    /// Follows what is `pending` to all that it leads to. A composite is reached together with those that `others` has
+    /// for its tag.
+    fn reach<'a>(
+        &self,
+        mut pending: Vec<(u32, Reached)>,
+        reached: &mut [Reached],
+        others: impl Fn(&str) -> &'a [u32],
+    ) -> Result<(), BtfError> {
         while let Some((id, how)) = pending.pop() {
             let record = (id as usize)
                 .checked_sub(1)
@@ -178,8 +228,8 @@ impl<'data> Reader<'data> {
             match record.kind {
                 Kind::Struct | Kind::Union if how == Reached::Contained => {
                     pending.extend(record.entries().map(|[_, ty, _]| (ty, how)));
-                    let others = tags.get(self.name(id, record.name)?);
-                    pending.extend(others.into_iter().flatten().map(|other| (*other, how)));
+                    let others = others(self.name(id, record.name)?);
+                    pending.extend(others.iter().map(|other| (*other, how)));
                 }
                 Kind::Ptr | Kind::FuncProto => {
                     pending.push((record.size_or_type, Reached::Pointed));
@@ -192,7 +242,7 @@ impl<'data> Reader<'data> {
                 _ => {}
             }
         }
-        Ok(Parts::Some(reached))
+        Ok(())
     }
 
     fn ty(

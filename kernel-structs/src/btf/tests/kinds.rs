@@ -269,6 +269,14 @@ fn what_named_types_contain_is_read_and_of_the_rest_the_names() {
     assert_eq!(members(&layout, "other"), [0]);
     assert_eq!(members(&layout, "alone"), [0]);
     assert!(layout.has("any_t") && !layout.has("alone_t"));
+    // Alone: the first that is called so, and nothing that nothing leads to.
+    let alone = read_first(&btf.bytes(), &["wanted", "absent"]).unwrap();
+    assert_eq!(members(&alone, "wanted"), [3]);
+    assert_eq!(members(&alone, "inner"), [1]);
+    assert_eq!(members(&alone, "other"), [0]);
+    assert!(!alone.has("alone") && !alone.has("alone_t"));
+    let inner = read_first(&btf.bytes(), &["inner"]).unwrap();
+    assert_eq!(members(&inner, "inner"), [1]);
     let keep = Keep {
         whole: ["wanted".to_owned()].into(),
         ..Keep::default()

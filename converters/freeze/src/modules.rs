@@ -14,6 +14,9 @@ use kernel_structs::layout::Layout;
 use kernel_structs_bits::little_endian;
 use std::collections::BTreeSet;
 
+/// The types by which modules and their tables are found (`include/linux/module.h`).
+pub(crate) const TYPES: [&str; 2] = ["module", "mod_kallsyms"];
+
 /// The most modules, and the most symbols of all of them. Debian's largest have ten thousand.
 const MAX_MODULES: usize = 1 << 12;
 const MAX_SYMBOLS: u64 = 1 << 22;
@@ -24,8 +27,8 @@ const LONGEST_NAME: u64 = 512;
 /// An `Elf64_Sym`: `st_name` at 0, `st_value` at 8.
 const SYMBOL: usize = 24;
 
-/// Adds the symbols of all modules to those of the kernel.
-pub(super) fn add(source: &dyn MemorySource, layout: &Layout, symbols: &mut Symbols) {
+/// Adds the symbols of all modules to those of the kernel, whose types `layout` has.
+pub(crate) fn add(source: &dyn MemorySource, layout: &Layout, symbols: &mut Symbols) {
     let Some(head) = symbols.symbol("modules") else {
         return;
     };
@@ -58,7 +61,7 @@ pub(super) fn add(source: &dyn MemorySource, layout: &Layout, symbols: &mut Symb
             Err(_) => break,
         }
     }
-    symbols.extend(found, false);
+    symbols.set_modules(found);
 }
 
 /// Adds the addresses and names of one module's table, at most `left` of them.

@@ -7,22 +7,27 @@
 //! `scripts/kallsyms.c`: write_src). What modules provide is in tables of their own.
 
 use crate::source::{MemorySource, ReadError};
-use crate::symbols::Symbols;
+use crate::symbols::{Pieces, Symbol, Symbols};
 use crate::vmcoreinfo::Info;
-use kconv_image::KernelAddr;
+use kconv_image::{KernelAddr, PAGE_SIZE};
 use kernel_structs_bits::little_endian;
+use std::ops::Range;
 
 /// The most symbols, and the most bytes that their names have together. Debian's kernels have
 /// 200 thousand.
 const MAX_SYMBOLS: u64 = 1 << 22;
 const MAX_NAMES: usize = 1 << 26;
 
-/// The longest name: more than KSYM_NAME_LEN (`include/linux/kallsyms.h`), which is 512.
-const MAX_NAME: usize = 1024;
+/// The longest name in bytes, with the letter of its type: more than KSYM_NAME_LEN (`include/linux/kallsyms.h`),
+/// which is 512.
+const LONGEST_NAME: usize = 1024;
+
+/// How much of the names is read at once, in bytes; where that is more than there is, a page.
+const PIECES: [u64; 2] = [1 << 16, PAGE_SIZE];
 
 /// Why there is no table of symbols.
 #[derive(Debug)]
-pub(super) enum TableError {
+pub(crate) enum TableError {
     /// The kernel does not say where it is.
     Lacks(&'static str),
     Read(ReadError),
@@ -37,7 +42,7 @@ impl From<ReadError> for TableError {
 }
 
 /// Reads the table out of `memory`.
-pub(super) fn read(memory: &dyn MemorySource, info: &Info) -> Result<Symbols, TableError> {
+pub(crate) fn read(memory: &dyn MemorySource, info: &Info) -> Result<Symbols, TableError> {
     let place = |key: &'static str| info.number(key).ok_or(TableError::Lacks(key));
     let bytes = |at: u64, size: usize| -> Result<Vec<u8>, TableError> {
         let mut bytes = vec![0; size];
@@ -57,27 +62,43 @@ pub(super) fn read(memory: &dyn MemorySource, info: &Info) -> Result<Symbols, Ta
     };
     let table = place("SYMBOL(kallsyms_offsets)")?;
     let offsets = bytes(table, 4 * count as usize)?;
-    let tokens = Tokens::read(&bytes, &place)?;
+    let pieces = pieces(&bytes, &place)?;
     let mut names = Names {
+        memory,
         at: place("SYMBOL(kallsyms_names)")?,
         read: Vec::new(),
         next: 0,
     };
-    let mut found = Vec::with_capacity(count as usize);
-    for (offset, index) in offsets.chunks_exact(4).zip(0u64..) {
-        let itself = table.wrapping_add(4 * index);
-        let name = tokens.expand(names.next(&bytes)?)?;
-        found.push((little_endian(offset) as u32 as i32, itself, name));
+    let mut told = Vec::with_capacity(count as usize);
+    for _ in 0..count {
+        let name = names.next()?;
+        let length = pieces.length(&names.read[name.clone()]);
+        let start = u32::try_from(name.start);
+        let (true, Ok(start), Ok(size)) = (
+            (2..=LONGEST_NAME).contains(&length),
+            start,
+            u16::try_from(name.len()),
+        ) else {
+            return Err(TableError::Damaged);
+        };
+        told.push((start, size));
     }
-    let first = info.number("SYMBOL(_stext)");
-    let start = found.iter().find(|(.., name)| name == "_stext");
+    let names = names.read;
+    let first = info.number("SYMBOL(_stext)").map(KernelAddr);
+    let symbols = |counted: Counted| {
+        let each = offsets.chunks_exact(4).zip(0u64..).zip(&told);
+        let each = each.map(|((offset, index), &(start, length))| {
+            let itself = table.wrapping_add(4 * index);
+            let at = counted.at(little_endian(offset) as u32 as i32, itself);
+            Symbol { at, start, length }
+        });
+        each.collect()
+    };
+    let mut found = Symbols::of_kernel(names, pieces);
     for counted in counts {
-        if start.map(|(offset, itself, _)| counted.at(*offset, *itself)) == first {
-            let mut symbols = Symbols::default();
-            let all = found.iter();
-            let all = all.map(|(offset, itself, name)| (counted.at(*offset, *itself), name));
-            symbols.extend(all, true);
-            return Ok(symbols);
+        found.set_kernel(symbols(counted));
+        if found.symbol("_stext") == first {
+            return Ok(found);
         }
     }
     Err(TableError::Damaged)
@@ -110,93 +131,76 @@ impl Counted {
 }
 
 /// What each byte of a name stands for.
-struct Tokens(Vec<Vec<u8>>);
-
-impl Tokens {
-    fn read(
-        bytes: &dyn Fn(u64, usize) -> Result<Vec<u8>, TableError>,
-        place: &dyn Fn(&'static str) -> Result<u64, TableError>,
-    ) -> Result<Tokens, TableError> {
-        let index = bytes(place("SYMBOL(kallsyms_token_index)")?, 2 * 256)?;
-        let starts: Vec<usize> = index
-            .chunks_exact(2)
-            .map(|start| little_endian(start) as usize)
-            .collect();
-        let last = starts.iter().copied().max().unwrap_or(0);
-        // The last token is followed by others of the kernel's tables.
-        let table = bytes(place("SYMBOL(kallsyms_token_table)")?, last + 64)?;
-        let token = |start: &usize| {
-            let text = &table[*start..];
-            let end = text.iter().position(|byte| *byte == 0);
-            end.map(|end| text[..end].to_vec())
-        };
-        let tokens: Option<Vec<_>> = starts.iter().map(token).collect();
-        Ok(Tokens(tokens.ok_or(TableError::Damaged)?))
-    }
-
-    /// The name without the letter of its type.
-    fn expand(&self, compressed: &[u8]) -> Result<String, TableError> {
-        let mut text = Vec::new();
-        for byte in compressed {
-            text.extend_from_slice(&self.0[usize::from(*byte)]);
-            if text.len() > MAX_NAME {
-                return Err(TableError::Damaged);
-            }
-        }
-        let name = text.get(1..).filter(|name| !name.is_empty());
-        let name = name.and_then(|name| str::from_utf8(name).ok());
-        Ok(name.ok_or(TableError::Damaged)?.to_owned())
-    }
+fn pieces(
+    bytes: &dyn Fn(u64, usize) -> Result<Vec<u8>, TableError>,
+    place: &dyn Fn(&'static str) -> Result<u64, TableError>,
+) -> Result<Pieces, TableError> {
+    let index = bytes(place("SYMBOL(kallsyms_token_index)")?, 2 * 256)?;
+    let starts: Vec<usize> = index
+        .chunks_exact(2)
+        .map(|start| little_endian(start) as usize)
+        .collect();
+    let last = starts.iter().copied().max().unwrap_or(0);
+    // The last token is followed by others of the kernel's tables.
+    let table = bytes(place("SYMBOL(kallsyms_token_table)")?, last + 64)?;
+    let text = |start: &usize| {
+        let text = &table[*start..];
+        let end = text.iter().position(|byte| *byte == 0)?;
+        str::from_utf8(&text[..end]).ok().map(Box::from)
+    };
+    let texts: Option<Vec<Box<str>>> = starts.iter().map(text).collect();
+    let texts = texts.and_then(|texts| texts.try_into().ok());
+    Ok(Pieces::new(texts.ok_or(TableError::Damaged)?))
 }
 
 /// The compressed names, read piece by piece, for nobody says how long they are.
-struct Names {
+struct Names<'a> {
+    memory: &'a dyn MemorySource,
     at: u64,
     read: Vec<u8>,
     next: usize,
 }
 
-impl Names {
-    fn next(
-        &mut self,
-        bytes: &dyn Fn(u64, usize) -> Result<Vec<u8>, TableError>,
-    ) -> Result<&[u8], TableError> {
+impl Names<'_> {
+    /// Where in what was read the next name is.
+    fn next(&mut self) -> Result<Range<usize>, TableError> {
         const BIG: u8 = 0x80;
-        let first = self.byte(0, bytes)?;
-        let (length, start) = match first & BIG {
+        let first = self.byte(0)?;
+        let (length, skip) = match first & BIG {
             0 => (usize::from(first), 1),
             _ => {
-                let high = self.byte(1, bytes)?;
+                let high = self.byte(1)?;
                 (usize::from(first & !BIG) | usize::from(high) << 7, 2)
             }
         };
-        let start = self.next + start;
-        self.until(start + length, bytes)?;
+        let start = self.next + skip;
         self.next = start + length;
-        Ok(&self.read[start..self.next])
+        self.until(self.next)?;
+        Ok(start..self.next)
     }
 
-    fn byte(
-        &mut self,
-        offset: usize,
-        bytes: &dyn Fn(u64, usize) -> Result<Vec<u8>, TableError>,
-    ) -> Result<u8, TableError> {
-        self.until(self.next + offset + 1, bytes)?;
+    fn byte(&mut self, offset: usize) -> Result<u8, TableError> {
+        self.until(self.next + offset + 1)?;
         Ok(self.read[self.next + offset])
     }
 
-    fn until(
-        &mut self,
-        end: usize,
-        bytes: &dyn Fn(u64, usize) -> Result<Vec<u8>, TableError>,
-    ) -> Result<(), TableError> {
+    fn until(&mut self, end: usize) -> Result<(), TableError> {
         while self.read.len() < end {
             if self.read.len() > MAX_NAMES {
                 return Err(TableError::Damaged);
             }
             let at = self.at.wrapping_add(self.read.len() as u64);
-            let piece = 4096 - (at % 4096) as usize;
-            self.read.extend(bytes(at, piece)?);
+            let mut piece = Vec::new();
+            let mut read = Ok(());
+            for size in PIECES {
+                piece = vec![0; (size - at % size) as usize];
+                read = self.memory.read(KernelAddr(at), &mut piece);
+                if read.is_ok() {
+                    break;
+                }
+            }
+            read?;
+            self.read.append(&mut piece);
         }
         Ok(())
     }
