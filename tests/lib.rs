@@ -36,20 +36,15 @@ pub fn facts(flavour: &str) -> Value {
 
 /// A program of this workspace, built once in the profile of the tests.
 ///
-/// It is built with the features that dependencies have in the tests of the whole workspace.
-/// With those of its own package alone much would be built, and stored, twice.
+/// It is built as the tests of the whole workspace have built it, and so is there already. With the features of its
+/// own package alone much would be built, and stored, twice.
 pub fn program(name: &str) -> PathBuf {
     static BUILT: OnceLock<std::sync::Mutex<std::collections::BTreeSet<String>>> = OnceLock::new();
     let mut built = BUILT.get_or_init(Default::default).lock().unwrap();
     if built.insert(name.to_owned()) {
-        // The generator is as the tests of the whole workspace have built it; kconv is what `cargo build` makes.
-        let features: &[&str] = match name {
-            "kconv-gen" => &["--features", "kconv/openpgp"],
-            _ => &[],
-        };
         let status = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--locked", "--workspace", "--bin", name])
-            .args(features)
+            .args(["--features", "kconv/openpgp"])
             // A target that needs dev-dependencies makes cargo look at everybody's.
             .args(["--test", "destination"])
             .current_dir(root())

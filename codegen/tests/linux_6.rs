@@ -232,8 +232,8 @@ fn run(
                 .collect()
         })
         .collect();
+    // As many as PROPTEST_CASES says: hundreds for each of a hundred converters, if it says nothing.
     let config = Config {
-        cases: 1000,
         failure_persistence: None,
         ..Config::default()
     };
@@ -388,10 +388,11 @@ fn what_is_lost_was_refused_or_kept() {
 }
 
 /// A pointer at any byte of any object comes back to it, or was refused, or does not arrive. The
-/// first member of an object is the hard place: a pointer at it looks like one at the object.
+/// first member of an object is the hard place: a pointer at it looks like one at the object. Of the bytes behind it
+/// each converter is given every eighth, which are others than those of the converter before.
 #[test]
 fn a_pointer_into_an_object_comes_back() {
-    for [there, again] in directions() {
+    for ([there, again], turn) in directions().into_iter().zip((0..8).cycle()) {
         let world = world(there);
         let returned = world.after(again).with_symbols(&SYMBOLS);
         let process = object_of(&world, "signal_struct");
@@ -401,7 +402,10 @@ fn a_pointer_into_an_object_comes_back() {
         let pids = found.unwrap().offset.byte().0 as usize;
         let size = |object: usize| there.find(world.ty(object)).unwrap().from_size;
         for target in (0..world.len()).step_by(2) {
-            for place in 0..size(target) {
+            for place in (0..16).chain((16 + turn..).step_by(8)) {
+                if place >= size(target) {
+                    break;
+                }
                 let address = world.old(target) + u64::from(place);
                 let mut bytes = vec![0; size(process) as usize];
                 bytes[pids..pids + 8].copy_from_slice(&address.to_le_bytes());
