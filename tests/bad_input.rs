@@ -96,6 +96,65 @@ fn a_file_in_the_place_of_a_release() {
     );
 }
 
+fn said(arguments: &[&str]) -> String {
+    let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
+    let failed = run(Path::new("/nonexistent"), &arguments);
+    assert_eq!(failed.code, 2, "{}", failed.said);
+    failed.said
+}
+
+#[test]
+fn a_command_that_is_mistyped() {
+    for (word, meant) in [("frezze", "freeze"), ("verfy", "verify"), ("lits", "list")] {
+        let expected = format!(
+            "error: there is no command `{word}`\n  = did you mean `kconv {meant}`? `kconv --help` shows all\n"
+        );
+        assert_eq!(said(&[word]), expected);
+        assert_eq!(said(&[word, "12"]), expected);
+        assert_eq!(said(&[word, "12", "--tree"]), expected);
+    }
+    insta::assert_snapshot!(said(&["restore", "tasks.img"]), @r"
+    error: there is no command `restore`
+      = `kconv --help` shows all commands
+    ");
+    // What can be a release is one.
+    assert!(said(&["2.4.36"]).contains("were not provided"));
+}
+
+#[test]
+fn a_series_of_releases() {
+    let up = image("up");
+    let up = up.to_str().unwrap();
+    insta::assert_snapshot!(said(&["2.4", "2.4", up]), @r"
+    error: `2.4` can be any of 88 releases; the newest are 2.4.37.11-up, 2.4.37.11-smp, 2.4.37.10-up
+      = name one of them; `kconv list 2.4` shows all
+    ");
+    let series = said(&["path", "2.4.36", "6.1"]);
+    assert!(
+        series.starts_with("error: `6.1` can be any of "),
+        "{series}"
+    );
+    // The one that nobody knows is to blame, and not the one that is of several flavours.
+    let unknown = "error: there is no release `6.13`\n  = `kconv list` shows all releases\n";
+    assert_eq!(said(&["path", "6.1.192", "6.13"]), unknown);
+    assert_eq!(said(&["path", "6.13", "6.1.192"]), unknown);
+    assert_eq!(said(&["list", "6.13"]), unknown);
+    // Neither is it the machine that somebody mistook.
+    insta::assert_snapshot!(said(&["6.1", "6.12", up]), @r"
+    error: ROOT/tests/images/2.4.36-i386-up.img: the image is of 2.4.36-up, not of 6.1
+      = run `kconv 2.4.36-up TO IMAGE`
+    ");
+    // There is a 2.4.36, which is not 2.4.36.8.
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("other.img");
+    kconv_tests::convert("2.4.36", "2.4.36.8", &image("up"), &other);
+    let refused = said(&["2.4.36", "2.4.37", other.to_str().unwrap()]);
+    assert!(
+        refused.contains("the image is of 2.4.36.8-up, not of 2.4.36-up"),
+        "{refused}"
+    );
+}
+
 #[test]
 fn a_folder() {
     let failed = refuse("2.4.36", "2.4.37", Path::to_owned);

@@ -182,6 +182,50 @@ fn the_bundled_images_and_their_conversions_are_whole() {
 }
 
 #[test]
+fn the_series_of_an_image_stands_for_its_release() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
+    said(&["2.4", "2.4.37", &up(), "-o", one.to_str().unwrap(), "-q"]);
+    said(&[
+        "2.4.36",
+        "2.4.37",
+        &up(),
+        "-o",
+        other.to_str().unwrap(),
+        "-q",
+    ]);
+    assert!(std::fs::read(one).unwrap() == std::fs::read(other).unwrap());
+}
+
+#[test]
+fn releases_are_listed() {
+    let all: Value = serde_json::from_str(&said(&["list", "--json"])).unwrap();
+    let registry = kernel_structs::releases::Registry::builtin().unwrap();
+    assert_eq!(all.as_array().unwrap().len(), registry.releases().len());
+    insta::assert_snapshot!(said(&["list", "6.1.170"]), @r"
+    RELEASE               VERSION  FLAVOUR   LAYOUT
+    6.1.0-47-amd64        6.1.170  standard  6.1.0-47-amd64
+    6.1.0-47-cloud-amd64  6.1.170  cloud     6.1.0-47-cloud-amd64
+    6.1.0-47-rt-amd64     6.1.170  rt        6.1.0-47-rt-amd64
+    ");
+    insta::assert_snapshot!(said(&["list", "2.4.36-up", "--json"]), @r#"
+    [
+      {
+        "name": "2.4.36-up",
+        "version": "2.4.36",
+        "arch": "i386",
+        "flavour": "up",
+        "family": "linux-2.4",
+        "layout": "2.4.32-i386-up",
+        "uname": null,
+        "build-id": null,
+        "hz": 100
+      }
+    ]
+    "#);
+}
+
+#[test]
 fn a_path_between_any_two_releases_is_found() {
     insta::assert_snapshot!(said(&["path", "2.4.36", "2.4.37"]));
     insta::assert_snapshot!(said(&["path", "2.4.37.11-up", "2.4.32-smp"]));

@@ -3,7 +3,7 @@
 
 use crate::plan::Side;
 use kernel_structs::layout::{Fingerprint, Layout};
-use kernel_structs::releases::{Registry, RegistryError, flavour_order};
+use kernel_structs::releases::{Registry, RegistryError, flavour_order, numbers};
 use kernel_structs::state::StateMap;
 use std::collections::BTreeSet;
 
@@ -91,12 +91,6 @@ impl Family {
         let layouts = ordered.into_iter().map(|(_, stored)| stored).collect();
         Ok(Family { map, layouts })
     }
-}
-
-/// The numbers in a version, so that 6.12 comes after 6.1.
-pub(crate) fn numbers(version: &str) -> Vec<u64> {
-    let numbers = version.split(|c: char| !c.is_ascii_digit());
-    numbers.filter_map(|number| number.parse().ok()).collect()
 }
 
 /// Names of all families of `registry`.

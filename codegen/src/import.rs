@@ -22,8 +22,8 @@ use again::{Again, Prepared, again, another};
 use kernel_structs::btf;
 use kernel_structs::layout::{Layout, MinimiseError};
 use kernel_structs::releases::{
-    Files, LayoutEntry, LayoutId, Registry, RegistryError, Release, prepare_layout, with_entries,
-    with_fingerprint, with_layout_of,
+    Files, LayoutEntry, LayoutId, Registry, RegistryError, Release, numbers, prepare_layout,
+    with_entries, with_fingerprint, with_layout_of,
 };
 use kernel_structs::state::StateMap;
 use names::{LONGEST, is_name};
@@ -362,12 +362,4 @@ fn neighbour<'a>(registry: &'a Registry, release: &Release, family: &str) -> Opt
             )
         });
     ranked.map(|(_, other)| other)
-}
-
-/// The numbers of a version, in the order in which versions come.
-fn numbers(version: &str) -> Vec<u64> {
-    version
-        .split('.')
-        .map(|number| number.parse().unwrap_or(0))
-        .collect()
 }

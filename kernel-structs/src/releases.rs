@@ -20,7 +20,7 @@ pub use entry::{with_entries, with_fingerprint, with_layout_of};
 pub use family::{FamilyError, machine_with_pointers};
 pub use files::{Files, header_uses};
 use held::Held;
-pub use lookup::{LookupError, flavour_order, is_file_like};
+pub use lookup::{LookupError, flavour_order, is_file_like, is_of_series, numbers};
 pub use prepare::prepare_layout;
 
 use crate::btf::{self, BtfError};

@@ -1,8 +1,7 @@
 //! Chains that are broken: steps lead to kernels before and behind a place, and none over it.
 
 use super::Routes;
-use crate::family::numbers;
-use kernel_structs::releases::{LayoutId, Release};
+use kernel_structs::releases::{LayoutId, Release, numbers};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many numbers of a version name the series that a kernel belongs to: 6.12 of 6.12.117.

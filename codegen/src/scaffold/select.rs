@@ -1,9 +1,8 @@
 //! Which pairs of releases two names mean.
 
-use crate::family::numbers;
 use crate::generate::{self, End, GenerateError};
 use crate::identifier::version;
-use kernel_structs::releases::{Registry, Release};
+use kernel_structs::releases::{Registry, Release, numbers};
 use std::collections::BTreeSet;
 
 /// Two releases of one machine, whose layouts differ.

@@ -73,6 +73,8 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Check that an image is whole and means what it says, and tell who signed it
     Verify(Verify),
+    /// Show which releases are known
+    List(List),
     /// Show by which converters one release leads to another
     Path(Route),
     /// Say what becomes of a field between two releases, and why
@@ -184,6 +186,16 @@ pub(crate) struct Sign {
     /// Say nothing unless something is wrong
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct List {
+    /// Those of this name, version or series alone, such as 6.12
+    #[arg(value_name = "RELEASE")]
+    pub(crate) query: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]

@@ -7,6 +7,7 @@ pub(crate) mod forget;
 pub(crate) mod freeze;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
+pub(crate) mod list;
 pub(crate) mod path;
 pub(crate) mod preflight;
 mod queued;

@@ -42,6 +42,12 @@ pub(crate) enum Failure {
         path: PathBuf,
         error: Box<kconv_steps::PlanFileError>,
     },
+    /// Not even a part of `FROM TO IMAGE`.
+    #[error("there is no command `{word}`")]
+    NoCommand {
+        word: String,
+        nearest: Option<String>,
+    },
     #[error("{}: a file, where a release has to be named", path.display())]
     NotARelease { path: PathBuf },
     #[error("there is neither a release nor a file `{}`", path.display())]
@@ -213,11 +219,12 @@ impl From<LookupError> for Failure {
             return Failure::Lookup(error);
         };
         let path = PathBuf::from(query);
-        match (path.exists(), is_file_like(query), nearest.is_empty()) {
-            (true, ..) => Failure::NotARelease { path },
-            (false, true, _) => Failure::NoFile { path },
-            (false, false, true) => Failure::Nothing { path },
-            (false, false, false) => Failure::Lookup(error),
+        let is_version = query.chars().all(|c| c.is_ascii_digit() || c == '.');
+        match (path.exists(), is_file_like(query)) {
+            (true, _) => Failure::NotARelease { path },
+            (false, true) => Failure::NoFile { path },
+            (false, false) if nearest.is_empty() && !is_version => Failure::Nothing { path },
+            (false, false) => Failure::Lookup(error),
         }
     }
 }
@@ -343,6 +350,18 @@ impl Failure {
                 return None;
             }
             Failure::Thaw(error) => error.advice(),
+            Failure::NoCommand { nearest, .. } => match nearest {
+                Some(nearest) => {
+                    format!("did you mean `kconv {nearest}`? `kconv --help` shows all")
+                }
+                None => String::from("`kconv --help` shows all commands"),
+            },
+            Failure::Lookup(LookupError::Series { query, .. }) => {
+                format!("name one of them; `kconv list {query}` shows all")
+            }
+            Failure::Lookup(LookupError::Unknown { nearest, .. }) if nearest.is_empty() => {
+                String::from("`kconv list` shows all releases")
+            }
             Failure::Lookup(error) => error.advice(),
             Failure::Registry(_) => String::from(
                 "the release table built into this program is broken; please report it",
@@ -377,7 +396,7 @@ impl Failure {
             Failure::Path { .. } => String::from("name a folder that can be written to"),
             Failure::NoFile { .. } | Failure::NotARelease { .. } | Failure::Nothing { .. } => {
                 String::from(
-                    "name a release such as 2.4.36 or 6.12.117; `kconv --help` shows where files go",
+                    "name a release such as 2.4.36 or 6.12.117 (`kconv list` shows all); `kconv --help` shows where files go",
                 )
             }
             Failure::PlanUnreadable { .. } | Failure::Plan { .. } => {

@@ -19,8 +19,11 @@ mod told;
 mod trust;
 
 use arguments::{Arguments, Command};
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use failure::Failure;
+use kernel_structs::nearest::nearest;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -32,7 +35,16 @@ fn main() -> ExitCode {
         let _ = Arguments::command().print_help();
         return ExitCode::from(exit::CLEAN);
     }
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => match mistyped(std::env::args_os().nth(1), &error) {
+            Some(failure) => {
+                failure.print();
+                return ExitCode::from(failure.exit_code());
+            }
+            None => error.exit(),
+        },
+    };
     arguments.colour.write_global();
     match run(arguments) {
         Ok(()) => ExitCode::from(exit::CLEAN),
@@ -51,11 +63,31 @@ fn called_as() -> Option<String> {
     Some(name.to_string_lossy().into_owned())
 }
 
+/// A first word that was to be a command, as far as can be told: no release is called by letters alone. Without this the
+/// parser takes it for a release and asks for more.
+fn mistyped(word: Option<OsString>, error: &clap::Error) -> Option<Failure> {
+    let word = word?.into_string().ok()?;
+    let is_word = word.chars().all(|c| c.is_ascii_alphabetic() || c == '-');
+    let commands = Arguments::command();
+    let names = commands.get_subcommands().filter(|it| !it.is_hide_set());
+    let names: Vec<&str> = names.map(clap::Command::get_name).collect();
+    let asks = matches!(
+        error.kind(),
+        ErrorKind::MissingRequiredArgument | ErrorKind::UnknownArgument
+    );
+    let is_mistyped = asks && is_word && !word.starts_with('-') && !names.contains(&&*word);
+    is_mistyped.then(|| Failure::NoCommand {
+        nearest: nearest(&word, names).map(str::to_owned),
+        word,
+    })
+}
+
 fn run(arguments: Arguments) -> Result<(), Failure> {
     let config = arguments.config.folder.as_deref();
     match arguments.command {
         Some(Command::Inspect(inspect)) => commands::inspect::run(&inspect),
         Some(Command::Verify(verify)) => commands::verify::run(&verify, config),
+        Some(Command::List(list)) => commands::list::run(&list),
         Some(Command::Path(path)) => commands::path::run(&path),
         Some(Command::Explain(explain)) => commands::explain::run(&explain),
         Some(Command::Preflight(preflight)) => commands::preflight::run(&preflight),

@@ -8,7 +8,9 @@ use kconv_rules::StepRules;
 use kconv_runtime::chain::{find_chain, find_way, way};
 use kconv_runtime::table::Converter;
 use kernel_structs::layout::{Fingerprint, Layout};
-use kernel_structs::releases::{LayoutEntry, LayoutId, Registry, Release};
+use kernel_structs::releases::{
+    LayoutEntry, LayoutId, LookupError, Registry, Release, is_of_series,
+};
 
 /// The releases known to this program.
 pub(crate) struct Known {
@@ -51,8 +53,30 @@ impl Known {
         }
     }
 
+    /// The release that `name`, before a conversion of `image`, means: the image's own, if it is of that series.
+    pub(crate) fn before(&self, name: &str, image: &Image) -> Result<Release, Failure> {
+        let own = self.of_image(image)?;
+        let named = self.registry.release(name, None, None);
+        match self.for_image(name, image) {
+            // A version that is a release's own is no series: 2.4.36 is not 2.4.36.8.
+            _ if is_of_series(&own.version, name)
+                && matches!(named, Err(LookupError::Series { .. })) =>
+            {
+                Ok(own)
+            }
+            // Not the machine is what somebody mistook.
+            Err(Failure::Lookup(LookupError::OtherMachine { .. })) => Err(Failure::OtherRelease {
+                image: image.path().to_owned(),
+                found: own.name,
+                expected: name.to_owned(),
+            }),
+            meant => meant,
+        }
+    }
+
     /// The release that `name` means for `image`: without a flavour, the image's own. It may be a
-    /// release that is not registered, if that is the image's or is running.
+    /// release that is not registered, if that is the image's or is running. A series means the one that is running, if
+    /// that is of it.
     pub(crate) fn for_image(&self, name: &str, image: &Image) -> Result<Release, Failure> {
         let own = self.of_image(image)?;
         if own.name == name {
@@ -65,6 +89,11 @@ impl Known {
         match found {
             Ok(release) => Ok(release.clone()),
             Err(_) if running_release().is_ok_and(|running| running == name) => self.running(name),
+            Err(error @ LookupError::Series { .. }) => {
+                let running = running_release().ok().filter(|it| is_of_series(it, name));
+                let running = running.and_then(|running| self.running(&running).ok());
+                running.ok_or_else(|| error.into())
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -187,6 +216,14 @@ impl Known {
             }
         }
         if pairs.is_empty() {
+            // One that no flavour has is to blame, also if the other one is ambiguous.
+            let is_known = |name: &str| {
+                let mut flavours = self.registry.flavours().into_iter();
+                flavours.any(|flavour| self.registry.release(name, Some(flavour), None).is_ok())
+            };
+            for name in [from, to].into_iter().filter(|name| !is_known(name)) {
+                self.registry.release(name, None, None)?;
+            }
             self.registry.release(from, None, None)?;
             self.registry.release(to, None, None)?;
         }

@@ -28,6 +28,16 @@ pub enum LookupError {
         /// The machine that it is for.
         found: String,
     },
+    /// It is what the versions of several begin with.
+    #[error("`{query}` can be any of {count} releases; the newest are {}", newest.join(", "))]
+    Series {
+        /// What was asked for.
+        query: String,
+        /// How many there are, of builds that differ in nothing but their names one.
+        count: usize,
+        /// The names of some, the newest first.
+        newest: Vec<String>,
+    },
     /// There are several.
     #[error("`{query}` can be any of {}", candidates.join(", "))]
     Ambiguous {
@@ -74,8 +84,11 @@ impl LookupError {
                 format!("the nearest are {}", nearest.join(", "))
             }
             LookupError::OtherMachine { arch, .. } => format!("name a release for {arch}"),
-            LookupError::Ambiguous { candidates, .. } => {
-                let first = candidates.first().map_or("", String::as_str);
+            LookupError::Ambiguous {
+                candidates: names, ..
+            }
+            | LookupError::Series { newest: names, .. } => {
+                let first = names.first().map_or("", String::as_str);
                 format!("name one of them in full, such as {first}")
             }
         }
@@ -85,6 +98,17 @@ impl LookupError {
 /// Where the flavour stands among others: what most people run comes first.
 pub fn flavour_order(flavour: &str) -> (bool, &str) {
     (!matches!(flavour, "standard" | "up"), flavour)
+}
+
+/// The numbers in a version, so that 6.12 comes after 6.1.
+///
+/// ```
+/// use kernel_structs::releases::numbers;
+/// assert!(numbers("6.12.117+deb13") > numbers("6.1.192"));
+/// ```
+pub fn numbers(version: &str) -> Vec<u64> {
+    let numbers = version.split(|c: char| !c.is_ascii_digit());
+    numbers.filter_map(|number| number.parse().ok()).collect()
 }
 
 impl Registry {
@@ -101,6 +125,21 @@ impl Registry {
     pub fn of_version(&self, version: &str) -> Vec<&Release> {
         let all = self.releases.iter();
         newest_builds(all.filter(|release| release.version == version).collect())
+    }
+
+    /// The releases whose versions begin with the numbers of `series`, such as 6.12, the newest first; of builds that
+    /// differ in nothing but their names and when they were made, the newest one. Releases for other machines than
+    /// `arch` are not looked at, if that is given.
+    pub fn of_series(&self, series: &str, arch: Option<&str>) -> Vec<&Release> {
+        let all = self.releases.iter();
+        let all = all.filter(|release| arch.is_none_or(|arch| release.arch == arch));
+        let of_series = all.filter(|release| is_of_series(&release.version, series));
+        let mut found = newest_builds(of_series.collect());
+        found.sort_by(|a, b| {
+            let newer = numbers(&b.version).cmp(&numbers(&a.version));
+            newer.then_with(|| flavour_order(&a.flavour).cmp(&flavour_order(&b.flavour)))
+        });
+        found
     }
 
     /// The release that `query` means: the one of that name; else the one on which `uname -r`
@@ -158,6 +197,15 @@ impl Registry {
                 }
             }
         }
+        let of_series = self.of_series(query, arch);
+        if !of_series.is_empty() {
+            let newest = of_series.iter().take(3);
+            return Err(LookupError::Series {
+                query: query.to_owned(),
+                count: of_series.len(),
+                newest: newest.map(|release| release.name.clone()).collect(),
+            });
+        }
         if let Some(arch) = arch
             && let Some(other) = self.of_any_machine(query)
         {
@@ -199,9 +247,17 @@ impl Registry {
                 let first = candidates.first()?;
                 self.releases.iter().find(|release| release.name == *first)
             }
+            Err(LookupError::Series { query, .. }) => self.of_series(&query, None).first().copied(),
             Err(LookupError::Unknown { .. } | LookupError::OtherMachine { .. }) => None,
         }
     }
+}
+
+/// Whether `version` begins with the numbers of `series` and has more of them.
+pub fn is_of_series(version: &str, series: &str) -> bool {
+    let rest = version.strip_prefix(series);
+    let is_number = series.ends_with(|c: char| c.is_ascii_digit());
+    is_number && rest.is_some_and(|rest| rest.starts_with('.'))
 }
 
 /// `releases` without those of which a later one is another build: a distribution builds a version

@@ -148,7 +148,8 @@ fn a_release_is_found_by_name_version_and_flavour() {
     insta::assert_snapshot!(name("2.4.36", Some("xen")), @"`2.4.36` can be any of 2.4.36-up, 2.4.36-smp; name one of them in full, such as 2.4.36-up");
     insta::assert_snapshot!(name("2.4.38", Some("up")), @"there is no release `2.4.38` for i386; the nearest are 2.4.37, 2.4.36, 2.4.35");
     insta::assert_snapshot!(name("2.4.37-spm", None), @"there is no release `2.4.37-spm` for i386; the nearest are 2.4.37-smp, 2.4.37-up, 2.4.36-smp");
-    insta::assert_snapshot!(name("5.10", None), @"there is no release `5.10` for i386; name a release as in kernel-structs/releases.toml, such as 2.4.36 or 2.4.36-smp");
+    insta::assert_snapshot!(name("5.10", None), @"`5.10` is a release for amd64, and one for i386 is wanted; name a release for i386");
+    insta::assert_snapshot!(name("5.11", None), @"there is no release `5.11` for i386; name a release as in kernel-structs/releases.toml, such as 2.4.36 or 2.4.36-smp");
     // A version with a flavour is a name as well.
     let misspelt = registry.release("6.1.170-standrad", None, None);
     let advice = misspelt.unwrap_err().advice();
@@ -161,6 +162,30 @@ fn a_release_is_found_by_name_version_and_flavour() {
         .unwrap_err();
     insta::assert_snapshot!(format!("{error}; {}", error.advice()), @"`2.4.36` is a release for i386, and one for x86_64 is wanted; name a release for x86_64");
     insta::assert_snapshot!(name("6.1.170", None), @"`6.1.170` is a release for amd64, and one for i386 is wanted; name a release for i386");
+}
+
+#[test]
+fn the_releases_of_a_series_come_the_newest_first() {
+    let registry = builtin();
+    let series = registry.of_series("6.12", None);
+    let versions: Vec<_> = series.iter().map(|it| numbers(&it.version)).collect();
+    assert!(versions.is_sorted_by(|a, b| a >= b) && versions.len() > 20);
+    assert!(versions.iter().all(|version| version.starts_with(&[6, 12])));
+    let first = series.first().unwrap();
+    assert_eq!(first.flavour, "standard");
+    // Those of 6.1 are others than those of 6.12 and 6.18; a series is whole numbers.
+    assert!(
+        registry
+            .of_series("6.1", None)
+            .iter()
+            .all(|it| it.version.starts_with("6.1."))
+    );
+    for none in ["6.", "6.1x", "", "6.12.117", "6.13"] {
+        assert!(registry.of_series(none, None).is_empty(), "{none}");
+    }
+    assert!(registry.of_series("2.4", Some("amd64")).is_empty());
+    let error = registry.release("2.4", Some("up"), None).unwrap_err();
+    insta::assert_snapshot!(format!("{error}; {}", error.advice()), @"`2.4` can be any of 88 releases; the newest are 2.4.37.11-up, 2.4.37.11-smp, 2.4.37.10-up; name one of them in full, such as 2.4.37.11-up");
 }
 
 /// A table like the one built in, with one part of its text replaced by another.

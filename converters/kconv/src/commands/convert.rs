@@ -57,7 +57,7 @@ fn convert_image(
         config,
     )?;
     let key = trust::own_key(config)?;
-    let from = known.for_image(from, &image)?;
+    let from = known.before(from, &image)?;
     let (chain, target) = match &arguments.plan {
         Some(plan) => planned(&known, &image, to, plan)?,
         None => {
