@@ -384,6 +384,20 @@ nonsense
     }
 
     #[test]
+    fn a_name_is_more_than_its_hash() {
+        let alike = ["btrfs_copy_table_rcu", "epoll_get_bio_fast"];
+        let [one, other] = alike.map(|name| Hash::of(name.as_bytes()).value);
+        assert_eq!(one, other);
+        let text = format!(
+            "ffffffff81000010 t {}\nffffffff81000020 t {}\n",
+            alike[0], alike[1]
+        );
+        let symbols = Symbols::parse(text);
+        let found = alike.map(|name| symbols.symbol(name).map(|at| at.0 - IMAGE));
+        assert_eq!(found, [Some(0x0100_0010), Some(0x0100_0020)]);
+    }
+
+    #[test]
     fn names_are_put_together_of_pieces() {
         let mut texts: [Box<str>; 256] = std::array::from_fn(|_| Box::from(""));
         for (index, text) in [(1, "Text4"), (2, "d"), (3, "_"), (4, "ops"), (5, "ext4")] {

@@ -132,7 +132,7 @@ impl Registry {
     /// `arch` are not looked at, if that is given.
     pub fn of_series(&self, series: &str, arch: Option<&str>) -> Vec<&Release> {
         let all = self.releases.iter();
-        let all = all.filter(|release| arch.is_none_or(|arch| release.arch == arch));
+        let all = all.filter(|release| is_for(release, arch));
         let of_series = all.filter(|release| is_of_series(&release.version, series));
         let mut found = newest_builds(of_series.collect());
         found.sort_by(|a, b| {
@@ -157,11 +157,8 @@ impl Registry {
         default_flavour: Option<&str>,
         arch: Option<&str>,
     ) -> Result<&Release, LookupError> {
-        let known: Vec<&Release> = self
-            .releases
-            .iter()
-            .filter(|release| arch.is_none_or(|arch| release.arch == arch))
-            .collect();
+        let known = self.releases.iter();
+        let known: Vec<&Release> = known.filter(|release| is_for(release, arch)).collect();
         let matches: [&dyn Fn(&Release) -> bool; 4] = [
             &|release| release.name == query,
             &|release| release.uname.as_deref() == Some(query),
@@ -251,6 +248,11 @@ impl Registry {
             Err(LookupError::Unknown { .. } | LookupError::OtherMachine { .. }) => None,
         }
     }
+}
+
+/// Whether a release is for the machine that is asked for, if one is.
+fn is_for(release: &Release, arch: Option<&str>) -> bool {
+    arch.is_none_or(|arch| release.arch == arch)
 }
 
 /// Whether `version` begins with the numbers of `series` and has more of them.
