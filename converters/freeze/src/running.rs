@@ -342,6 +342,14 @@ impl Running {
         };
         Ok(running)
     }
+    /// All symbols, out of the kernel's own tables, where it says their places (since 6.0, `kernel/crash_core.c`:
+    /// crash_save_vmcoreinfo_init). To read them takes a fraction of what the kernel needs to make text of them.
+    fn told(&self, info: &Info) -> Option<Symbols> {
+        let mut symbols = kallsyms::read(self, info).ok()?;
+        let types = btf::read_first(&running_types().ok()?, &modules::TYPES).ok()?;
+        modules::add(self, &types, &mut symbols);
+        Some(symbols)
+    }
 }
 
 /// All symbols, as text that the kernel makes of its tables for each reader.
@@ -352,17 +360,6 @@ fn listed() -> Result<Symbols, MachineError> {
     match symbols.are_hidden() {
         true => Err(MachineError::Privileges { path: KALLSYMS }),
         false => Ok(symbols),
-    }
-}
-
-impl Running {
-    /// All symbols, out of the kernel's own tables, where it says their places (since 6.0, `kernel/crash_core.c`:
-    /// crash_save_vmcoreinfo_init). To read them takes a fraction of what the kernel needs to make text of them.
-    fn told(&self, info: &Info) -> Option<Symbols> {
-        let mut symbols = kallsyms::read(self, info).ok()?;
-        let types = btf::read_first(&running_types().ok()?, &modules::TYPES).ok()?;
-        modules::add(self, &types, &mut symbols);
-        Some(symbols)
     }
 }
 
