@@ -8,6 +8,7 @@
 mod carry;
 mod data;
 mod entry;
+mod file;
 mod functions;
 mod group;
 mod house;
@@ -22,6 +23,7 @@ mod views;
 mod written;
 
 pub use data::data;
+pub use file::plan_file;
 pub use house::{House, HouseError, Paths};
 pub use names::{NameClash, clashes};
 pub use step::Page;

@@ -2,6 +2,7 @@
 
 mod again;
 mod error;
+mod folder;
 mod kernel;
 mod names;
 mod renew;
@@ -9,6 +10,7 @@ mod renew;
 mod tests;
 
 pub use error::{ImportError, OtherLayout, Refusals};
+pub use folder::{FolderError, KernelFolder, Undecided, folder};
 pub use kernel::{Found, Imported, InsteadOf, Kernel};
 pub use names::{flavour, name_of_file, version_of_name};
 pub use renew::{Renewal, renew};
@@ -20,7 +22,7 @@ use crate::scaffold::{self, SelectError};
 use crate::status;
 use again::{Again, Prepared, again, another};
 use kernel_structs::btf;
-use kernel_structs::layout::{Layout, MinimiseError};
+use kernel_structs::layout::{Fingerprint, Layout, MinimiseError};
 use kernel_structs::releases::{
     Files, LayoutEntry, LayoutId, Registry, RegistryError, Release, numbers, prepare_layout,
     with_entries, with_fingerprint, with_layout_of,
@@ -30,6 +32,9 @@ use names::{LONGEST, is_name};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// How many digits of a fingerprint tell a layout from all others that a machine will see.
+const DIGITS: usize = 16;
 
 /// Adds `kernel` to `files`, if they do not have it. What is undecided on the way to a new
 /// layout is found with the converter crates in the folder `converters`.
@@ -119,6 +124,7 @@ pub fn import(files: Files, kernel: &Kernel, converters: &Path) -> Result<Import
         entry.family == family && !other_ticks
     });
     let own = || match &instead_of {
+        None if kernel.apart => called_by(&family, fingerprint),
         None => LayoutId(kernel.name.clone()),
         Some(known) if known.releases.is_empty() => known.layout.clone(),
         Some(_) => free(&registry, &kernel.name),
@@ -188,7 +194,9 @@ pub fn import(files: Files, kernel: &Kernel, converters: &Path) -> Result<Import
     let registry = Registry::parse(files.clone())?;
     // What is written has to be what is read again.
     registry.layout(&entry.id)?;
-    let step = match neighbour(&registry, &release, &family) {
+    let step = match neighbour(&registry, &release, &family, |_| true) {
+        // Its plans are made, or what is undecided of them is told, by who asked for a folder.
+        _ if kernel.apart => None,
         None => {
             let known = Family::read(&registry, &family)?;
             known.check_map(&family).map_err(SelectError::from)?;
@@ -286,6 +294,12 @@ fn table(
     })
 }
 
+/// The name of a layout whose kernel is registered nowhere else.
+fn called_by(family: &str, fingerprint: Fingerprint) -> LayoutId {
+    let digits = fingerprint.to_string();
+    LayoutId(format!("{family}-{}", &digits[..DIGITS]))
+}
+
 /// A name for another layout of the release `name`.
 fn free(registry: &Registry, name: &str) -> LayoutId {
     let is_free = |id: &LayoutId| registry.layouts().all(|entry| entry.id != *id);
@@ -333,10 +347,16 @@ pub fn with_constants(
 /// The release that a converter would lead to `release` from: of the same series before one of
 /// another, of the same flavour before the standard one before any other, an earlier one before a
 /// later one, and then the nearest.
-fn neighbour<'a>(registry: &'a Registry, release: &Release, family: &str) -> Option<&'a Release> {
+fn neighbour<'a>(
+    registry: &'a Registry,
+    release: &Release,
+    family: &str,
+    is_fit: impl Fn(&Release) -> bool,
+) -> Option<&'a Release> {
     let is_candidate = |other: &&Release| {
         let entry = registry.layout_entry(&other.layout);
-        other.arch == release.arch
+        is_fit(other)
+            && other.arch == release.arch
             && other.layout != release.layout
             && entry.is_ok_and(|entry| entry.family == family)
     };

@@ -5,6 +5,7 @@
 //! - [`plan`]: one rule for every bit, decided by overrides, the state map and automatic rules.
 //! - [`overrides`]: what people decided.
 //! - [`needed`]: decisions that no plan needs.
+//! - [`decisions`]: where they are.
 //! - [`chain`]: whether a chain of plans gives what a direct one gives.
 //! - [`coverage`]: the proof that a plan leaves no bit out and writes none twice.
 //! - [`emit`]: a plan as Rust for people to read.
@@ -25,6 +26,7 @@ pub mod chain;
 pub mod check;
 pub mod coverage;
 pub mod ctype;
+pub mod decisions;
 pub mod diff;
 pub mod emit;
 pub mod family;

@@ -257,6 +257,10 @@ enum Release {
         replace: bool,
         #[command(flatten)]
         constants: KernelHeaders,
+        /// Instead of registering them in a project, make a folder for each below this one, with its layout and the plans to the nearest
+        /// registered release and back: kconv finds it there without being built anew (/etc/kconv/kernels, KCONV_PATH)
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
         /// The project's folder
         #[arg(long, value_name = "DIR", default_value = ".")]
         project: PathBuf,
@@ -386,8 +390,12 @@ fn main() -> ExitCode {
             kernels,
             replace,
             constants,
+            to,
             project,
-        }) => cli::release::import(&kernels, constants.said(), replace, &project),
+        }) => match to {
+            Some(to) => cli::folder::import(&kernels, constants.said(), replace, (&to, &project)),
+            None => cli::release::import(&kernels, constants.said(), replace, &project),
+        },
         Command::Release(Release::Missing { project }) => cli::release::missing(&project),
         Command::Check(arguments) => cli::check::check(&arguments),
         Command::Baseline(Baseline::Write {

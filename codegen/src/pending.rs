@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 
 /// What the names of files and folders begin with that have not their own yet. Version control leaves
 /// them alone (`.gitignore`).
-pub(crate) const PREFIX: &str = ".kconv-gen-";
+pub const PREFIX: &str = ".kconv-gen-";
 
 /// A file of this age is no running command's: those are there from their first byte to the last.
 const OLD: Duration = Duration::from_secs(60 * 60);

@@ -8,12 +8,11 @@
     clippy::panic
 )]
 
-mod packed;
 mod registered;
 
+use kconv_made::packed::{self, Machine, deb};
 use kernel_structs::btf;
 use kernel_structs::releases::{LayoutId, Registry};
-use packed::{Machine, deb};
 use registered::Project;
 use std::collections::BTreeMap;
 use std::fs;

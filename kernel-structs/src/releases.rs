@@ -26,6 +26,7 @@ pub use prepare::prepare_layout;
 use crate::btf::{self, BtfError};
 use crate::layout::{Fingerprint, FingerprintError, Layout, MinimiseError, UnknownType};
 use crate::state::{StateError, StateMap};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -84,6 +85,58 @@ pub struct Release {
     /// Ticks a second (`CONFIG_HZ`), in which jiffies are counted; where it was read from the
     /// kernel's configuration.
     pub hz: Option<u32>,
+}
+
+/// What of a release somebody named, the most exact first.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Called {
+    /// Its name.
+    Name,
+    /// What `uname -r` prints on it.
+    Uname,
+    /// Its version, which others may have.
+    Version,
+    /// Its version and its flavour, which other builds may have.
+    Flavour,
+}
+
+impl Called {
+    /// All, in their order.
+    pub const ALL: [Called; 4] = [
+        Called::Name,
+        Called::Uname,
+        Called::Version,
+        Called::Flavour,
+    ];
+}
+
+impl Release {
+    /// What of it `query` names, if anything; the most exact.
+    pub fn called(&self, query: &str) -> Option<Called> {
+        let flavour = || query.strip_prefix(&self.version)?.strip_prefix('-');
+        match query {
+            _ if self.name == query => Some(Called::Name),
+            _ if self.uname.as_deref() == Some(query) => Some(Called::Uname),
+            _ if self.version == query => Some(Called::Version),
+            _ if flavour() == Some(&self.flavour) => Some(Called::Flavour),
+            _ => None,
+        }
+    }
+
+    /// The bytes of its build id; none if it has none.
+    pub fn build_id_bytes(&self) -> Vec<u8> {
+        let digits = self.build_id.as_deref().unwrap_or_default().as_bytes();
+        let pairs = digits.chunks_exact(2);
+        let pairs = pairs.filter_map(|pair| std::str::from_utf8(pair).ok());
+        pairs
+            .filter_map(|pair| u8::from_str_radix(pair, 16).ok())
+            .collect()
+    }
+}
+
+/// A build id as the table has it, in hexadecimal digits.
+pub fn build_id_digits(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// All releases and layouts.
@@ -285,7 +338,31 @@ impl Registry {
         parse::parse(Held::Given(files))
     }
 
-    /// The files that the table was read from.
+    /// This registry and the entries of another table, which is in the form of `releases.toml`, with the files of the
+    /// layouts that it names. It may name layouts that this registry has. A layout that is there with its fingerprint, and a
+    /// release that is there with its build id, stay as they are.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn with(
+        &self,
+        table: &str,
+        layouts: BTreeMap<String, Cow<'static, [u8]>>,
+    ) -> Result<Registry, RegistryError> {
+        let files = Held::Extended {
+            base: Arc::new(self.files.clone()),
+            layouts,
+        };
+        let registry = Registry {
+            layouts: self.layouts.clone(),
+            releases: self.releases.clone(),
+            files,
+            read: Arc::default(),
+        };
+        parse::extend(registry, table)
+    }
+
+    /// The files that the table was read from; not those that came to it by [`Registry::with`].
     pub fn files(&self) -> &Files {
         self.files.all()
     }

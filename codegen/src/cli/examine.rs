@@ -5,6 +5,7 @@ use super::plan::{decided, side, stored_overrides};
 use super::{CliError, Named, registry_of};
 use clap::Args;
 use kconv_codegen::check::{self, Inputs, Layouts, Options, Patch, Project, Report, Saved};
+use kconv_codegen::overrides::FOLDER;
 use kconv_codegen::patch::open;
 use kconv_codegen::plan::{Pair, Plan};
 use kernel_structs::layout::Layout;
@@ -99,7 +100,7 @@ pub(super) fn report(
     let planned = match question.ends {
         Some((from, to)) => {
             let file = stored_overrides(registry, converters, from, to)?;
-            let overrides = decided(file.as_ref(), converters, from, to)?;
+            let overrides = decided(file.as_ref(), &converters.join(FOLDER), from, to)?;
             let made = Plan::make(&Pair {
                 converter: "none",
                 machine: &from.arch,

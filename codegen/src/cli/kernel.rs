@@ -9,7 +9,7 @@ use kernel_structs_routes::bzimage::{
     Compression, Config, DEFAULT_LIMIT, Identity, Kernel, KernelError,
 };
 use kernel_structs_routes::package::{self, Need};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -216,11 +216,12 @@ fn try_image(
     if start != package::MAGIC {
         let data = super::read_file(&path)?;
         let (path, kernel) = read(path, &data)?;
+        let config = config_beside(&path)?;
         return Ok(Some(Image {
             path,
             kernel,
             called: None,
-            config: None,
+            config,
             origin: None,
         }));
     }
@@ -235,6 +236,22 @@ fn try_image(
         config: packed.config,
         origin: Some(format!("BTF of Debian's {}", packed.package)),
     }))
+}
+
+/// The configuration that lies beside a kernel as in `/boot`: `config-X` beside `vmlinuz-X`.
+fn config_beside(kernel: &Path) -> Result<Option<Config>, CliError> {
+    let name = kernel.file_name().unwrap_or_default().to_string_lossy();
+    let starts = ["vmlinuz-", "vmlinux-"].into_iter();
+    let release = starts.filter_map(|start| name.strip_prefix(start)).next();
+    let path = release.map(|release| kernel.with_file_name(format!("config-{release}")));
+    let Some(path) = path.filter(|path| path.is_file()) else {
+        return Ok(None);
+    };
+    let text = fs::read_to_string(&path).map_err(|error| CliError::io(&path, error))?;
+    match Config::parse(&text) {
+        Ok(config) => Ok(Some(config)),
+        Err(error) => Err(CliError::Config { path, error }),
+    }
 }
 
 impl Image {
@@ -293,6 +310,7 @@ impl Image {
                 layout,
                 constants: None,
                 replace,
+                apart: false,
             },
             config,
             compression: self.kernel.compression(),

@@ -336,6 +336,7 @@ fn read(
         layout,
         constants: None,
         replace: said.replace,
+        apart: false,
     };
     let map = registry.state_map(kernel.family.as_deref().unwrap_or_default())?;
     let where_said = constants::Said {

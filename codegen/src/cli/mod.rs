@@ -6,6 +6,7 @@ mod baseline_file;
 pub(crate) mod check;
 pub(crate) mod constants;
 mod examine;
+pub(crate) mod folder;
 pub(crate) mod generate;
 pub(crate) mod headers;
 mod kernel;
@@ -76,10 +77,22 @@ pub(crate) enum CliError {
         path.display()
     )]
     NoOptions { path: PathBuf },
+    #[error("{}: {error}", path.display())]
+    Config {
+        path: PathBuf,
+        error: kernel_structs_routes::bzimage::ConfigError,
+    },
     #[error(transparent)]
     Generate(#[from] GenerateError),
     #[error(transparent)]
     Scaffold(#[from] ScaffoldError),
+    #[error(transparent)]
+    Folder(#[from] kconv_codegen::import::FolderError),
+    #[error(
+        "{}: there is a folder of that kernel, with other files; --replace has the new one take its place",
+        path.display()
+    )]
+    FolderTaken { path: PathBuf },
     #[error(transparent)]
     Registry(#[from] RegistryError),
     #[error(transparent)]
@@ -497,6 +510,11 @@ pub(crate) fn stored_files(folder: &Path) -> Result<Files, CliError> {
 pub(crate) fn lock(folder: &Path, how: fn(&File) -> io::Result<()>) -> Result<File, CliError> {
     let locked = File::open(folder).and_then(|file| how(&file).map(|()| file));
     locked.map_err(|error| CliError::io(folder, error))
+}
+
+/// The folder of the steps and decisions of the project in `project`, whether it is there or not.
+pub(crate) fn converters_of(project: &Path) -> PathBuf {
+    project.join(CONVERTERS)
 }
 
 /// The folder of the steps and decisions of the project that this is run in.

@@ -1,6 +1,7 @@
 //! `kconv-gen diff` and `kconv-gen plan`.
 
 use super::{CliError, Ended, Named, both, heard, print, print_json, registry, tell};
+use kconv_codegen::decisions::Decisions;
 use kconv_codegen::diff::{self, EnumDiff, NumberChange, html, side, view};
 use kconv_codegen::emit::{self, EmitError};
 use kconv_codegen::generate::{Findings, GenerateError, no_strays};
@@ -119,7 +120,9 @@ pub(crate) fn plan(
         Some(path) => Some((path.to_owned(), read_overrides(path)?)),
         None => stored_overrides(&registry, converters, &from, &to)?,
     };
-    let overrides = decided(file.as_ref(), converters, &from, &to)?;
+    let decisions = Decisions::find(converters);
+    let decisions = decisions.map_err(|error| CliError::io(&std::env::temp_dir(), error))?;
+    let overrides = decided(file.as_ref(), decisions.folder(), &from, &to)?;
     // One that no step has is called as its step would be.
     let unnamed = format!("convert-{}-{}", from.name, to.name);
     let named = file.as_ref().map(|(_, file)| file.converter.as_str());
@@ -164,12 +167,9 @@ pub(crate) fn plan(
     Ok(Ended::Clean)
 }
 
-/// Writes a plan to a file, whole or not at all. What nobody could read is not written.
+/// Writes a plan to a file, whole or not at all.
 fn write(plan: &Plan, layouts: [&Layout; 2], path: &Path) -> Result<(), CliError> {
-    let data = emit::data(plan, layouts).map_err(GenerateError::from)?;
-    let fault = |error: String| GenerateError::from(EmitError::NotReadable(error));
-    let text = kconv_plans::write(&data).map_err(|error| fault(error.to_string()))?;
-    kconv_plans::read(text.as_bytes()).map_err(|error| fault(error.to_string()))?;
+    let text = emit::plan_file(plan, layouts).map_err(GenerateError::from)?;
     let pending = Pending::write(path, text.as_bytes());
     let written = pending.and_then(Pending::take_name);
     written.map_err(|error| CliError::io(path, error))
@@ -196,16 +196,15 @@ fn read_overrides(path: &Path) -> Result<OverridesFile, CliError> {
     })
 }
 
-/// What is decided from one layout to another: by the family, and by the file of a step.
+/// What is decided from one layout to another: by the family, whose decisions are in `folder`, and by the file of a step.
 pub(super) fn decided(
     file: Option<&(PathBuf, OverridesFile)>,
-    converters: &Path,
+    folder: &Path,
     from: &Named,
     to: &Named,
 ) -> Result<Overrides, CliError> {
-    let folder = converters.join(overrides::FOLDER);
-    no_strays([from.family.as_str()], &folder)?;
-    let changes = Changes::read(&folder, &from.family).map_err(GenerateError::from)?;
+    no_strays([from.family.as_str()], folder)?;
+    let changes = Changes::read(folder, &from.family).map_err(GenerateError::from)?;
     let family = changes.between(&from.layout, &to.layout);
     let Some((path, file)) = file else {
         return Ok(family);

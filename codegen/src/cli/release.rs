@@ -179,6 +179,25 @@ pub(crate) fn missing(project: &Path) -> Result<Ended, CliError> {
     Ok(ended)
 }
 
+/// That what is said is for as many kernels as there are.
+pub(super) fn fit_together(
+    sources: &[String],
+    said: Said<'_>,
+    replace: bool,
+) -> Result<(), CliError> {
+    let mut wrong = Vec::new();
+    if replace && sources.len() > 1 {
+        wrong.push(CliError::ReplaceOne);
+    }
+    if sources.len() > 1 && said.is_anything() {
+        wrong.push(CliError::HeadersOfOne);
+    }
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(CliError::all(wrong)),
+    }
+}
+
 /// Imports kernels: all of them, or none. What is wrong with any of them is told at once, so that a person can mend all of
 /// it before the next try.
 pub(crate) fn import(
@@ -187,16 +206,7 @@ pub(crate) fn import(
     replace: bool,
     project: &Path,
 ) -> Result<Ended, CliError> {
-    let mut wrong = Vec::new();
-    if replace && sources.len() > 1 {
-        wrong.push(CliError::ReplaceOne);
-    }
-    if sources.len() > 1 && said.is_anything() {
-        wrong.push(CliError::HeadersOfOne);
-    }
-    if !wrong.is_empty() {
-        return Err(CliError::all(wrong));
-    }
+    fit_together(sources, said, replace)?;
     let project = Project::at(project);
     let registry = project.registry()?;
     let read: Vec<Read> = sources

@@ -4,7 +4,7 @@ use super::plan::{decided, stored_overrides};
 use super::{CliError, Ended, end, print, registry, tell};
 use kconv_codegen::family::Family;
 use kconv_codegen::generate::GenerateError;
-use kconv_codegen::overrides::{CONVERTERS, Changes};
+use kconv_codegen::overrides::{CONVERTERS, Changes, FOLDER};
 use kconv_codegen::plan::{Pair, Plan};
 use kconv_codegen::show;
 use kernel_structs::nearest::nearest;
@@ -26,7 +26,12 @@ pub(crate) fn show(from: &str, to: &str, ty: &str) -> Result<Ended, CliError> {
     let named = [&from, &to].map(super::Named::of_release);
     let converters = Path::new(CONVERTERS);
     let file = stored_overrides(&registry, converters, &named[0], &named[1])?;
-    let overrides = decided(file.as_ref(), converters, &named[0], &named[1])?;
+    let overrides = decided(
+        file.as_ref(),
+        &converters.join(FOLDER),
+        &named[0],
+        &named[1],
+    )?;
     let made = Plan::make(&Pair {
         converter: "show",
         machine: &from.release.arch,

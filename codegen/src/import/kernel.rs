@@ -31,6 +31,9 @@ pub struct Kernel {
     pub constants: Option<String>,
     /// Whether its layout takes the place of another one that the release is registered with.
     pub replace: bool,
+    /// Whether it gets a folder of its own instead of an entry in a project's table: a layout of its own is called by its
+    /// fingerprint, so that folders that were made apart agree on it.
+    pub apart: bool,
 }
 
 /// What an import found, and what it changes.

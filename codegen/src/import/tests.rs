@@ -35,6 +35,7 @@ fn kernel(like: &str, uname: &str, version: &str) -> Kernel {
         layout,
         constants: Some("headers of a test".to_owned()),
         replace: false,
+        apart: false,
     }
 }
 
@@ -166,7 +167,7 @@ fn the_nearest_release_is_of_the_same_series_and_flavour() {
             layout: LayoutId(layout.to_owned()),
             ..like.clone()
         };
-        neighbour(registry, &release, "linux-2.4")
+        neighbour(registry, &release, "linux-2.4", |_| true)
             .unwrap()
             .name
             .clone()

@@ -171,7 +171,7 @@ pub fn freeze_dump(
             release: release.name.clone(),
             layout: release.layout.0.clone(),
             fingerprint: Fingerprint(entry.fingerprint.0),
-            build_id: build_id(release),
+            build_id: release.build_id_bytes(),
         },
     };
     let selection = match wanted.processes {
@@ -196,15 +196,4 @@ fn machine(release: &Release) -> Result<Machine, FreezeDumpError> {
             release: release.name.clone(),
             machine: release.arch.clone(),
         })
-}
-
-fn build_id(release: &Release) -> Vec<u8> {
-    let digits = release.build_id.as_deref().unwrap_or_default();
-    let pairs = digits
-        .as_bytes()
-        .chunks(2)
-        .filter_map(|pair| str::from_utf8(pair).ok());
-    pairs
-        .filter_map(|pair| u8::from_str_radix(pair, 16).ok())
-        .collect()
 }

@@ -38,6 +38,7 @@ use kconv_objects::Names;
 use kconv_resources::linux6::JournalStream;
 use kconv_resources::{ReadFrom, Source};
 use kernel_structs::btf;
+use kernel_structs::releases::Registry;
 use pages::UserMemory;
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use std::cell::RefCell;
@@ -149,14 +150,14 @@ impl RunningError {
     }
 }
 
-/// Which kernel is running, if tasks of it can be frozen here: all that a freeze reads of the kernel is opened, and a
+/// Which kernel of `registry` is running, if tasks of it can be frozen here: all that a freeze reads of the kernel is opened, and a
 /// symbol of it looked up and read in its memory.
 ///
 /// # Errors
 /// What is missing.
-pub fn may_freeze() -> Result<Identified, RunningError> {
+pub fn may_freeze(registry: &Registry) -> Result<Identified, RunningError> {
     traceable()?;
-    let identified = identify_running()?;
+    let identified = identify_running(registry)?;
     let running = Running::open()?;
     let said = std::fs::read(VERSION)
         .map_err(|source| MachineError::unopened(VERSION, "CONFIG_PROC_FS", source))?;
@@ -178,12 +179,14 @@ fn traceable() -> Result<(), RunningError> {
     }
 }
 
-/// Saves the chosen processes in an image at `destination`, if `judge` has nothing against it.
+/// Saves the chosen processes in an image at `destination`, if `judge` has nothing against it. The running kernel has to be
+/// one of `registry`, or lie like one.
 ///
 /// # Errors
 /// If they cannot be saved; then there is no image, and they run on. They also run on if it shows
 /// when the image is whole that they cannot be killed ([`StopError::Kept`], [`RunningError::Seen`]).
 pub fn freeze_running(
+    registry: &Registry,
     chosen: Chosen<'_>,
     programs: Programs,
     judge: &mut Judge<'_>,
@@ -196,7 +199,7 @@ pub fn freeze_running(
         map,
         id,
         hz,
-    } = identify_running()?;
+    } = identify_running(registry)?;
     let running = Running::open()?;
     let stopped = Stopped::stop(chosen)?;
     let processes: BTreeSet<i64> = stopped.processes().map(i64::from).collect();

@@ -24,6 +24,7 @@ use crate::walk::Selection;
 use kconv_image::{KernelAddr, Machine, PAGE_SIZE, UserAddr};
 use kconv_machine::{IdentifyError, identify};
 use kconv_resources::{ReadFrom, Source};
+use kernel_structs::releases::Registry;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -138,11 +139,12 @@ impl VmcoreError {
 }
 
 /// Makes an image at `destination` of the processes `pids` of the machine that was dumped to
-/// `path`, with all their threads.
+/// `path`, with all their threads. It ran a kernel of `registry`, or one that lies like one.
 ///
 /// # Errors
 /// If the dump cannot be used or the processes cannot be saved; then there is no image.
 pub fn freeze_vmcore(
+    registry: &Registry,
     path: &Path,
     pids: &[i32],
     judge: &mut Judge<'_>,
@@ -170,7 +172,7 @@ pub fn freeze_vmcore(
             other,
         });
     }
-    let identified = identify(&btf, release, dump.info.build_id())?;
+    let identified = identify(registry, &btf, release, dump.info.build_id())?;
     let kernel = Kernel {
         layout: &identified.layout,
         map: &identified.map,

@@ -42,6 +42,20 @@ pub(crate) enum Failure {
         path: PathBuf,
         error: Box<kconv_steps::PlanFileError>,
     },
+    #[error(
+        "{}: the plan is for the layout {layout} of the fingerprint {found}; {}",
+        path.display(),
+        match expected {
+            Some(expected) => format!("this kconv has that of {expected}"),
+            None => String::from("this kconv has none of that name"),
+        }
+    )]
+    PlanOfOtherLayout {
+        path: PathBuf,
+        layout: String,
+        found: kconv_image::Fingerprint,
+        expected: Option<kconv_image::Fingerprint>,
+    },
     /// Not even a part of `FROM TO IMAGE`.
     #[error("there is no command `{word}`")]
     NoCommand {
@@ -402,12 +416,15 @@ impl Failure {
             Failure::PlanUnreadable { .. } | Failure::Plan { .. } => {
                 String::from("`kconv-gen plan FROM TO -o FILE` writes a plan")
             }
+            Failure::PlanOfOtherLayout { .. } => String::from(
+                "import the kernel again with the kconv-gen of this version, or remove its folder",
+            ),
             Failure::PlanOfOthers { .. } => String::from(
                 "if you know who wrote it, copy it into a folder that only you or root write to",
             ),
             Failure::UnknownKernel { .. } | Failure::Tasks(TasksError::UnknownFamily { .. }) => {
                 String::from(
-                    "use the kconv that made the image, or a newer one; `kconv --version` tells which this is",
+                    "use the kconv that made the image, or a newer one (`kconv --version` tells which this is); of a kernel that nobody registered, `kconv-gen release import --to /etc/kconv/kernels` makes the layout known",
                 )
             }
             Failure::OtherRelease { found, .. } => format!("run `kconv {found} TO IMAGE`"),

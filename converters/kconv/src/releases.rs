@@ -1,6 +1,7 @@
 //! Which kernels a command means.
 
 use crate::failure::Failure;
+use crate::installed::Installed;
 use kconv_freeze::RunningError;
 use kconv_image::{Image, KernelId};
 use kconv_machine::{Identified, identify_running, running_release};
@@ -9,19 +10,56 @@ use kconv_runtime::chain::{find_chain, find_way, way};
 use kconv_runtime::table::Converter;
 use kernel_structs::layout::{Fingerprint, Layout};
 use kernel_structs::releases::{
-    LayoutEntry, LayoutId, LookupError, Registry, Release, is_of_series,
+    LayoutEntry, LayoutId, LookupError, Registry, Release, build_id_digits, is_of_series,
 };
+use std::collections::BTreeSet;
 
-/// The releases known to this program.
+/// The releases known to this program, those that were added to it among them.
 pub(crate) struct Known {
     pub(crate) registry: &'static Registry,
+    installed: &'static Installed,
 }
 
 impl Known {
     pub(crate) fn new() -> Result<Known, Failure> {
+        let installed = Installed::all()?;
         Ok(Known {
-            registry: Registry::builtin()?,
+            registry: installed.registry,
+            installed,
         })
+    }
+
+    /// The converters of this program, and those from and to `layouts`, which may have come after it.
+    fn linked<'a>(
+        &self,
+        layouts: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Vec<&'static Converter>, Failure> {
+        let mut all = kconv_steps::all().to_vec();
+        let layouts: BTreeSet<&str> = layouts.into_iter().collect();
+        for layout in layouts {
+            let plans = self.installed.plans(layout)?.into_iter();
+            all.extend(plans.filter(|plan| plan.from.layout != plan.to.layout));
+        }
+        Ok(all)
+    }
+
+    /// What carries everything between releases of the layout `id`.
+    fn identity(&self, id: &str) -> Result<Option<&'static Converter>, Failure> {
+        let plans = self.installed.plans(id)?;
+        let mut own = plans.into_iter();
+        let own = own.find(|plan| (plan.from.layout, plan.to.layout) == (id, id));
+        Ok(own.or_else(|| kconv_steps::identity(id)))
+    }
+
+    /// How many other layouts are reached from the layout `id`.
+    pub(crate) fn reached(&self, id: &str) -> Result<usize, Failure> {
+        let layouts = self.registry.layouts().map(|layout| layout.id.0.as_str());
+        let layouts: Vec<&str> = layouts.collect();
+        let linked = self.linked(layouts.iter().copied())?;
+        let others = layouts.into_iter().filter(|other| *other != id);
+        Ok(others
+            .filter(|other| find_chain(&linked, id, other).is_some())
+            .count())
     }
 
     /// The release that `image` is of. One that is not registered is known by its layout.
@@ -102,7 +140,9 @@ impl Known {
     pub(crate) fn running(&self, name: &str) -> Result<Release, Failure> {
         match self.registry.release(name, None, None) {
             Ok(release) => Ok(release.clone()),
-            Err(_) => self.as_identified(&identify_running().map_err(RunningError::from)?),
+            Err(_) => {
+                self.as_identified(&identify_running(self.registry).map_err(RunningError::from)?)
+            }
         }
     }
 
@@ -124,7 +164,7 @@ impl Known {
             release: release.name.clone(),
             layout: release.layout.0.clone(),
             fingerprint: kconv_image::Fingerprint(layout.fingerprint.0),
-            build_id: build_id(release),
+            build_id: release.build_id_bytes(),
         })
     }
 
@@ -157,13 +197,14 @@ impl Known {
         from: &Release,
         to: &Release,
     ) -> Result<Vec<&'static Converter>, Failure> {
-        find_chain(kconv_steps::all(), &from.layout.0, &to.layout.0).ok_or_else(|| {
-            Failure::NoPath {
-                from: from.name.clone(),
-                from_layout: from.layout.0.clone(),
-                to: to.name.clone(),
-                to_layout: to.layout.0.clone(),
-            }
+        let layouts = [&from.layout.0, &to.layout.0].map(String::as_str);
+        let linked = self.linked(layouts)?;
+        let [before, after] = layouts;
+        find_chain(&linked, before, after).ok_or_else(|| Failure::NoPath {
+            from: from.name.clone(),
+            from_layout: from.layout.0.clone(),
+            to: to.name.clone(),
+            to_layout: to.layout.0.clone(),
         })
     }
 
@@ -174,11 +215,14 @@ impl Known {
         to: &Release,
     ) -> Result<Vec<&'static Converter>, Failure> {
         let (head, target) = (image.head(), self.kernel(to)?);
-        let chain = match find_way(kconv_steps::all(), head, &target) {
+        let been = head.provenance.iter().map(|step| &step.from);
+        let been = been.chain([&head.identity.kernel, &target]);
+        let linked = self.linked(been.map(|kernel| kernel.layout.as_str()))?;
+        let chain = match find_way(&linked, head, &target) {
             Some(chain) => chain,
             None => self.chain(&self.of_image(image)?, to)?,
         };
-        let identity = kconv_steps::identity(&to.layout.0);
+        let identity = self.identity(&to.layout.0)?;
         Ok(way(head, chain, identity, &target))
     }
 
@@ -191,7 +235,7 @@ impl Known {
     ) -> Result<Vec<&'static Converter>, Failure> {
         let chain = self.chain(from, to)?;
         Ok(match chain.is_empty() {
-            true => kconv_steps::identity(&from.layout.0).into_iter().collect(),
+            true => self.identity(&from.layout.0)?.into_iter().collect(),
             false => chain,
         })
     }
@@ -234,7 +278,7 @@ impl Known {
 /// A release that the table does not have, by the name and the build id that it says and by the
 /// layout that it has.
 fn unregistered(name: &str, layout: &LayoutEntry, build_id: &[u8]) -> Release {
-    let digits: String = build_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = build_id_digits(build_id);
     Release {
         name: name.to_owned(),
         version: name.to_owned(),
@@ -245,15 +289,6 @@ fn unregistered(name: &str, layout: &LayoutEntry, build_id: &[u8]) -> Release {
         build_id: (!digits.is_empty()).then_some(digits),
         hz: None,
     }
-}
-
-/// The build id of a release, from its hexadecimal digits.
-fn build_id(release: &Release) -> Vec<u8> {
-    let digits = release.build_id.as_deref().unwrap_or_default().as_bytes();
-    digits
-        .chunks_exact(2)
-        .filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect()
 }
 
 #[cfg(test)]

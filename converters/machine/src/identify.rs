@@ -3,7 +3,9 @@
 use kconv_image::{Fingerprint, KernelId};
 use kernel_structs::btf::{self, BtfError};
 use kernel_structs::layout::Layout;
-use kernel_structs::releases::{FamilyError, Registry, RegistryError, prepare_layout};
+use kernel_structs::releases::{
+    FamilyError, Registry, RegistryError, build_id_digits, prepare_layout,
+};
 use kernel_structs::state::StateMap;
 
 /// A kernel and how its structures lie.
@@ -82,7 +84,7 @@ impl IdentifyError {
                 "freeze a kernel of Linux 6.1 or 6.12 with CONFIG_DEBUG_INFO_BTF"
             }
             IdentifyError::UnknownLayout { .. } | IdentifyError::Ambiguous { .. } => {
-                "register the release (`kconv-gen release import`), and make a converter for it"
+                "make its layout and plans known here: `kconv-gen release import --to /etc/kconv/kernels`"
             }
             IdentifyError::OtherLayout { .. } => {
                 "the kernel was built anew under an old name; register it under a name of its own"
@@ -92,14 +94,17 @@ impl IdentifyError {
     }
 }
 
-/// The registered kernel that calls itself `release` and was linked to what has this build id, if there is one. The
+/// The kernel of `registry` that calls itself `release` and was linked to what has this build id, if there is one. The
 /// type information is a part of what is hashed for it (`ld --build-id`), and need not be read.
 ///
 /// # Errors
 /// If the table of releases is broken.
-pub fn identify_build(release: &str, build_id: &[u8]) -> Result<Option<Identified>, RegistryError> {
-    let registry = Registry::builtin()?;
-    let digits: String = build_id.iter().map(|byte| format!("{byte:02x}")).collect();
+pub fn identify_build(
+    registry: &Registry,
+    release: &str,
+    build_id: &[u8],
+) -> Result<Option<Identified>, RegistryError> {
+    let digits = build_id_digits(build_id);
     let mut named = registry
         .releases()
         .iter()
@@ -124,9 +129,13 @@ pub fn identify_build(release: &str, build_id: &[u8]) -> Result<Option<Identifie
 /// The kernel that calls itself `release` and has the type information `btf`.
 ///
 /// # Errors
-/// If `btf` is damaged or of no kernel whose tasks are saved, or lies like no registered layout.
-pub fn identify(btf: &[u8], release: &str, build_id: Vec<u8>) -> Result<Identified, IdentifyError> {
-    let registry = Registry::builtin().map_err(IdentifyError::Registry)?;
+/// If `btf` is damaged or of no kernel whose tasks are saved, or lies like no layout of `registry`.
+pub fn identify(
+    registry: &Registry,
+    btf: &[u8],
+    release: &str,
+    build_id: Vec<u8>,
+) -> Result<Identified, IdentifyError> {
     let maps = registry.families().into_iter();
     let maps = maps.map(|family| registry.state_map(family));
     let maps: Vec<_> = maps
@@ -221,11 +230,11 @@ mod tests {
         for release in releases {
             let uname = release.uname.as_deref().unwrap_or(&release.name);
             let id = bytes(release.build_id.as_deref().unwrap());
-            let by_build = identify_build(uname, &id).unwrap().unwrap();
+            let by_build = identify_build(registry, uname, &id).unwrap().unwrap();
             let stored = registry.layout(&release.layout).unwrap();
             // A kernel itself says nothing of its constants.
             let told = btf::write(&stored.clone().with_constants(&BTreeMap::new())).unwrap();
-            let by_types = identify(&told, uname, id).unwrap();
+            let by_types = identify(registry, &told, uname, id).unwrap();
             assert_eq!(by_build.id, by_types.id);
             assert_eq!(by_build.hz, by_types.hz);
             assert_eq!(by_build.map.family, by_types.map.family);
@@ -250,14 +259,18 @@ mod tests {
             panic!("no release has a build id");
         };
         let id = bytes(first.build_id.as_deref().unwrap());
-        assert!(identify_build(&first.name, &id).unwrap().is_some());
+        assert!(
+            identify_build(registry, &first.name, &id)
+                .unwrap()
+                .is_some()
+        );
         for (name, id) in [
             (&last.name, id.clone()),
             (&first.name, id[1..].to_vec()),
             (&first.name, Vec::new()),
         ] {
             assert!(
-                identify_build(name, &id).unwrap().is_none(),
+                identify_build(registry, name, &id).unwrap().is_none(),
                 "{name} {id:?}"
             );
         }

@@ -2,6 +2,7 @@
 
 use crate::identify::{Identified, IdentifyError, identify, identify_build};
 use crate::notes::{build_id_of, notes};
+use kernel_structs::releases::Registry;
 use std::fs;
 use std::io;
 
@@ -121,19 +122,19 @@ fn are_five(cpuinfo: &str) -> bool {
     flags.is_some_and(|flags| flags.split_ascii_whitespace().any(|flag| flag == "la57"))
 }
 
-/// Which kernel is running, and how its structures lie: as one of the registered ones by its build id, else from its own
+/// Which kernel is running, and how its structures lie: as one of `registry` by its build id, else from its own
 /// type information.
 ///
 /// # Errors
-/// If it has none that can be read, or lies like no registered layout.
-pub fn identify_running() -> Result<Identified, MachineError> {
+/// If it has none that can be read, or lies like no layout of `registry`.
+pub fn identify_running(registry: &Registry) -> Result<Identified, MachineError> {
     let notes = notes(&fs::read(NOTES).unwrap_or_default());
     let build_id = build_id_of(&notes).unwrap_or_default().to_vec();
     let release = running_release()?;
-    let known = identify_build(&release, &build_id).map_err(IdentifyError::Registry)?;
+    let known = identify_build(registry, &release, &build_id).map_err(IdentifyError::Registry)?;
     match known {
         Some(known) => Ok(known),
-        None => Ok(identify(&running_types()?, &release, build_id)?),
+        None => Ok(identify(registry, &running_types()?, &release, build_id)?),
     }
 }
 

@@ -40,6 +40,7 @@ use kconv_machine::{Identified, identify_running};
 use kconv_objects::Objects;
 use kconv_resources::linux6;
 use kernel_structs::layout::Layout;
+use kernel_structs::releases::Registry;
 use plan::Unclear;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -167,12 +168,12 @@ pub struct Summary {
 }
 
 impl Thaw {
-    /// Understands an image as one of the kernel that is running. Whether it may be thawed at all was decided
+    /// Understands an image as one of the kernel that is running, which is of `registry`. Whether it may be thawed at all was decided
     /// before.
     ///
     /// # Errors
     /// If it is damaged, is of another kernel, or makes no sense.
-    pub fn new(image: Image) -> Result<Thaw, ThawError> {
+    pub fn new(registry: &Registry, image: Image) -> Result<Thaw, ThawError> {
         if let Some(error) = image.verify(Verify::Everything).into_iter().next() {
             return Err(error.into());
         }
@@ -183,7 +184,7 @@ impl Thaw {
                 machine: identity.machine.name(),
             });
         }
-        let Identified { layout, id, .. } = identify_running()?;
+        let Identified { layout, id, .. } = identify_running(registry)?;
         // Two layouts can have one fingerprint where a meaning changed, and then differ in name.
         let same = (&identity.kernel.fingerprint, &identity.kernel.layout);
         if same != (&id.fingerprint, &id.layout) {

@@ -4,7 +4,8 @@
 use super::Files;
 use super::files::builtin;
 use std::borrow::Cow;
-use std::sync::OnceLock;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 /// Where the files of a registry are.
 #[derive(Clone, Debug)]
@@ -13,6 +14,11 @@ pub(super) enum Held {
     Given(Files),
     /// In the program; all of them unpacked, once somebody asked for all.
     Builtin(OnceLock<Files>),
+    /// Those of another registry, and files of layouts that came to them.
+    Extended {
+        base: Arc<Held>,
+        layouts: BTreeMap<String, Cow<'static, [u8]>>,
+    },
 }
 
 impl Held {
@@ -20,11 +26,12 @@ impl Held {
         Held::Builtin(OnceLock::new())
     }
 
-    /// All files.
+    /// All files of the table, which has none of those that came to it.
     pub(super) fn all(&self) -> &Files {
         match self {
             Held::Given(files) => files,
             Held::Builtin(files) => files.get_or_init(Files::builtin),
+            Held::Extended { base, .. } => base.all(),
         }
     }
 
@@ -33,6 +40,7 @@ impl Held {
         match self {
             Held::Given(files) => &files.releases,
             Held::Builtin(_) => builtin::RELEASES,
+            Held::Extended { base, .. } => base.releases(),
         }
     }
 
@@ -41,6 +49,10 @@ impl Held {
         match self {
             Held::Given(files) => files.layouts.get(name).map(|data| Cow::Borrowed(&**data)),
             Held::Builtin(_) => builtin::unpacked(builtin::LAYOUTS, name),
+            Held::Extended { base, layouts } => match layouts.get(name) {
+                Some(data) => Some(Cow::Borrowed(&**data)),
+                None => base.layout(name),
+            },
         }
     }
 
@@ -49,6 +61,7 @@ impl Held {
         match self {
             Held::Given(files) => files.states.get(name).map(|data| Cow::Borrowed(&**data)),
             Held::Builtin(_) => builtin::unpacked(builtin::STATES, name),
+            Held::Extended { base, .. } => base.state(name),
         }
     }
 
@@ -57,6 +70,9 @@ impl Held {
         match self {
             Held::Given(files) => Box::new(files.layouts.keys().map(String::as_str)),
             Held::Builtin(_) => Box::new(builtin::LAYOUTS.iter().map(|file| file.name)),
+            Held::Extended { base, layouts } => {
+                Box::new(base.layouts().chain(layouts.keys().map(String::as_str)))
+            }
         }
     }
 
@@ -65,6 +81,7 @@ impl Held {
         match self {
             Held::Given(files) => Box::new(files.states.keys().map(String::as_str)),
             Held::Builtin(_) => Box::new(builtin::STATES.iter().map(|file| file.name)),
+            Held::Extended { base, .. } => base.states(),
         }
     }
 }

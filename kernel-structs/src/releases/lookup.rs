@@ -1,6 +1,6 @@
 //! Which release someone means.
 
-use super::{Registry, Release};
+use super::{Called, Registry, Release};
 use crate::nearest::nearest_few;
 use std::collections::BTreeSet;
 use thiserror::Error;
@@ -159,23 +159,9 @@ impl Registry {
     ) -> Result<&Release, LookupError> {
         let known = self.releases.iter();
         let known: Vec<&Release> = known.filter(|release| is_for(release, arch)).collect();
-        let matches: [&dyn Fn(&Release) -> bool; 4] = [
-            &|release| release.name == query,
-            &|release| release.uname.as_deref() == Some(query),
-            &|release| release.version == query,
-            &|release| {
-                query
-                    .strip_prefix(&release.version)
-                    .and_then(|rest| rest.strip_prefix('-'))
-                    == Some(&release.flavour)
-            },
-        ];
-        for matches in matches {
-            let mut found: Vec<&Release> = known
-                .iter()
-                .copied()
-                .filter(|release| matches(release))
-                .collect();
+        for called in Called::ALL {
+            let is_called = |release: &&Release| release.called(query) == Some(called);
+            let mut found: Vec<&Release> = known.iter().copied().filter(is_called).collect();
             if found.len() > 1 {
                 let preferred = |release: &&Release| Some(&*release.flavour) == default_flavour;
                 if found.iter().any(preferred) {

@@ -2,7 +2,7 @@
 
 use super::{Held, LayoutEntry, LayoutId, Registry, RegistryError, Release};
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -43,36 +43,41 @@ struct RawRelease {
 }
 
 pub(super) fn parse(files: Held) -> Result<Registry, RegistryError> {
-    let raw: RawTable = toml::from_str(files.releases())?;
+    let table = toml::from_str(files.releases())?;
     let mut registry = Registry {
         layouts: BTreeMap::new(),
         releases: Vec::new(),
         files,
         read: Arc::default(),
     };
-    for layout in raw.layout {
-        add_layout(&mut registry, layout)?;
-    }
-    let mut names = BTreeSet::new();
-    let mut builds = BTreeSet::new();
-    for release in raw.release {
-        if let Some(build) = &release.build_id
-            && !builds.insert(build.clone())
-        {
-            return Err(RegistryError::Duplicate {
-                what: "build id",
-                name: build.clone(),
-            });
-        }
-        if !names.insert(release.name.clone()) {
-            return Err(RegistryError::Duplicate {
-                what: "release",
-                name: release.name,
-            });
-        }
-        add_release(&mut registry, release)?;
-    }
+    add(&mut registry, table)?;
     Ok(registry)
+}
+
+/// A registry with the entries of a table added, whose files it has. What is there already, the same, is not added
+/// again.
+pub(super) fn extend(mut registry: Registry, table: &str) -> Result<Registry, RegistryError> {
+    let mut table: RawTable = toml::from_str(table)?;
+    table.layout.retain(|raw| {
+        let known = registry.layouts.get(&LayoutId(raw.id.clone()));
+        known.is_none_or(|known| known.fingerprint.to_string() != raw.fingerprint)
+    });
+    table.release.retain(|raw| {
+        let mut known = registry.releases.iter();
+        !known.any(|known| known.name == raw.name && known.build_id == raw.build_id)
+    });
+    add(&mut registry, table)?;
+    Ok(registry)
+}
+
+fn add(registry: &mut Registry, table: RawTable) -> Result<(), RegistryError> {
+    for layout in table.layout {
+        add_layout(registry, layout)?;
+    }
+    for release in table.release {
+        add_release(registry, release)?;
+    }
+    Ok(())
 }
 
 fn add_layout(registry: &mut Registry, raw: RawLayout) -> Result<(), RegistryError> {
@@ -147,6 +152,23 @@ fn add_release(registry: &mut Registry, raw: RawRelease) -> Result<(), RegistryE
             ("flavour", &raw.flavour),
         ],
     )?;
+    let mut others = registry.releases.iter();
+    if let Some(other) = others.find(|other| other.name == raw.name) {
+        return Err(RegistryError::Duplicate {
+            what: "release",
+            name: other.name.clone(),
+        });
+    }
+    let mut builds = registry
+        .releases
+        .iter()
+        .filter_map(|it| it.build_id.as_ref());
+    if let Some(build) = builds.find(|build| raw.build_id.as_ref() == Some(*build)) {
+        return Err(RegistryError::Duplicate {
+            what: "build id",
+            name: build.clone(),
+        });
+    }
     let layout = LayoutId(raw.layout);
     let Some(entry) = registry.layouts.get(&layout) else {
         let nearest = registry.nearest_layout(&layout);

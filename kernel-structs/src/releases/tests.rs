@@ -435,3 +435,62 @@ fn releases_of_one_layout_count_in_the_same_ticks() {
         "{error}"
     );
 }
+
+/// A table that comes later adds to the one that is there, and takes nothing of it.
+#[test]
+fn a_registry_is_extended() {
+    let registry = builtin();
+    let known = registry.release("2.4.36-up", None, None).unwrap();
+    let entry = registry.layout_entry(&known.layout).unwrap();
+    let data = registry.files.layout(&entry.file).unwrap().into_owned();
+    let mut layout = entry.clone();
+    layout.id = LayoutId("later".to_owned());
+    layout.file = "later.btf".to_owned();
+    let mut release = known.clone();
+    release.name = "2.4.36-later".to_owned();
+    release.layout = layout.id.clone();
+    release.build_id = Some("0123".to_owned());
+    let table = |layouts: &[LayoutEntry], releases: &[Release]| with_entries("", layouts, releases);
+    let files = || BTreeMap::from([("later.btf".to_owned(), Cow::Owned(data.clone()))]);
+    let text = table(
+        std::slice::from_ref(&layout),
+        std::slice::from_ref(&release),
+    );
+    let extended = registry.with(&text, files()).unwrap();
+    assert_eq!(extended.releases().len(), registry.releases().len() + 1);
+    assert_eq!(
+        extended.layout(&layout.id).unwrap(),
+        registry.layout(&known.layout).unwrap()
+    );
+    let found = extended.release("2.4.36-later", None, None).unwrap();
+    assert_eq!(found.build_id_bytes(), [0x01, 0x23]);
+    assert_eq!(build_id_digits(&found.build_id_bytes()), "0123");
+    // The same once more changes nothing, a registered layout needs no file, and what is there stays.
+    let again = extended.with(&text, files()).unwrap();
+    assert_eq!(again.releases(), extended.releases());
+    let mut plain = release.clone();
+    plain.layout = known.layout.clone();
+    plain.name = "2.4.36-plain".to_owned();
+    plain.build_id = None;
+    let plain = registry.with(&table(&[], &[plain]), BTreeMap::new());
+    assert_eq!(plain.unwrap().layouts().count(), registry.layouts().count());
+    let refused = |layout: &LayoutEntry, release: &Release| {
+        let text = table(std::slice::from_ref(layout), std::slice::from_ref(release));
+        extended.with(&text, files()).unwrap_err()
+    };
+    let mut other = release.clone();
+    other.build_id = Some("4567".to_owned());
+    assert!(matches!(
+        refused(&layout, &other),
+        RegistryError::Duplicate {
+            what: "release",
+            ..
+        }
+    ));
+    let mut changed = layout.clone();
+    changed.fingerprint = "0".repeat(64).parse().unwrap();
+    assert!(matches!(
+        refused(&changed, &release),
+        RegistryError::Duplicate { what: "layout", .. }
+    ));
+}

@@ -2,6 +2,7 @@
 //!
 //! - [`Made`]: an image that comes about, object by object.
 //! - [`Process`]: a process of Linux 6 in it, with all that a process has.
+//! - [`packed`]: kernels and packages, byte by byte.
 //!
 //! It knows layouts and the format of images, and none of the crates that read tasks, so that those can be
 //! tested with what it makes. What a test asks for and the layout does not have is a panic.
@@ -12,6 +13,7 @@
     reason = "a test that asks for what is not there has to fail"
 )]
 
+pub mod packed;
 mod process;
 
 pub use process::Process;

@@ -6,9 +6,7 @@ use crate::style;
 use crate::told::Told;
 use kconv_freeze::may_freeze;
 use kconv_kexec::may_load;
-use kconv_machine::{Identified, running_release};
-use kconv_runtime::chain::find_chain;
-use kernel_structs::releases::Registry;
+use kconv_machine::running_release;
 use std::io::Write;
 
 /// What was asked, and what is in the way of it.
@@ -42,7 +40,7 @@ impl Answer {
 
 pub(crate) fn run() -> Result<(), Failure> {
     let known = Known::new()?;
-    let answers = [freeze(known.registry), thaw(), kexec()];
+    let answers = [freeze(&known), thaw(), kexec()];
     let out = &mut anstream::stdout().lock();
     let release = running_release().unwrap_or_else(|_| String::from("unknown"));
     writeln!(out, "kernel    {release}")?;
@@ -56,31 +54,26 @@ pub(crate) fn run() -> Result<(), Failure> {
     }
 }
 
-fn freeze(registry: &Registry) -> Answer {
+fn freeze(known: &Known) -> Answer {
     let answer = |can, lacking| Answer {
         what: "freeze",
         can,
         lacking,
     };
-    match may_freeze() {
-        Ok(identified) => answer(carried(registry, &identified), Vec::new()),
-        Err(error) => {
-            let advice = error.advice().to_owned();
-            answer(String::new(), vec![(error.to_string(), advice)])
+    let lacks = |text: String, advice: String| answer(String::new(), vec![(text, advice)]);
+    match may_freeze(known.registry) {
+        Ok(identified) => {
+            let own = &identified.id.layout;
+            match known.reached(own) {
+                Ok(count) => answer(
+                    format!("yes, by layout {own}, from which {count} other layouts are reached"),
+                    Vec::new(),
+                ),
+                Err(failure) => lacks(failure.to_string(), failure.advice().unwrap_or_default()),
+            }
         }
+        Err(error) => lacks(error.to_string(), error.advice().to_owned()),
     }
-}
-
-/// Where images of the running kernel can be carried.
-fn carried(registry: &Registry, identified: &Identified) -> String {
-    let own = &identified.id.layout;
-    let others = registry.layouts().filter(|layout| {
-        layout.id.0 != *own && find_chain(kconv_steps::all(), own, &layout.id.0).is_some()
-    });
-    format!(
-        "yes, by layout {own}, from which {} other layouts are reached",
-        others.count()
-    )
 }
 
 fn thaw() -> Answer {

@@ -4,6 +4,7 @@ use super::job;
 use crate::arguments::Convert;
 use crate::conversion::{self, default_output};
 use crate::failure::Failure;
+use crate::plan_file;
 use crate::releases::Known;
 use crate::report::Account;
 use crate::style::{FAINT, HEADING};
@@ -14,9 +15,8 @@ use kconv_rules::RuleKind;
 use kconv_runtime::convert::Job;
 use kconv_runtime::report::{FieldAccount, Report};
 use kconv_runtime::table::Converter;
-use kconv_trust::{Config, nobody_else_writes};
-use std::fs::File;
-use std::io::{IsTerminal, Read, Write};
+use kconv_trust::Config;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -104,7 +104,7 @@ fn planned(
     to: &str,
     path: &Path,
 ) -> Result<(Vec<&'static Converter>, KernelId), Failure> {
-    let plan = read_plan(path)?;
+    let plan = plan_file::read(path)?;
     let target = match known.for_image(to, image) {
         Ok(release) => known.kernel(&release)?,
         Err(_) if to == plan.to.release => KernelId {
@@ -116,32 +116,6 @@ fn planned(
         Err(failure) => return Err(failure),
     };
     Ok((vec![plan], target))
-}
-
-fn read_plan(path: &Path) -> Result<&'static Converter, Failure> {
-    let unreadable = |error| Failure::PlanUnreadable {
-        path: path.to_owned(),
-        error,
-    };
-    // To open a FIFO would wait for somebody who writes (open(2)).
-    let is_file = std::fs::metadata(path).map_err(unreadable)?.is_file();
-    if !is_file {
-        return Err(unreadable(std::io::Error::other("not a regular file")));
-    }
-    let file = File::open(path).map_err(unreadable)?;
-    // It says what becomes of a task with its privileges, as a program would.
-    nobody_else_writes(&file, path).map_err(|why| Failure::PlanOfOthers {
-        path: path.to_owned(),
-        why,
-    })?;
-    let mut bytes = Vec::new();
-    // One byte more tells that it is too long.
-    let mut limited = file.take(kconv_steps::LONGEST_PLAN + 1);
-    limited.read_to_end(&mut bytes).map_err(unreadable)?;
-    kconv_steps::read(&bytes).map_err(|error| Failure::Plan {
-        path: path.to_owned(),
-        error: Box::new(error),
-    })
 }
 
 /// A bar on a terminal, for work that takes long enough to wonder about.

@@ -3,6 +3,7 @@
 use crate::arguments::Freeze;
 use crate::failure::Failure;
 use crate::judge::Kept;
+use crate::releases::Known;
 use crate::report::Account;
 use crate::told::Told;
 use crate::trust;
@@ -98,6 +99,7 @@ fn freeze(
         pause: None,
         lingering: Vec::new(),
     };
+    let known = Known::new()?;
     Ok(match (&arguments.dump, &arguments.core) {
         (Some(dump), _) => {
             account.kernels[0].clone_from(&arguments.release);
@@ -108,7 +110,7 @@ fn freeze(
             };
             of_dump(freeze_dump(dump, &wanted, judge, output)?)
         }
-        (None, Some(core)) => of_dump(freeze_vmcore(core, pids, judge, output)?),
+        (None, Some(core)) => of_dump(freeze_vmcore(known.registry, core, pids, judge, output)?),
         (None, None) => {
             account.kernels[0] =
                 Some(kconv_machine::running_release().map_err(RunningError::from)?);
@@ -122,7 +124,8 @@ fn freeze(
                 (None, false) => Chosen::Processes(pids),
             };
             let programs = programs(arguments.with_programs);
-            let frozen = freeze_running(chosen, programs, judge, afterwards, output)?;
+            let frozen =
+                freeze_running(known.registry, chosen, programs, judge, afterwards, output)?;
             Done {
                 summary: frozen.summary,
                 pause: Some(frozen.pause),

@@ -31,14 +31,7 @@ fn found<'a>(registry: &'a Registry, query: Option<&str>) -> Result<Vec<&'a Rele
     let Some(query) = query else {
         return Ok(all.collect());
     };
-    let is_called_so = |release: &&Release| {
-        let flavour = query.strip_prefix(&release.version);
-        let flavour = flavour.and_then(|rest| rest.strip_prefix('-'));
-        release.name == query
-            || release.uname.as_deref() == Some(query)
-            || release.version == query
-            || flavour == Some(&release.flavour)
-    };
+    let is_called_so = |release: &&Release| release.called(query).is_some();
     let is_of_series = |release: &&Release| is_of_series(&release.version, query);
     let called_so: Vec<&Release> = all.clone().filter(is_called_so).collect();
     let of_series: Vec<&Release> = all.filter(is_of_series).collect();

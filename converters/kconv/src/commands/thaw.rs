@@ -2,6 +2,7 @@
 
 use crate::arguments::Thaw;
 use crate::failure::Failure;
+use crate::releases::Known;
 use crate::report::Account;
 use crate::style;
 use crate::thawed::{FOLDER, Note};
@@ -77,7 +78,7 @@ pub(super) fn thaw(
         config,
     )?;
     let freeze = image.head().freeze();
-    let thaw = kconv_thaw::Thaw::new(image)?;
+    let thaw = kconv_thaw::Thaw::new(Known::new()?.registry, image)?;
     account.kernels = thaw.releases().map(|release| Some(release.to_owned()));
     let thaw = thaw.choose(&wanted.choice)?.with_clocks(wanted.clocks);
     trust::bounds(path, &signers, thaw.plan(), config)?;

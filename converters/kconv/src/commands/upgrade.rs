@@ -184,6 +184,7 @@ impl Upgrading<'_> {
         };
         let mut kept = Kept::default();
         let done = freeze_running(
+            known.registry,
             group.chosen(),
             freeze::programs(self.arguments.with_programs),
             &mut |image, _| kept.of_target(image, self.job, self.layout),

@@ -3,7 +3,9 @@
 /// A kernel's machine, as far as its ELF file tells it.
 #[derive(Copy, Clone)]
 pub enum Machine {
+    /// ELF32, EM_386.
     I386,
+    /// ELF64, EM_X86_64.
     Amd64,
 }
 
