@@ -37,6 +37,7 @@ const CRATES: &[&str] = &[
     "kernel-structs",
     "kernel-structs/bits",
     "kernel-structs/routes",
+    "tests/bench",
 ];
 
 #[test]
