@@ -3,6 +3,7 @@
 //! The image format's own rules (bounds, digests, overlaps) are checked when it is read; this is
 //! about meaning.
 
+mod places;
 mod pointers;
 mod resources;
 
@@ -12,11 +13,13 @@ use crate::failure::Failure;
 use crate::releases::Known;
 use kconv_image::{Image, ObjectId, SlotTarget, Verify};
 use kconv_tasks::{Tasks, View};
-use kernel_structs::layout::{Type, TypeId};
-use kernel_structs::state::{Go, Initial, Missing, Place, Policy, StateMap, Visit};
+use kernel_structs::layout::TypeId;
+use kernel_structs::state::{Missing, Policy, StateMap};
+use places::{Looked, Word, looked_at};
 use pointers::{Chains, Followed};
-use std::collections::BTreeSet;
-use std::convert::Infallible;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 /// Most findings reported; a broken image can have one for every pointer.
 const FINDING_LIMIT: usize = 1000;
@@ -48,6 +51,7 @@ pub(crate) fn check(view: &View<'_>, map: &StateMap) -> Vec<String> {
     let mut check = Check {
         view,
         map,
+        looked: BTreeMap::new(),
         named: BTreeSet::new(),
         chains: Chains::new(),
         findings: Vec::new(),
@@ -63,66 +67,15 @@ pub(crate) fn check(view: &View<'_>, map: &StateMap) -> Vec<String> {
 struct Check<'a> {
     view: &'a View<'a>,
     map: &'a StateMap,
-    /// Slots at places that can have one: object and offset.
-    named: BTreeSet<(ObjectId, u64)>,
+    /// What is looked at in values of a type.
+    looked: BTreeMap<TypeId, Rc<[Looked<'a>]>>,
+    /// Slots of the object that is looked at, at places that can have one: their offsets.
+    named: BTreeSet<u64>,
     chains: Chains,
     findings: Vec<String>,
 }
 
-/// A value in an object.
-struct InValue<'c, 'a> {
-    check: &'c mut Check<'a>,
-    id: ObjectId,
-    /// Where it begins in the object, in bytes.
-    start: u64,
-    /// The way to it from the start of the object.
-    path: &'c str,
-}
-
-impl<'m> Visit<'m> for InValue<'_, '_> {
-    type Error = Infallible;
-
-    fn place(&mut self, place: &Place<'_, 'm>) -> Result<Go, Infallible> {
-        let layout = self.check.view.objects.layout();
-        let parts = matches!(
-            layout.get(layout.strip(place.ty)),
-            Type::Composite(_) | Type::Array { .. }
-        );
-        let Some(rule) = place.rule() else {
-            return Ok(match parts && layout.can_hold_pointers(place.ty) {
-                true => Go::Inside,
-                false => Go::Past,
-            });
-        };
-        let at = self.start + place.offset.byte().0;
-        if let Policy::Reset { initial, .. } = &rule.policy {
-            let check = &mut self.check;
-            check.reset_to_symbols(self.id, place.ty, at, initial.as_ref());
-            return Ok(Go::Past);
-        }
-        if parts {
-            return Ok(Go::Inside);
-        }
-        let path = match (self.path, place.decided()) {
-            ("", path) => path.to_owned(),
-            (outer, "") => outer.to_owned(),
-            (outer, path) if path.starts_with('[') => format!("{outer}{path}"),
-            (outer, path) => format!("{outer}.{path}"),
-        };
-        let owner = (place.owner.ty, self.start + place.owner.base.byte().0);
-        let pointer = Followed {
-            id: self.id,
-            path: &path,
-            ty: Some(place.ty),
-            owner: Some(owner),
-            number: 0,
-        };
-        self.check.pointer(pointer, at, &rule.policy);
-        Ok(Go::Past)
-    }
-}
-
-impl Check<'_> {
+impl<'a> Check<'a> {
     fn object(&mut self, id: ObjectId) {
         let (view, map) = (self.view, self.map);
         let object = view.objects.head().object(id);
@@ -164,6 +117,7 @@ impl Check<'_> {
             return;
         }
         self.behind(id);
+        self.named.clear();
         for index in 0..u64::from(object.count) {
             let start = index * size.unwrap_or(0);
             match view.objects.ty(id) {
@@ -190,7 +144,7 @@ impl Check<'_> {
             }
         }
         for slot in view.objects.head().slots_of(id) {
-            if !self.named.contains(&(id, u64::from(slot.offset))) {
+            if !self.named.contains(&u64::from(slot.offset)) {
                 self.findings.push(format!(
                     "{name} at {}: a symbol or resource is named at offset {}, where the state map has none",
                     object.address, slot.offset
@@ -231,28 +185,38 @@ impl Check<'_> {
     }
 
     /// Looks at the pointers in a value of the object, which begins `start` bytes into it.
-    fn value(&mut self, id: ObjectId, ty: TypeId, start: u64, path: &str) {
-        let (layout, map) = (self.view.objects.layout(), self.map);
-        let mut value = InValue {
-            check: self,
-            id,
-            start,
-            path,
-        };
-        let Ok(()) = map.visit(layout, ty, &mut value);
-    }
-
-    /// Where a value of type `ty` that is reset may be at a symbol.
-    fn reset_to_symbols(&mut self, id: ObjectId, ty: TypeId, at: u64, initial: Option<&Initial>) {
-        let initial = initial.unwrap_or(&Initial::Default);
-        for slot in self
-            .map
-            .symbol_slots(self.view.objects.layout(), ty, initial)
-        {
-            let at = at + slot.offset;
-            if matches!(self.view.objects.slot(id, at), Some(SlotTarget::Symbol(_))) {
-                self.named.insert((id, at));
-            }
+    fn value(&mut self, id: ObjectId, ty: TypeId, start: u64, outer: &str) {
+        let (view, map) = (self.view, self.map);
+        let looked = self.looked.entry(ty);
+        let looked = looked.or_insert_with(|| looked_at(view.objects.layout(), map, ty).into());
+        for Looked { at, word } in Rc::clone(looked).iter() {
+            let at = start + at;
+            let Word::Pointer {
+                path,
+                ty,
+                owner: (owner, base),
+                policy,
+            } = word
+            else {
+                if matches!(view.objects.slot(id, at), Some(SlotTarget::Symbol(_))) {
+                    self.named.insert(at);
+                }
+                continue;
+            };
+            let path: Cow<'_, str> = match (outer, path.as_str()) {
+                ("", path) => path.into(),
+                (outer, "") => outer.into(),
+                (outer, path) if path.starts_with('[') => format!("{outer}{path}").into(),
+                (outer, path) => format!("{outer}.{path}").into(),
+            };
+            let pointer = Followed {
+                id,
+                path: &path,
+                ty: Some(*ty),
+                owner: Some((*owner, start + base)),
+                number: 0,
+            };
+            self.pointer(pointer, at, policy);
         }
     }
 
@@ -269,7 +233,7 @@ impl Check<'_> {
             .rev()
             .fold(0u64, |n, byte| n << 8 | u64::from(*byte));
         pointer.number = number;
-        let slot = view.objects.slot(id, at);
+        let slot = || view.objects.slot(id, at);
         let wrong = match policy {
             Policy::Follow(follow) => self.followed(&pointer, follow),
             Policy::Within {
@@ -277,8 +241,8 @@ impl Check<'_> {
             } => (number != 0 && view.objects.object_at(number).is_none())
                 .then(|| String::from("points at something that is not in the image")),
             Policy::Symbol => {
-                self.named.insert((id, at));
-                match slot {
+                self.named.insert(at);
+                match slot() {
                     Some(target @ SlotTarget::Symbol(_)) => self.slot_number(target, number),
                     None if number == 0 => None,
                     _ => Some(String::from(
@@ -287,8 +251,8 @@ impl Check<'_> {
                 }
             }
             Policy::Resource { kind, .. } => {
-                self.named.insert((id, at));
-                match slot {
+                self.named.insert(at);
+                match slot() {
                     Some(target @ SlotTarget::Resource(_)) => self.slot_number(target, number),
                     None if number == 0 => None,
                     _ => Some(format!(
