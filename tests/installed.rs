@@ -34,7 +34,7 @@ impl World {
     }
 
     /// An ELF file of a kernel called `release`, whose structures lie as `change` leaves those of `like`.
-    fn kernel(&self, release: &str, like: &str, change: impl FnOnce(&mut Vec<Member>)) -> PathBuf {
+    fn kernel(&self, release: &str, like: &str, change: impl FnOnce(&mut [Member])) -> PathBuf {
         self.kernel_of(Machine::I386, 100, release, like, change)
     }
 
@@ -44,7 +44,7 @@ impl World {
         hz: u32,
         release: &str,
         like: &str,
-        change: impl FnOnce(&mut Vec<Member>),
+        change: impl FnOnce(&mut [Member]),
     ) -> PathBuf {
         let types = btf::write(&changed(like, change)).unwrap();
         let version = release.split('-').next().unwrap();
@@ -104,7 +104,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// The stored layout of a release with other members of `task_struct`.
-fn changed(like: &str, change: impl FnOnce(&mut Vec<Member>)) -> Layout {
+fn changed(like: &str, change: impl FnOnce(&mut [Member])) -> Layout {
     let registry = Registry::builtin().unwrap();
     let release = registry.release(like, None, None).unwrap();
     let layout = registry.layout(&release.layout).unwrap();
@@ -126,7 +126,7 @@ fn changed(like: &str, change: impl FnOnce(&mut Vec<Member>)) -> Layout {
 }
 
 /// Two members of one size in each other's place.
-fn swapped(members: &mut Vec<Member>) {
+fn swapped(members: &mut [Member]) {
     let at = |name: &str| {
         let mut members = members.iter();
         members
@@ -231,7 +231,7 @@ fn a_kernel_of_linux_6_comes_with_its_constants() {
 #[test]
 fn what_is_undecided_is_told_and_nothing_is_written() {
     let world = World::new();
-    let renamed = |members: &mut Vec<Member>| {
+    let renamed = |members: &mut [Member]| {
         let mut members = members.iter_mut();
         let found = members.find(|it| it.name.as_deref() == Some("need_resched"));
         found.unwrap().name = Some("must_resched".to_owned());
