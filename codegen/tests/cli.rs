@@ -79,10 +79,13 @@ fn a_plan_uses_the_decisions_of_its_converter() {
 
 #[test]
 fn an_undecided_field_is_a_finding() {
-    // Where there are no decisions.
-    let nowhere = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().unwrap();
     let arguments = ["plan", "6.1.0-47-amd64", "6.1.0-48-amd64"];
-    let (code, _, errors) = run_in(nowhere.path(), &arguments);
+    // Where no project is, the decisions are those that the program was built with.
+    assert_eq!(run_in(folder.path(), &arguments).0, 0);
+    // Of a project they are its own, and this one has none.
+    std::fs::create_dir_all(folder.path().join("converters/overrides")).unwrap();
+    let (code, _, errors) = run_in(folder.path(), &arguments);
     assert_eq!(code, 1);
     insta::assert_snapshot!(errors);
     assert_eq!(run(&arguments).0, 0);
