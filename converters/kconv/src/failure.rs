@@ -56,6 +56,11 @@ pub(crate) enum Failure {
         found: kconv_image::Fingerprint,
         expected: Option<kconv_image::Fingerprint>,
     },
+    #[error(
+        "{release} is known by {} alone, where the thaw of the next boot does not look: it goes by /etc/kconv/kernels",
+        folder.display()
+    )]
+    LostAtBoot { release: String, folder: PathBuf },
     /// Not even a part of `FROM TO IMAGE`.
     #[error("there is no command `{word}`")]
     NoCommand {
@@ -416,6 +421,9 @@ impl Failure {
             Failure::PlanUnreadable { .. } | Failure::Plan { .. } => {
                 String::from("`kconv-gen plan FROM TO -o FILE` writes a plan")
             }
+            Failure::LostAtBoot { .. } => String::from(
+                "import the kernel there, with `kconv-gen release import --to /etc/kconv/kernels`",
+            ),
             Failure::PlanOfOtherLayout { .. } => String::from(
                 "import the kernel again with the kconv-gen of this version, or remove its folder",
             ),

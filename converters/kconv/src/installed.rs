@@ -16,10 +16,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// The variable that names the folders of kernels, one behind the other with colons between them.
-pub(crate) const VARIABLE: &str = "KCONV_PATH";
+const VARIABLE: &str = "KCONV_PATH";
 
 /// Where kernels are if it is not set.
-pub(crate) const DEFAULT: &str = "/etc/kconv/kernels";
+const DEFAULT: &str = "/etc/kconv/kernels";
 
 /// The longest table of one kernel, in bytes.
 const LONGEST_TABLE: u64 = 1 << 16;
@@ -112,6 +112,15 @@ impl Installed {
         }
         read.insert(id, plans.clone());
         Ok(plans)
+    }
+
+    /// The folder of the layout `id`, if a program that is started with the machine does not find it: [`VARIABLE`] is not
+    /// set there.
+    pub(crate) fn lost_at_boot(&self, id: &str) -> Option<&Path> {
+        let folder = self.folders.get(&LayoutId(id.to_owned()))?.parent()?;
+        let found = fs::canonicalize(folder.parent()?).ok();
+        let is_default = found.is_some() && found == fs::canonicalize(DEFAULT).ok();
+        (!is_default).then_some(folder)
     }
 
     /// That a plan is for layouts as this program knows them.
@@ -237,4 +246,40 @@ fn files(folder: &Path, extension: &str) -> io::Result<Vec<PathBuf>> {
         }
     }
     Ok(files.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// What thaws after a boot finds the folders of [`DEFAULT`] and no others.
+    #[test]
+    fn a_kernel_in_another_folder_is_lost_at_boot() {
+        let elsewhere = tempfile::tempdir().unwrap();
+        let folder = elsewhere.path().join("6.12-mine");
+        fs::create_dir_all(folder.join("plans")).unwrap();
+        let id = LayoutId(String::from("linux-6-0123"));
+        let installed = Installed {
+            registry: Registry::builtin().unwrap(),
+            folders: BTreeMap::from([(id.clone(), folder.join("plans"))]),
+            plans: Mutex::default(),
+        };
+        assert_eq!(installed.lost_at_boot(&id.0), Some(folder.as_path()));
+        assert_eq!(installed.lost_at_boot("6.1.0-47-amd64"), None);
+        assert_eq!(installed.plans(&id.0).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn what_is_hidden_or_no_folder_is_no_kernel() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["b", "a", ".new"] {
+            fs::create_dir(path(name)).unwrap();
+        }
+        fs::write(path("README"), "").unwrap();
+        assert_eq!(kernels(folder.path()), [path("a"), path("b")]);
+        assert!(kernels(&path("none")).is_empty());
+    }
 }

@@ -51,6 +51,17 @@ impl Known {
         Ok(own.or_else(|| kconv_steps::identity(id)))
     }
 
+    /// That `release` is known when the machine has started it, too.
+    pub(crate) fn known_at_boot(&self, release: &Release) -> Result<(), Failure> {
+        match self.installed.lost_at_boot(&release.layout.0) {
+            Some(folder) => Err(Failure::LostAtBoot {
+                release: release.name.clone(),
+                folder: folder.to_owned(),
+            }),
+            None => Ok(()),
+        }
+    }
+
     /// How many other layouts are reached from the layout `id`.
     pub(crate) fn reached(&self, id: &str) -> Result<usize, Failure> {
         let layouts = self.registry.layouts().map(|layout| layout.id.0.as_str());

@@ -49,10 +49,10 @@ impl Held {
         match self {
             Held::Given(files) => files.layouts.get(name).map(|data| Cow::Borrowed(&**data)),
             Held::Builtin(_) => builtin::unpacked(builtin::LAYOUTS, name),
-            Held::Extended { base, layouts } => match layouts.get(name) {
-                Some(data) => Some(Cow::Borrowed(&**data)),
-                None => base.layout(name),
-            },
+            // A file that came later takes the place of none that was there.
+            Held::Extended { base, layouts } => base
+                .layout(name)
+                .or_else(|| layouts.get(name).map(|data| Cow::Borrowed(&**data))),
         }
     }
 

@@ -487,6 +487,10 @@ fn a_registry_is_extended() {
             ..
         }
     ));
+    // A file takes the place of none.
+    let shadow = BTreeMap::from([(entry.file.clone(), Cow::Borrowed(&b"other"[..]))]);
+    let beside = registry.with("", shadow).unwrap();
+    assert!(beside.layout(&known.layout).is_ok());
     let mut changed = layout.clone();
     changed.fingerprint = "0".repeat(64).parse().unwrap();
     assert!(matches!(

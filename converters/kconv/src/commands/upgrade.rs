@@ -101,6 +101,7 @@ fn ready(arguments: &Upgrade, config: &Config, account: &mut Account) -> Result<
     account.kernels[1] = Some(release.clone());
     let from = known.running(&running)?;
     let to = known.registry.release(&release, None, None)?;
+    known.known_at_boot(to)?;
     let job = job(known.converters(&from, to)?, known.kernel(to)?);
     let queue = Queue::new(&arguments.queue.folder);
     let groups = groups::groups(arguments, &queue)?;
