@@ -153,7 +153,7 @@ fn compare(old: &Read, new: &Read) -> Tally {
         .head
         .remainder
         .iter()
-        .map(|entry| (entry.object.0 as usize, entry.field.as_str()))
+        .map(|entry| (entry.object.0 as usize, &*entry.field))
         .collect();
     let slots: BTreeSet<(usize, i64)> = old
         .head

@@ -198,7 +198,7 @@ fn findings(outcome: &Outcome) -> Vec<String> {
 fn kept(outcome: &Outcome) -> Vec<(String, u32, Vec<u8>)> {
     let entries = outcome.remainder.iter();
     entries
-        .map(|kept| (kept.field.clone(), kept.offset, kept.bytes.clone()))
+        .map(|kept| (kept.field.to_string(), kept.offset, kept.bytes.to_vec()))
         .collect()
 }
 

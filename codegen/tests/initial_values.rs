@@ -141,7 +141,7 @@ fn names(image: &Image) -> Vec<(usize, String)> {
 
 fn kept(image: &Image) -> Vec<String> {
     let remainder = image.head().remainder.iter();
-    remainder.map(|entry| entry.field.clone()).collect()
+    remainder.map(|entry| entry.field.to_string()).collect()
 }
 
 fn refused(image: &Image, converter: &'static Converter) -> Vec<String> {

@@ -353,7 +353,7 @@ fn what_is_lost_was_refused_or_kept() {
                     .chain(&second.findings)
                     .map(|finding| finding.field.as_str())
                     // A pointer into a member that has no place on the way back.
-                    .chain(second.remainder.iter().map(|kept| kept.field.as_str()))
+                    .chain(second.remainder.iter().map(|kept| &*kept.field))
                     .collect();
                 for slot in &second.slots {
                     let made = first.findings.is_empty() && !slots.contains(slot);

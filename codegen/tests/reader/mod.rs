@@ -216,7 +216,7 @@ impl Reader {
         let kept = outcome
             .remainder
             .iter()
-            .map(|kept| (kept.offset, kept.bytes.clone()));
+            .map(|kept| (kept.offset, kept.bytes.to_vec()));
         let kept: BTreeMap<u32, Vec<u8>> = kept.collect();
         if kept != expected.kept {
             wrong.push(format!("kept {kept:?} instead of {:?}", expected.kept));

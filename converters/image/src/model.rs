@@ -2,6 +2,7 @@
 
 use crate::digest::Digest;
 use std::fmt;
+use std::sync::Arc;
 
 /// An address in the memory of the saved kernel.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -307,13 +308,14 @@ pub struct Remainder {
     pub object: ObjectId,
     /// First byte in the object under the layout of that kernel.
     pub offset: u32,
-    /// Path of the field from the object's type, such as `wait_chldexit.lock`.
-    pub field: String,
+    /// Path of the field from the object's type, such as `wait_chldexit.lock`. An image has some hundred of
+    /// them, and of each an entry for every task: they share it.
+    pub field: Arc<str>,
     /// For each byte the bits that belong to the field: all ones but for bit-fields. As long as
     /// `bytes`.
-    pub mask: Vec<u8>,
+    pub mask: Box<[u8]>,
     /// The bytes as they stood; bits outside the mask are 0.
-    pub bytes: Vec<u8>,
+    pub bytes: Box<[u8]>,
 }
 
 impl Remainder {

@@ -174,7 +174,7 @@ prop_compose! {
                 step: step.index(u32::MAX as usize) as u32,
                 object: ObjectId(object),
                 offset,
-                field,
+                field: field.into(),
                 mask: pairs.iter().map(|pair| pair.0).collect(),
                 bytes: pairs.iter().map(|pair| pair.0 & pair.1).collect(),
             }

@@ -159,7 +159,7 @@ fn every_line_does_what_the_engine_does() {
     assert_eq!(outcome.findings, []);
     assert!(outcome.faults.is_empty());
     let kept = outcome.remainder.iter();
-    let kept: Vec<&str> = kept.map(|kept| kept.field.as_str()).collect();
+    let kept: Vec<&str> = kept.map(|kept| &*kept.field).collect();
     assert_eq!(kept, ["r", "sum", "time"]);
     let expected = [
         (0, 0x0403_0201),

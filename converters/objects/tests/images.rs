@@ -217,11 +217,11 @@ fn what_was_reset_is_known_to_have_been_set() {
     let mut parts = changed(64, 0);
     let kept = |object, field: &str, byte| Remainder {
         object: ObjectId(object),
-        field: field.to_owned(),
-        bytes: vec![0, byte],
+        field: field.into(),
+        bytes: [0, byte].into(),
         step: 0,
         offset: 64,
-        mask: vec![0xff; 2],
+        mask: [0xff; 2].into(),
     };
     let was_set = |parts: &Parts| with(parts, |task, _| task.was_set("own.flags").unwrap());
     assert!(!was_set(&parts));

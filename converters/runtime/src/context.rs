@@ -17,7 +17,10 @@ use kconv_image::model::{ObjectId, Remainder, Slot, Symbol};
 use kconv_rules::{Bits, RuleKind, StepRules, reason_of};
 use kernel_structs_bits::Bytes;
 use kernel_structs_bits::bytemuck::{Pod, try_from_bytes, try_from_bytes_mut};
+use std::collections::HashSet;
+use std::fmt::Write;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// The conversion of one object in one step.
 pub struct Context<'a> {
@@ -87,6 +90,31 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
     /// Broken invariants of the converter itself.
     pub faults: Vec<String>,
+    /// Paths of the fields whose values were not carried.
+    fields: Fields,
+}
+
+/// Paths that kept values of one field share.
+#[derive(Debug, Default)]
+struct Fields {
+    known: HashSet<Arc<str>>,
+    /// The path that was looked for last.
+    path: String,
+}
+
+impl Fields {
+    /// The path of the field at `at`.
+    fn of(&mut self, at: &At<'_>) -> Arc<str> {
+        self.path.clear();
+        // Writing to a string cannot fail.
+        let _ = write!(self.path, "{at}");
+        if let Some(known) = self.known.get(self.path.as_str()) {
+            return Arc::clone(known);
+        }
+        let path: Arc<str> = self.path.as_str().into();
+        self.known.insert(Arc::clone(&path));
+        path
+    }
 }
 
 impl<'a> Context<'a> {
@@ -517,7 +545,7 @@ impl<'a> Context<'a> {
             .zip(&mask)
             .map(|(byte, mask)| byte & mask)
             .collect();
-        self.push_remainder(&at, bytes, mask);
+        self.push_remainder(&at, bytes, mask.into());
     }
 
     /// Why `rule` is the rule of the field at `at`. Only a finding asks, so that it may search.
@@ -548,15 +576,16 @@ impl<'a> Context<'a> {
 
     /// Keeps the old bytes at `at` in the image, so that the way back restores them.
     pub fn keep(&mut self, at: &At<'_>, old: &[u8]) {
-        self.push_remainder(at, old.to_vec(), vec![0xff; old.len()]);
+        self.push_remainder(at, old.into(), vec![0xff; old.len()].into());
     }
 
-    fn push_remainder(&mut self, at: &At<'_>, bytes: Vec<u8>, mask: Vec<u8>) {
+    fn push_remainder(&mut self, at: &At<'_>, bytes: Box<[u8]>, mask: Box<[u8]>) {
+        let field = self.outcome.fields.of(at);
         self.outcome.remainder.push(Remainder {
             step: self.step,
             object: self.object,
             offset: at.old,
-            field: at.to_string(),
+            field,
             mask,
             bytes,
         });

@@ -289,10 +289,10 @@ impl Final {
     }
 
     /// The same entry, of the object by its new number.
-    fn remainder(&self, entry: &Remainder) -> Option<Remainder> {
+    fn remainder(&self, entry: Remainder) -> Option<Remainder> {
         Some(Remainder {
             object: self.number(entry.object)?,
-            ..entry.clone()
+            ..entry
         })
     }
 }
@@ -310,11 +310,9 @@ fn origin(head: &Head, slot: Slot) -> u64 {
 
 fn new_head(head: &Head, job: &Job, end: Final, done: Done, all: &Steps<'_>) -> Head {
     let Done { outcome, restored } = done;
-    let kept_values: Vec<Remainder> = outcome
-        .remainder
-        .iter()
-        .filter_map(|entry| end.remainder(entry))
-        .collect();
+    let kept_values = outcome.remainder.into_iter();
+    let kept_values = kept_values.filter_map(|entry| end.remainder(entry));
+    let kept_values: Vec<Remainder> = kept_values.collect();
     let fields = fields_written(&job.chain, all);
     let mut steps: Vec<Step> = Vec::new();
     let mut from = head.identity.kernel.clone();
@@ -344,8 +342,13 @@ fn new_head(head: &Head, job: &Job, end: Final, done: Done, all: &Steps<'_>) -> 
         .iter()
         .enumerate()
         .filter(|(index, _)| !restored.contains_key(index))
-        .filter_map(|(_, entry)| end.remainder(entry));
-    let mut remainder: Vec<Remainder> = left.chain(kept_values.iter().cloned()).collect();
+        .filter_map(|(_, entry)| end.remainder(entry.clone()));
+    let mut remainder: Vec<Remainder> = left.collect();
+    // With nothing left of before, the entries stay where they are.
+    match remainder.is_empty() {
+        true => remainder = kept_values,
+        false => remainder.extend(kept_values),
+    }
     // Whatever order the lines of the functions have.
     remainder.sort_by_key(Remainder::place);
     let (symbols, numbers) = in_order(outcome.symbols, head.symbols.len());

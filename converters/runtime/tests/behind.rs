@@ -202,8 +202,8 @@ fn a_part_becomes_the_object_behind_and_a_part_again() {
         let left = [words(&[7]), state.to_vec()].concat();
         assert_eq!(kept.len(), 1);
         assert_eq!(
-            (kept[0].object, kept[0].offset, &kept[0].bytes),
-            (ObjectId(0), 4, &left)
+            (kept[0].object, kept[0].offset, &*kept[0].bytes),
+            (ObjectId(0), 4, &*left)
         );
         let back = to(&BACK, &there).unwrap();
         assert_eq!(back.head().objects, image.head().objects);

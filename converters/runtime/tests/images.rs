@@ -32,14 +32,7 @@ fn refused<T>(result: Result<T, ConvertError>) -> (String, Problem) {
 
 fn kept(head: &Head) -> Vec<(u32, &str, &[u8], &[u8])> {
     let entries = head.remainder.iter();
-    let entry = entries.map(|entry| {
-        (
-            entry.object.0,
-            entry.field.as_str(),
-            entry.bytes.as_slice(),
-            entry.mask.as_slice(),
-        )
-    });
+    let entry = entries.map(|entry| (entry.object.0, &*entry.field, &*entry.bytes, &*entry.mask));
     entry.collect()
 }
 

@@ -16,6 +16,7 @@ use kconv_runtime::table::{
     Bits, Converter, Node, RuleKind, Span, TaskLabel, TypeConverter, TypeRules,
 };
 use std::rc::Rc;
+use std::sync::Arc;
 
 fn nothing(_: &mut Context<'_>, _: &At<'_>, _: &[u8], _: &mut [u8]) {}
 
@@ -194,7 +195,10 @@ fn node<T>(convert: impl FnOnce(&mut Context<'_>) -> T) -> (T, Outcome) {
 /// The new value and what was kept; nothing was refused.
 fn kept<T>((value, outcome): (T, Outcome)) -> (T, Vec<Vec<u8>>) {
     assert_eq!(outcome.findings, []);
-    let kept = outcome.remainder.into_iter().map(|entry| entry.bytes);
+    let kept = outcome
+        .remainder
+        .into_iter()
+        .map(|entry| entry.bytes.into_vec());
     (value, kept.collect())
 }
 
@@ -317,9 +321,9 @@ fn bits_are_kept_with_a_mask_of_their_own() {
         step: STEP,
         object: NODE.0,
         offset: 8,
-        field: String::from("flags"),
-        mask: vec![0b1110_0000, 0b0000_0111],
-        bytes: vec![0b1110_0000, 0b0000_0111],
+        field: "flags".into(),
+        mask: [0b1110_0000, 0b0000_0111].into(),
+        bytes: [0b1110_0000, 0b0000_0111].into(),
     };
     assert_eq!(outcome.remainder, [expected]);
 }
@@ -331,11 +335,25 @@ fn a_kept_value_says_where_it_stood() {
         step: STEP,
         object: NODE.0,
         offset: 8,
-        field: String::from("lock"),
-        mask: vec![0xff; 2],
-        bytes: vec![1, 2],
+        field: "lock".into(),
+        mask: [0xff; 2].into(),
+        bytes: [1, 2].into(),
     };
     assert_eq!(outcome.remainder, [expected]);
+}
+
+#[test]
+fn kept_values_of_one_field_share_its_path() {
+    let ((), outcome) = node(|cx| {
+        cx.keep(&lock(), &[1, 2]);
+        cx.keep(&BASE, &[5]);
+        cx.keep(&lock(), &[3, 4]);
+    });
+    let [first, other, second] = &outcome.remainder[..] else {
+        panic!("{:?}", outcome.remainder);
+    };
+    assert!(Arc::ptr_eq(&first.field, &second.field));
+    assert_ne!(first.field, other.field);
 }
 
 #[test]

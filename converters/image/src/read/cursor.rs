@@ -63,15 +63,17 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn text(&mut self) -> Result<String, Fault> {
+        self.borrowed_text().map(str::to_owned)
+    }
+
+    /// A text, as it stands in the file.
+    pub(super) fn borrowed_text(&mut self) -> Result<&'a str, Fault> {
         let offset = self.offset();
         let bytes = self.counted()?;
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Ok(text.to_owned()),
-            Err(_) => Err(Fault::Text {
-                note: self.note,
-                offset,
-            }),
-        }
+        std::str::from_utf8(bytes).map_err(|_| Fault::Text {
+            note: self.note,
+            offset,
+        })
     }
 
     /// A count and as many elements, of at least `least` bytes each.

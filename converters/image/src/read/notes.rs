@@ -12,6 +12,8 @@ use crate::model::{
 use crate::notes::{
     DIGEST_BYTES, MAX_VALUE_DEPTH, NOTE_ALIGN, NOTE_HEADER, Note, OWNER, least, tag, target,
 };
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Reads a note area of an image of `version` that lies at `offset` in the file. The version was
 /// checked before.
@@ -45,9 +47,10 @@ pub(super) fn decode(
             if version == version_1::VERSION {
                 return version_1::remainder(cursor, &mut layouts);
             }
+            let mut fields = Fields::new();
             cursor.list(least::REMAINDER, |cursor| {
                 let step = cursor.u32()?;
-                remainder(cursor, step)
+                remainder(cursor, step, &mut fields)
             })
         })?,
         provenance: notes.part(Note::Provenance, |cursor| cursor.list(least::STEP, step))?,
@@ -161,13 +164,21 @@ fn clocks(cursor: &mut Cursor<'_>) -> Result<Clocks, Fault> {
     })
 }
 
+/// Paths that entries of one field share.
+type Fields<'a> = HashMap<&'a str, Arc<str>>;
+
 /// What follows the number of the step.
-fn remainder(cursor: &mut Cursor<'_>, step: u32) -> Result<Remainder, Fault> {
+fn remainder<'a>(
+    cursor: &mut Cursor<'a>,
+    step: u32,
+    fields: &mut Fields<'a>,
+) -> Result<Remainder, Fault> {
     let object = ObjectId(cursor.u32()?);
     let offset = cursor.u32()?;
-    let field = cursor.text()?;
-    let mask = cursor.counted()?.to_vec();
-    let bytes = cursor.bytes(mask.len())?.to_vec();
+    let field = cursor.borrowed_text()?;
+    let field = Arc::clone(fields.entry(field).or_insert_with(|| field.into()));
+    let mask: Box<[u8]> = cursor.counted()?.into();
+    let bytes = cursor.bytes(mask.len())?.into();
     Ok(Remainder {
         step,
         object,

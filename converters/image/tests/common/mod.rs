@@ -153,9 +153,9 @@ pub fn sample(machine: Machine) -> Sample {
             step: 0,
             object: ObjectId(2),
             offset: 1432,
-            field: "scm_work_list".to_owned(),
-            mask: vec![0xff, 0xff, 0xff, 0x0f],
-            bytes: vec![1, 2, 3, 4],
+            field: "scm_work_list".into(),
+            mask: [0xff, 0xff, 0xff, 0x0f].into(),
+            bytes: [1, 2, 3, 4].into(),
         }],
         provenance: vec![Step {
             converter: "convert-2.4.36.8-2.4.36.9".to_owned(),

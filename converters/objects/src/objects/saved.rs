@@ -224,7 +224,7 @@ impl<'o> Saved<'o> {
             return Ok(true);
         }
         let kept = self.objects.head().remainder.iter();
-        let mut own = kept.filter(|kept| kept.object == self.id && kept.field == path);
+        let mut own = kept.filter(|kept| kept.object == self.id && *kept.field == *path);
         Ok(own.any(|kept| kept.bytes.iter().any(|byte| *byte != 0)))
     }
 

@@ -1,7 +1,7 @@
 //! What version 1 of the format has otherwise: a kept value names the layout in which it stood, and not
 //! the conversion that kept it.
 
-use super::{Cursor, Fault, least};
+use super::{Cursor, Fault, Fields, least};
 use crate::model::{Fingerprint, Head, Remainder, Step};
 
 /// The version.
@@ -13,9 +13,10 @@ pub(super) fn remainder(
     layouts: &mut Vec<Fingerprint>,
 ) -> Result<Vec<Remainder>, Fault> {
     let more = size_of::<Fingerprint>() - size_of::<u32>();
+    let mut fields = Fields::new();
     cursor.list(least::REMAINDER + more, |cursor| {
         layouts.push(Fingerprint(cursor.array()?));
-        super::remainder(cursor, 0)
+        super::remainder(cursor, 0, &mut fields)
     })
 }
 
