@@ -354,14 +354,20 @@ pub(crate) mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
+    use std::process::Command;
 
-    /// A systemctl that says what a shell script says.
+    /// A systemctl that says what a shell script says. Another process writes it: what this one has open to be written
+    /// to, each process that another thread starts has too until it runs its own program, and nobody may run a
+    /// file meanwhile (`ETXTBSY`).
     pub(crate) fn systemctl(script: &str) -> (tempfile::TempDir, Systemd) {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("systemctl");
-        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        let written = Command::new("sh")
+            .args(["-c", "printf '%s\\n' \"$1\" >\"$0\" && chmod 755 \"$0\""])
+            .arg(&program)
+            .arg(format!("#!/bin/sh\n{script}"))
+            .status();
+        assert!(written.unwrap().success());
         let systemd = Systemd::through(&program);
         (folder, systemd)
     }
