@@ -259,6 +259,10 @@ fn a_folder_is_replaced_only_when_asked() {
         "{}",
         text(&ran.stderr)
     );
+    // With another one: neither is written.
+    let second = world.kernel("2.4.36-first", "2.4.36-up", swapped);
+    assert_eq!(world.import(&[&second, &other]).status.code(), Some(2));
+    assert_eq!(fs::read_dir(world.kernels()).unwrap().count(), 1);
     world.imported(&["--replace".as_ref(), &other]);
     let folder = world.kernels().join("2.4.36-mine");
     let files: Vec<_> = fs::read_dir(&folder)

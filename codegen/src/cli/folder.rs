@@ -54,6 +54,9 @@ pub(crate) fn import(
     fs::create_dir_all(to).map_err(at)?;
     let _alone = super::lock(to, File::lock)?;
     sweep(to);
+    for (_, (_, folder)) in &all {
+        free(folder.as_ref(), to, replace)?;
+    }
     for (name, (imported, folder)) in all {
         let text = match folder {
             None => format!(
@@ -61,7 +64,7 @@ pub(crate) fn import(
                 imported.release.name, imported.release.layout
             ),
             Some(folder) => {
-                write(&folder, to, replace)?;
+                write(&folder, to)?;
                 text(name, &imported, &folder, to)
             }
         };
@@ -99,14 +102,23 @@ fn made(
     Ok((imported, folder))
 }
 
-/// Writes a folder: whole, or not at all.
-fn write(folder: &KernelFolder, to: &Path, replace: bool) -> Result<(), CliError> {
+/// That no other folder is where one is to be written, unless it takes the place of that.
+fn free(folder: Option<&KernelFolder>, to: &Path, replace: bool) -> Result<(), CliError> {
+    let Some(folder) = folder.filter(|_| !replace) else {
+        return Ok(());
+    };
     let place = to.join(&folder.name);
-    if place.exists() && !replace {
-        return match is_there(folder, &place) {
-            true => Ok(()),
-            false => Err(CliError::FolderTaken { path: place }),
-        };
+    match place.exists() && !is_there(folder, &place) {
+        true => Err(CliError::FolderTaken { path: place }),
+        false => Ok(()),
+    }
+}
+
+/// Writes a folder: whole, or not at all.
+fn write(folder: &KernelFolder, to: &Path) -> Result<(), CliError> {
+    let place = to.join(&folder.name);
+    if is_there(folder, &place) {
+        return Ok(());
     }
     let at = |error| CliError::io(&place, error);
     let whole = || -> io::Result<()> {

@@ -4,7 +4,7 @@ use super::archive::{Missing, Places};
 use super::constants::{self, Found, Headers, NoHeaders, Said};
 use super::{CliError, kernel_package};
 use kconv_codegen::import::{self, ImportError, Refusals};
-use kernel_structs::releases::Registry;
+use kernel_structs::releases::{Registry, build_id_digits};
 use kernel_structs_routes::bzimage::{
     Compression, Config, DEFAULT_LIMIT, Identity, Kernel, KernelError,
 };
@@ -320,6 +320,5 @@ impl Image {
 
 /// The build id of a kernel in hexadecimal digits.
 pub(super) fn build_id(identity: &Identity) -> Option<String> {
-    let bytes = identity.build_id.as_ref()?;
-    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    identity.build_id.as_deref().map(build_id_digits)
 }

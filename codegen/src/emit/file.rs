@@ -9,9 +9,9 @@ use kernel_structs::layout::Layout;
 /// # Errors
 /// If the plan is not total, has a rule that is no data, or would be a file that nobody could read.
 pub fn plan_file(plan: &Plan, layouts: [&Layout; 2]) -> Result<String, EmitError> {
-    let not_readable = |error: kconv_plans::PlanError| EmitError::NotReadable(error.to_string());
-    let text = kconv_plans::write(&data(plan, layouts)?)
+    let text = kconv_plans::write(&data(plan, layouts)?);
+    let text = text.map_err(|error| EmitError::NotReadable(error.to_string()))?;
+    kconv_plans::read(text.as_bytes())
         .map_err(|error| EmitError::NotReadable(error.to_string()))?;
-    kconv_plans::read(text.as_bytes()).map_err(not_readable)?;
     Ok(text)
 }

@@ -64,7 +64,12 @@ pub(super) fn extend(mut registry: Registry, table: &str) -> Result<Registry, Re
     });
     table.release.retain(|raw| {
         let mut known = registry.releases.iter();
-        !known.any(|known| known.name == raw.name && known.build_id == raw.build_id)
+        let known = known.find(|known| known.name == raw.name);
+        // Where neither has a build id, the layout alone says that it is the same.
+        known.is_none_or(|known| match &known.build_id {
+            None => raw.build_id.is_some() || known.layout.0 != raw.layout,
+            build => *build != raw.build_id,
+        })
     });
     add(&mut registry, table)?;
     Ok(registry)

@@ -487,6 +487,19 @@ fn a_registry_is_extended() {
             ..
         }
     ));
+    // Of two without a build id the layout tells.
+    let mut bare = registry.release("2.4.36-smp", None, None).unwrap().clone();
+    assert_eq!(bare.build_id, None);
+    let same = registry.with(&table(&[], std::slice::from_ref(&bare)), BTreeMap::new());
+    assert_eq!(same.unwrap().releases(), registry.releases());
+    bare.layout = known.layout.clone();
+    assert!(matches!(
+        registry.with(&table(&[], &[bare]), BTreeMap::new()),
+        Err(RegistryError::Duplicate {
+            what: "release",
+            ..
+        })
+    ));
     // A file takes the place of none.
     let shadow = BTreeMap::from([(entry.file.clone(), Cow::Borrowed(&b"other"[..]))]);
     let beside = registry.with("", shadow).unwrap();
