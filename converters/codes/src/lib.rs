@@ -222,6 +222,7 @@ codes! {
 
     // The machine of the thaw.
     PidInUse = "pid.in-use", "a number of a task that another has";
+    PidBoot = "pid.boot", "a number of a task that the next kernel may need as it boots";
     PidLimit = "pid.limit", "a number of a task that is over kernel.pid_max";
     LimitFiles = "limit.files", "a limit of open files that is over fs.nr_open";
     LimitMappings = "limit.mappings", "more mappings than vm.max_map_count";

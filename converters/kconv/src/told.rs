@@ -137,6 +137,26 @@ impl Told {
         }
     }
 
+    /// Tasks with numbers up to `highest`, which the next kernel may have given before a thaw can have them.
+    pub(crate) fn numbers_of_boot(tasks: Vec<TaskName>, highest: i32) -> Told {
+        Told {
+            severity: Severity::Warning,
+            code: Code::PidBoot,
+            tasks,
+            object: None,
+            field: None,
+            text: format!(
+                "numbers up to {highest} are given as a kernel boots: if a thread of the next one has one of these, the \
+                 thaw is refused"
+            ),
+            advice: Some(
+                "if it is, `kconv retry` some minutes after the boot; or start the programs once more now, which \
+                 gives them higher numbers"
+                    .to_owned(),
+            ),
+        }
+    }
+
     /// What a thaw does not make as it was; `task` says what the task of a number is called.
     pub(crate) fn dropped(dropped: &Dropped, task: impl Fn(i32) -> TaskName) -> Told {
         Told {
@@ -200,7 +220,7 @@ impl Told {
         let name = self.severity.name();
         let before = match (self.severity, self.code) {
             // It is about the machine that the tasks leave.
-            (Severity::Warning, Code::TaskLingers) => "",
+            (Severity::Warning, Code::TaskLingers | Code::PidBoot) => "",
             (Severity::Warning, _) => "a thaw on this machine would be refused: ",
             _ => "",
         };
@@ -278,6 +298,22 @@ mod tests {
             "warning: task 7 (spent): killed, and has not ended yet [task.lingers]\n  \
              = wait until it is gone before it is thawed\n"
         );
+    }
+
+    #[test]
+    fn numbers_that_the_next_boot_may_need_are_told_of_all_tasks_at_once() {
+        let task = |pid, comm: &str| TaskName {
+            pid,
+            comm: comm.to_owned(),
+        };
+        let told = Told::numbers_of_boot(vec![task(124, "busybox"), task(127, "counter")], 299);
+        let mut written = Vec::new();
+        told.write(&mut written).unwrap();
+        let written = anstream::adapter::strip_bytes(&written).into_vec();
+        insta::assert_snapshot!(String::from_utf8(written).unwrap(), @r"
+        warning: task 124 (busybox), task 127 (counter): numbers up to 299 are given as a kernel boots: if a thread of the next one has one of these, the thaw is refused [pid.boot]
+          = if it is, `kconv retry` some minutes after the boot; or start the programs once more now, which gives them higher numbers
+        ");
     }
 
     /// What the freeze knows itself and what it was told by a judge are of one form.

@@ -1,6 +1,6 @@
 //! What a freeze and a thaw both know of the machine they run on: which kernel it is and how that
 //! kernel's structures lie, what its cgroups limit, whose terminals its devices are, how its CPU keeps
-//! registers, what programs are known by.
+//! registers, what programs are known by, what its tasks are.
 //!
 //! It reads and says; it neither saves nor makes anything.
 #![forbid(unsafe_code)]
@@ -13,6 +13,7 @@ mod interrupted;
 mod line;
 mod notes;
 mod running;
+mod task_stat;
 mod xstate;
 
 pub use cgroups::{cgroup_limits, cgroup_of, cgroup_root};
@@ -26,4 +27,5 @@ pub use running::{
     MachineError, has_five_levels, identify_running, last_capability, running_release,
     running_types,
 };
+pub use task_stat::{TaskStat, highest_of_boot};
 pub use xstate::{XSAVE_COMPONENTS, XsaveComponents, xsave_standard_form, xsave_user_components};

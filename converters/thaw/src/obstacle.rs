@@ -18,7 +18,7 @@ mod vdso;
 
 pub use found::{Obstacle, ObstacleOf};
 pub(crate) use image::{clocks as of_clocks, obstacles as of_image};
-pub(crate) use machine::numbers_in_use;
+pub(crate) use machine::{Holder, numbers_in_use};
 pub(crate) use programs::copies;
 
 use crate::cgroups::frozen;

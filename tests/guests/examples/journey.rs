@@ -61,6 +61,8 @@ fn journey() -> Result<bool, Box<dyn std::error::Error>> {
         guest.put(path, &contents, 0o600)?;
     }
     steps.done("a large file, and the next kernel, are there");
+    // Above those that the next kernel gives to its own threads.
+    guest.run("echo 1000 >/proc/sys/kernel/ns_last_pid")?;
     let mut pids = Vec::new();
     for (program, output) in PROGRAMS {
         let pid = guest.start(program, output)?;

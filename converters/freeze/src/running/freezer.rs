@@ -14,7 +14,8 @@
 //! does not.
 
 use super::error::StopError;
-use super::tasks::{self, threads};
+use super::tasks::threads;
+use kconv_machine::TaskStat;
 use nix::sys::signal::{SigSet, SigmaskHow};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -158,7 +159,7 @@ fn states(processes: &BTreeSet<i32>) -> BTreeMap<i32, u8> {
     let mut states = BTreeMap::new();
     for process in processes {
         for thread in threads(*process).unwrap_or_default() {
-            if let Some(stat) = tasks::stat(&format!("{process}/task/{thread}")) {
+            if let Some(stat) = TaskStat::of(&format!("{process}/task/{thread}")) {
                 states.insert(thread, stat.state);
             }
         }

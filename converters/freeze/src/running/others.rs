@@ -2,12 +2,13 @@
 //! they asked for at their parent's death, and groups of stopped processes that are orphaned are hung up. Nothing undoes
 //! that, and a thaw would find the lock taken and the children gone: it is refused before.
 
-use super::tasks::{self, Stat};
+use super::tasks;
 use crate::error::{Fault, Finding, Flaw, Place};
 use crate::memory::Memory;
 use crate::source::ReadError;
 use crate::walk::{Selection, TaskAddress, task_addresses};
 use kconv_codes::Code;
+use kconv_machine::TaskStat;
 use kernel_structs::state::StateMap;
 use nix::errno::Errno;
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,7 +85,7 @@ pub(super) fn findings(
                 add(stat.parent, Code::SignalParentDeath, what);
             }
             // One that ended meanwhile is told of nothing.
-            Err(_) if tasks::stat(&child.to_string()).is_none() => {}
+            Err(_) if TaskStat::of(&child.to_string()).is_none() => {}
             Err(finding) => untold.push(*finding),
         }
     }
@@ -194,15 +195,16 @@ fn waiters(locks: &str, held: &BTreeSet<String>) -> BTreeSet<i32> {
 
 /// Groups with a stopped process outside of `frozen` that are orphaned by the end of those, each with one of them that
 /// keeps it from that (`kernel/exit.c`: kill_orphaned_pgrp, will_become_orphaned_pgrp).
-fn orphaned(all: &BTreeMap<i32, Stat>, frozen: &BTreeSet<i32>) -> Vec<(i32, i32)> {
-    let stays = |(process, stat): &(&i32, &Stat)| !frozen.contains(process) && !stat.has_ended();
+fn orphaned(all: &BTreeMap<i32, TaskStat>, frozen: &BTreeSet<i32>) -> Vec<(i32, i32)> {
+    let stays =
+        |(process, stat): &(&i32, &TaskStat)| !frozen.contains(process) && !stat.has_ended();
     let stopped = all
         .iter()
         .filter(stays)
         .filter(|(_, stat)| stat.state == b'T');
     let groups: BTreeSet<i32> = stopped.map(|(_, stat)| stat.group).collect();
     // Who keeps a group: the parent of a member, in the same session and another group.
-    let keeps = |group: i32, member: &Stat| {
+    let keeps = |group: i32, member: &TaskStat| {
         let parent = all.get(&member.parent)?;
         let keeps = member.parent != 1 && parent.group != group && parent.session == member.session;
         keeps.then_some(member.parent)
@@ -282,13 +284,15 @@ mod tests {
         );
     }
 
-    fn stat(state: u8, parent: i32, group: i32) -> Stat {
-        Stat {
+    fn stat(state: u8, parent: i32, group: i32) -> TaskStat {
+        TaskStat {
             state,
             parent,
             group,
             session: 10,
+            terminal: 0,
             flags: 0,
+            started: 0,
         }
     }
 
@@ -320,7 +324,7 @@ mod tests {
             (20, stat(b'T', 1, 20)),
             (
                 20,
-                Stat {
+                TaskStat {
                     session: 11,
                     ..stat(b'T', 10, 20)
                 },

@@ -11,9 +11,9 @@
 use super::Chosen;
 use super::error::StopError;
 use super::freezer::{Cgroup, Freezing};
-use super::tasks::{self, stat, threads};
+use super::tasks::{self, threads};
 use super::traces::RobustLists;
-use kconv_machine::Interruptible;
+use kconv_machine::{Interruptible, TaskStat};
 use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::sys::signal::{Signal, kill};
@@ -181,7 +181,7 @@ impl Stopped {
             ptrace::cont(pid, None)?;
             std::thread::sleep(moment);
             // What it does now is what it is frozen in.
-            let state = stat(&thread.to_string()).map(|stat| stat.state);
+            let state = TaskStat::of(&thread.to_string()).map(|stat| stat.state);
             ptrace::interrupt(pid)?;
             Ok(state)
         };
@@ -251,7 +251,7 @@ impl Stopped {
                 if self.threads.contains_key(&thread) || self.moving.contains_key(&thread) {
                     continue;
                 }
-                let Some(stat) = stat(&format!("{process}/task/{thread}")) else {
+                let Some(stat) = TaskStat::of(&format!("{process}/task/{thread}")) else {
                     continue;
                 };
                 // What has ended does not change any more.
@@ -452,7 +452,8 @@ fn wait(thread: i32, end: Instant) -> Result<Tried, StopError> {
             }
             Ok(WaitStatus::StillAlive) => {
                 if Instant::now() > end {
-                    let state = stat(&thread.to_string()).map_or('?', |stat| stat.state.into());
+                    let state =
+                        TaskStat::of(&thread.to_string()).map_or('?', |stat| stat.state.into());
                     return Ok(Tried::No(Why::Stuck(state)));
                 }
                 std::thread::sleep(Duration::from_micros(200));
@@ -493,7 +494,7 @@ fn seize(thread: i32) -> Result<Tried, StopError> {
 
 /// Whether a thread is a zombie, or gone.
 fn has_ended(thread: i32) -> bool {
-    stat(&thread.to_string()).is_none_or(|stat| matches!(stat.state, b'Z' | b'X'))
+    TaskStat::of(&thread.to_string()).is_none_or(|stat| stat.has_ended())
 }
 
 /// The process that traces a thread.

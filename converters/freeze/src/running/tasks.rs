@@ -2,50 +2,11 @@
 
 use crate::source::Standing;
 use kconv_image::TaskName;
+use kconv_machine::TaskStat;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::ops::Range;
-
-/// What `/proc/PID/stat` says of a task.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stat {
-    /// Letter of its state.
-    pub(super) state: u8,
-    pub(super) parent: i32,
-    /// Process group.
-    pub(super) group: i32,
-    pub(super) session: i32,
-    /// `task_struct.flags`.
-    pub(super) flags: u64,
-}
-
-impl Stat {
-    /// Whether it only waits to be waited for.
-    pub(super) fn has_ended(&self) -> bool {
-        matches!(self.state, b'Z' | b'X')
-    }
-}
-
-/// `PF_KTHREAD` (`include/linux/sched.h`).
-const OF_KERNEL: u64 = 0x20_0000;
-
-/// Reads the line of `/proc/PID/stat`: the name in it can have blanks and parentheses.
-pub(super) fn parse_stat(line: &str) -> Option<Stat> {
-    let mut rest = line.rsplit_once(')')?.1.split_ascii_whitespace();
-    Some(Stat {
-        state: *rest.next()?.as_bytes().first()?,
-        parent: rest.next()?.parse().ok()?,
-        group: rest.next()?.parse().ok()?,
-        session: rest.next()?.parse().ok()?,
-        flags: rest.nth(2)?.parse().ok()?,
-    })
-}
-
-/// What `/proc` says of a task; `None` if there is none.
-pub(super) fn stat(task: &str) -> Option<Stat> {
-    parse_stat(&fs::read_to_string(format!("/proc/{task}/stat")).ok()?)
-}
 
 /// The name of a task.
 pub(super) fn name(task: i32) -> TaskName {
@@ -59,7 +20,7 @@ pub(super) fn name(task: i32) -> TaskName {
 
 /// Whether a thread belongs to the kernel and has no user mode.
 pub(super) fn is_of_kernel(thread: i32) -> bool {
-    stat(&thread.to_string()).is_some_and(|stat| stat.flags & OF_KERNEL != 0)
+    TaskStat::of(&thread.to_string()).is_some_and(|stat| stat.is_of_kernel())
 }
 
 /// The threads of a process.
@@ -158,10 +119,10 @@ pub fn with_descendants(processes: &BTreeSet<i32>) -> io::Result<BTreeSet<i32>> 
 }
 
 /// All processes that there are.
-pub(super) fn all() -> io::Result<BTreeMap<i32, Stat>> {
+pub(super) fn all() -> io::Result<BTreeMap<i32, TaskStat>> {
     let processes = numbers("/proc")?.into_iter();
     Ok(processes
-        .filter_map(|process| Some((process, stat(&process.to_string())?)))
+        .filter_map(|process| Some((process, TaskStat::of(&process.to_string())?)))
         .collect())
 }
 
@@ -217,22 +178,5 @@ mod tests {
         assert!(!reserved.is_accessible);
         assert_eq!(parse_mapping("1000-2000"), None);
         assert!(!mappings(std::process::id() as i32).unwrap().is_empty());
-    }
-
-    #[test]
-    fn a_name_can_have_parentheses_and_blanks() {
-        let stat = parse_stat("17 (a) S 1) T 4 17 17 0 -1 4194560\n");
-        assert_eq!(
-            stat,
-            Some(Stat {
-                state: b'T',
-                parent: 4,
-                group: 17,
-                session: 17,
-                flags: 4_194_560,
-            })
-        );
-        assert_eq!(parse_stat("17 (sh"), None);
-        assert_eq!(parse_stat("17 (sh) S"), None);
     }
 }

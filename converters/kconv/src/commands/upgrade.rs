@@ -17,9 +17,9 @@ use crate::told::Told;
 use crate::trust::{self, Purpose};
 use groups::Group;
 use kconv_freeze::{Afterwards, RunningError, freeze_running};
-use kconv_image::{Holes, Image};
+use kconv_image::{Holes, Image, TaskName};
 use kconv_kexec::Loaded;
-use kconv_machine::{has_five_levels, running_release};
+use kconv_machine::{has_five_levels, highest_of_boot, running_release};
 use kconv_queue::{Entry, Queue, Record, State, Task};
 use kconv_runtime::convert::{Job, convert as convert_image};
 use kconv_runtime::report::Report;
@@ -219,12 +219,13 @@ impl Upgrading<'_> {
         };
         match ended {
             Ok((done, (report, mut dropped, mut others))) => {
-                let lingering: Vec<Told> = done.lingering.iter().map(Told::lingers).collect();
-                for told in &lingering {
+                let mut warnings: Vec<Told> = done.lingering.iter().map(Told::lingers).collect();
+                warnings.extend(numbers_of_boot(&report, highest_of_boot()));
+                for told in &warnings {
                     // They are killed, whether anybody can read it or not.
                     let _ = told.write(&mut anstream::stderr().lock());
                 }
-                dropped.extend(lingering);
+                dropped.extend(warnings);
                 others.push(Carried {
                     summary: done.summary,
                     pause: done.pause,
@@ -303,6 +304,17 @@ fn note(entry: &mut Entry, image: &Image, report: &Report) {
         comm: task.comm.clone(),
     });
     entry.record.tasks = tasks.collect();
+}
+
+/// What is told of tasks whose numbers are not above the `highest` that boots give; `None` if there are none.
+fn numbers_of_boot(report: &Report, highest: i32) -> Option<Told> {
+    let tasks = report.tasks.iter().filter(|task| task.pid <= highest);
+    let tasks = tasks.map(|task| TaskName {
+        pid: task.pid.into(),
+        comm: task.comm.clone(),
+    });
+    let tasks: Vec<TaskName> = tasks.collect();
+    (!tasks.is_empty()).then(|| Told::numbers_of_boot(tasks, highest))
 }
 
 fn print(arguments: &Upgrade, ready: &Ready) -> Result<(), Failure> {

@@ -6,7 +6,7 @@ use super::{blank, cgroup, credentials};
 use crate::call::CallError;
 use crate::error::ThawError;
 use crate::inheritance::{Birth, Inheritance};
-use crate::obstacle::numbers_in_use;
+use crate::obstacle::{Holder, numbers_in_use};
 use crate::plan::{Ended, Plan, Process, Seccomp};
 use crate::remote::{Ground, Remote, TASK_SIZE};
 use crate::sys;
@@ -165,7 +165,7 @@ struct Tree<'p, 'm> {
     sources: &'m Sources<'m>,
     made: &'m mut Made,
     /// Numbers that others have.
-    used: BTreeMap<i32, String>,
+    used: BTreeMap<i32, Holder>,
     remotes: Vec<Option<Remote>>,
     /// Stand-ins for leaders of sessions that are not in the image, by number.
     leaders: BTreeMap<i32, Remote>,

@@ -6,7 +6,7 @@ use crate::remote::TASK_SIZE;
 use crate::sys;
 use kconv_codes::Code;
 use kconv_image::{Escaped, Head, PAGE_SIZE};
-use kconv_machine::{has_five_levels, last_capability};
+use kconv_machine::{TaskStat, has_five_levels, last_capability};
 use kconv_resources::linux6::Cpu;
 use kconv_tasks::model::Capabilities;
 use std::collections::BTreeMap;
@@ -272,44 +272,65 @@ fn itself(found: &mut Obstacles<'_>) {
     }
 }
 
+/// Who has a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Holder {
+    text: String,
+    /// Whether it is a thread of the kernel, which nobody can end.
+    is_of_kernel: bool,
+}
+
+impl Holder {
+    fn advice(&self) -> &'static str {
+        match self.is_of_kernel {
+            // kernel/workqueue.c: IDLE_WORKER_TIMEOUT.
+            true => {
+                "wait: a kworker that has nothing to do ends within some minutes; else boot once more and thaw then"
+            }
+            false => "end what has this number, or thaw right after a boot",
+        }
+    }
+}
+
 /// Numbers of processes, threads, groups and sessions, and who has them.
-pub(crate) fn numbers_in_use() -> BTreeMap<i32, String> {
-    let mut used: BTreeMap<i32, String> = BTreeMap::new();
+pub(crate) fn numbers_in_use() -> BTreeMap<i32, Holder> {
+    let mut used: BTreeMap<i32, Holder> = BTreeMap::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.parse::<i32>().is_err() {
             continue;
         }
         let stat = read(&format!("/proc/{name}/stat"));
-        let Some((head, rest)) = stat.rsplit_once(") ") else {
+        let Some(task) = TaskStat::parse(&stat) else {
             continue;
         };
-        let command = head.split_once('(').map_or("", |(_, command)| command);
-        let fields: Vec<&str> = rest.split(' ').collect();
-        let state = match fields.first() {
-            Some(&"Z") => " has ended, and its parent has not looked",
-            _ => "",
+        let name_and_more = stat.split_once('(').map_or("", |(_, rest)| rest);
+        let command = name_and_more.rsplit_once(')').map_or("", |(name, _)| name);
+        let holder = |text| Holder {
+            text,
+            is_of_kernel: task.is_of_kernel(),
         };
-        let mut note = |number: Option<&&str>, what: String| {
-            if let Some(number) = number.and_then(|number| number.parse().ok()) {
-                used.entry(number).or_insert(what);
-            }
-        };
-        note(
-            fields.get(2),
-            format!("the process group of {}", Escaped(command)),
-        );
-        note(
-            fields.get(3),
-            format!("the session of {}", Escaped(command)),
-        );
+        let command = Escaped(command);
+        for (number, what) in [(task.group, "process group"), (task.session, "session")] {
+            used.entry(number)
+                .or_insert_with(|| holder(format!("the {what} of {command}")));
+        }
         let tasks = fs::read_dir(format!("/proc/{name}/task"));
-        for task in tasks.into_iter().flatten().flatten() {
-            let tid = task.file_name().to_string_lossy().parse().unwrap_or(0);
-            used.insert(tid, format!("in use: {}{state}", Escaped(command)));
+        for entry in tasks.into_iter().flatten().flatten() {
+            let tid = entry.file_name().to_string_lossy().parse().unwrap_or(0);
+            used.insert(tid, holder(used_by(&task, &command)));
         }
     }
     used
+}
+
+/// A task that has its own number.
+fn used_by(task: &TaskStat, command: &Escaped<'_>) -> String {
+    match (task.is_of_kernel(), task.has_ended()) {
+        (true, _) => format!("in use: kernel thread {command}"),
+        (false, true) => format!("in use: {command} has ended, and its parent has not looked"),
+        (false, false) => format!("in use: {command}"),
+    }
 }
 
 fn numbers(plan: &Plan, found: &mut Obstacles<'_>) {
@@ -323,9 +344,9 @@ fn numbers(plan: &Plan, found: &mut Obstacles<'_>) {
                     Code::PidInUse,
                     Some(tid),
                     format!("number {tid}"),
-                    by.clone(),
+                    by.text.clone(),
                     "free",
-                    "end what has this number, or thaw right after a boot",
+                    by.advice(),
                 );
             }
             if tid as u64 >= most {
@@ -513,7 +534,44 @@ fn cpu(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
+
+    #[test]
+    fn a_number_that_a_thread_of_the_kernel_has_is_waited_for() {
+        let told = |line: &str, command| {
+            let task = TaskStat::parse(line).unwrap();
+            let text = used_by(&task, &Escaped(command));
+            let is_of_kernel = task.is_of_kernel();
+            let advice = Holder { text, is_of_kernel };
+            format!("{} = {}", advice.text, advice.advice())
+        };
+        let line = |state: &str, flags: u32| {
+            format!("124 (x) {state} 2 0 0 0 -1 {flags} 0 0 0 0 0 0 0 0 20 0 1 0 81 0 0")
+        };
+        assert_eq!(
+            told(&line("I", 0x420_8060), "kworker/u8:4"),
+            "in use: kernel thread kworker/u8:4 = wait: a kworker that has nothing to do ends within some \
+             minutes; else boot once more and thaw then"
+        );
+        let end = "end what has this number, or thaw right after a boot";
+        assert_eq!(
+            told(&line("S", 0x40_0000), "sh"),
+            format!("in use: sh = {end}")
+        );
+        assert_eq!(
+            told(&line("Z", 0x40_0000), "sh"),
+            format!("in use: sh has ended, and its parent has not looked = {end}")
+        );
+        let own = numbers_in_use()
+            .remove(&(std::process::id() as i32))
+            .unwrap();
+        assert!(
+            own.text.starts_with("in use: ") && !own.is_of_kernel,
+            "{own:?}"
+        );
+    }
 
     #[test]
     fn a_setting_that_cannot_be_read_is_told() {

@@ -5,7 +5,7 @@ use super::found::Obstacles;
 use crate::plan::{Plan, Process};
 use kconv_codes::Code;
 use kconv_image::Escaped;
-use kconv_machine::Line;
+use kconv_machine::{Line, TaskStat};
 use kconv_resources::Device;
 use kconv_resources::linux6::{File, Resource, Terminal};
 use nix::sys::termios::tcgetsid;
@@ -23,16 +23,14 @@ struct Session {
 }
 
 impl Session {
-    /// What `/proc/PID/stat` says of it (proc_pid_stat(5): fields 6 and 7).
-    fn of(stat: &str) -> Option<Session> {
-        let (_, rest) = stat.rsplit_once(") ")?;
-        let mut fields = rest.split(' ').skip(3);
-        let number = fields.next()?.parse().ok()?;
+    fn of(stat: TaskStat) -> Session {
         // include/linux/kdev_t.h: new_encode_dev.
-        let device: u32 = fields.next()?.parse().ok()?;
+        let device = stat.terminal;
         let (major, minor) = (device >> 8 & 0xfff, device & 0xff | device >> 12 & 0xf_ff00);
-        let terminal = (device != 0).then_some(Device { major, minor });
-        Some(Session { number, terminal })
+        Session {
+            number: stat.session,
+            terminal: (device != 0).then_some(Device { major, minor }),
+        }
     }
 
     fn text(&self) -> String {
@@ -44,8 +42,7 @@ impl Session {
 }
 
 pub(super) fn check(plan: &Plan, found: &mut Obstacles<'_>) {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let own = Session::of(&stat);
+    let own = TaskStat::of("self").map(Session::of);
     for process in &plan.processes {
         let terminal = process.controlling_terminal;
         let terminal = terminal.and_then(|id| match plan.resources.get(id)? {
@@ -148,20 +145,17 @@ mod tests {
     use crate::testing;
 
     #[test]
-    fn a_session_is_read_past_any_name() {
-        let stat = "812 (a) b) (c) S 800 812 790 34816 812 4194560 1 0";
-        let session = Session::of(stat).unwrap();
-        assert_eq!(session.text(), "session 790 with terminal 136:0");
+    fn a_session_has_the_terminal_whose_number_is_put_together_so() {
+        let of = |terminal| {
+            let mut stat = TaskStat::of("self").unwrap();
+            (stat.session, stat.terminal) = (790, terminal);
+            Session::of(stat)
+        };
+        assert_eq!(of(34816).text(), "session 790 with terminal 136:0");
         // The 300th has bits on both sides of those of the major number.
-        let number: u64 = 300 & 0xff | 136 << 8 | (300 & !0xff) << 12;
-        let stat = format!("812 (b) S 800 812 790 {number} 812");
-        assert_eq!(
-            Session::of(&stat).unwrap().terminal.unwrap().to_string(),
-            "136:300"
-        );
-        let session = Session::of("1 (init) S 0 1 1 0 -1 4194560").unwrap();
-        assert_eq!(session.text(), "session 1 without a terminal");
-        assert_eq!(Session::of(""), None);
+        let number = 300 & 0xff | 136 << 8 | (300 & !0xff) << 12;
+        assert_eq!(of(number).terminal.unwrap().to_string(), "136:300");
+        assert_eq!(of(0).text(), "session 790 without a terminal");
     }
 
     #[test]

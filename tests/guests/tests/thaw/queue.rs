@@ -63,6 +63,7 @@ fn what_waits_is_thawed_on_whichever_kernel_runs() {
     let (machine, _folder) = machine();
     let mut guest = machine.boot(&old, initramfs()).unwrap();
     mount(&mut guest);
+    let low = guest.start("sleep 10000", "/disk/low.out").unwrap();
     number(&mut guest, 20_000);
     let status = format!("kconv status {QUEUE}");
     let none = "/disk/queue: no upgrade was begun here\n";
@@ -128,6 +129,12 @@ fn what_waits_is_thawed_on_whichever_kernel_runs() {
     let upgrade = format!("kconv upgrade --kernel /tmp/vmlinuz --initrd /tmp/initrd {QUEUE} {pid}");
     let tried = said(&mut guest, &format!("{upgrade} --dry-run"));
     assert_eq!(tried.code, 0, "{tried:?}");
+    assert!(!tried.stderr.contains("pid.boot"), "{tried:?}");
+    let warned = said(&mut guest, &format!("{upgrade} {low} --dry-run"));
+    assert_eq!(warned.code, 0, "{warned:?}");
+    let warning =
+        format!("warning: task {low} (sleep): numbers up to 299 are given as a kernel boots");
+    assert!(warned.stderr.contains(&warning), "{warned:?}");
     // The one that was thawed has left with it, and of itself nothing is there.
     assert_eq!(guest.run("ls /disk/queue").unwrap(), "2\n3\n");
     guest
