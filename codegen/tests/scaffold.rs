@@ -143,9 +143,9 @@ fn the_names_of_a_step_mean_its_layouts() {
     let to_cloud = "linux-6.1.192-standard-6.1.192-cloud";
     let from_cloud = "linux-6.1.192-cloud-6.1.192-standard";
     let expected = [
-        ("6.1.192-6.12.117", "6.1.0-56-cloud-amd64", from_cloud),
-        ("6.1.192-7.2.12", "6.1.0-56-cloud-amd64", from_cloud),
-        ("6.1.192-7.3.4", "6.1.0-56-cloud-amd64", from_cloud),
+        ("6.1.192-6.12.117", "6.1.0-57-cloud-amd64", from_cloud),
+        ("6.1.192-7.2.12", "6.1.0-57-cloud-amd64", from_cloud),
+        ("6.1.192-7.3.4", "6.1.0-57-cloud-amd64", from_cloud),
         ("6.12.117-6.1.192", "6.12.117+deb13-cloud-amd64", to_cloud),
         ("7.2.12-6.1.192", "7.2.12+deb13-cloud-amd64", to_cloud),
         ("7.3.4-6.1.192", "7.3.4+deb13-cloud-amd64", to_cloud),

@@ -351,9 +351,9 @@ mod tests {
         assert_eq!(
             names,
             [
-                ("6.1.0-56-amd64", "6.12.117+deb12-amd64"),
-                ("6.1.0-56-cloud-amd64", "6.12.117+deb12-cloud-amd64"),
-                ("6.1.0-56-rt-amd64", "6.12.117+deb12-rt-amd64"),
+                ("6.1.0-57-amd64", "6.12.117+deb12-amd64"),
+                ("6.1.0-57-cloud-amd64", "6.12.117+deb12-cloud-amd64"),
+                ("6.1.0-57-rt-amd64", "6.12.117+deb12-rt-amd64"),
             ]
         );
     }

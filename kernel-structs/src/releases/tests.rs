@@ -227,26 +227,26 @@ fn flavours_are_appended_to_versions_whatever_the_name() {
     );
 }
 
-/// 6.1.192 was built twice, in three flavours.
+/// 6.1.192 was built three times, in three flavours.
 #[test]
 fn of_builds_of_one_version_and_layout_the_newest_is_meant() {
     let registry = builtin();
     let name = |query: &str, flavour| registry.release(query, flavour, None).unwrap().name.clone();
-    assert_eq!(name("6.1.192", Some("standard")), "6.1.0-56-amd64");
-    assert_eq!(name("6.1.192", Some("rt")), "6.1.0-56-rt-amd64");
-    assert_eq!(name("6.1.192-cloud", None), "6.1.0-56-cloud-amd64");
+    assert_eq!(name("6.1.192", Some("standard")), "6.1.0-57-amd64");
+    assert_eq!(name("6.1.192", Some("rt")), "6.1.0-57-rt-amd64");
+    assert_eq!(name("6.1.192-cloud", None), "6.1.0-57-cloud-amd64");
     assert_eq!(name("6.1.0-55-amd64", None), "6.1.0-55-amd64");
     // A version alone still does not tell the flavour.
     let error = registry.release("6.1.192", None, None).unwrap_err();
-    insta::assert_snapshot!(error, @"`6.1.192` can be any of 6.1.0-56-amd64, 6.1.0-56-cloud-amd64, 6.1.0-56-rt-amd64");
+    insta::assert_snapshot!(error, @"`6.1.192` can be any of 6.1.0-57-amd64, 6.1.0-57-cloud-amd64, 6.1.0-57-rt-amd64");
     let names = |registry: &Registry| -> Vec<String> {
         let all = registry.of_version("6.1.192").into_iter();
         all.map(|release| release.name.clone()).collect()
     };
     let newest = [
-        "6.1.0-56-amd64",
-        "6.1.0-56-cloud-amd64",
-        "6.1.0-56-rt-amd64",
+        "6.1.0-57-amd64",
+        "6.1.0-57-cloud-amd64",
+        "6.1.0-57-rt-amd64",
     ];
     assert_eq!(names(registry), newest);
 
@@ -261,7 +261,7 @@ fn of_builds_of_one_version_and_layout_the_newest_is_meant() {
     let error = parted
         .release("6.1.192", Some("standard"), None)
         .unwrap_err();
-    insta::assert_snapshot!(error, @"`6.1.192` can be any of 6.1.0-55-amd64, 6.1.0-56-amd64");
+    insta::assert_snapshot!(error, @"`6.1.192` can be any of 6.1.0-55-amd64, 6.1.0-57-amd64");
 }
 
 /// What 6.12.105 renumbered has the types of before: the kernels' own code tells the two apart, and

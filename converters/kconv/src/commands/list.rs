@@ -113,7 +113,11 @@ mod tests {
         assert_eq!(names("2.4.36-smp"), ["2.4.36-smp"]);
         assert_eq!(
             names("6.1.192-cloud"),
-            ["6.1.0-55-cloud-amd64", "6.1.0-56-cloud-amd64"]
+            [
+                "6.1.0-55-cloud-amd64",
+                "6.1.0-56-cloud-amd64",
+                "6.1.0-57-cloud-amd64"
+            ]
         );
         let series = names("6.1");
         assert!(series.len() > 20, "{series:?}");
