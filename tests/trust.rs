@@ -112,15 +112,43 @@ fn an_image_is_signed_and_verified() {
     a.img.sig: signed by kconv@HOST (key SHA256:…), who is trusted here
     "#);
     let json: Value = serde_json::from_str(&machine.done(&["verify", "--json", &image])).unwrap();
-    assert_eq!(json["signatures"][0]["standing"], "trusted");
-    assert_eq!(json["signatures"][0]["signer"], host);
+    assert_eq!(json[0]["signatures"][0]["standing"], "trusted");
+    assert_eq!(json[0]["signatures"][0]["signer"], host);
 
     append(&machine.path("a.img"));
     let (code, said) = machine.kconv(&["verify", &image]);
     assert_eq!(code, 1);
     assert!(said.contains("does not fit"), "{said}");
+
+    // Of several each is told, and the gravest has the exit code.
+    let other = machine.image("b.img");
+    let (code, said) = machine.kconv(&["verify", &other, &image]);
+    assert_eq!(code, 1);
+    assert!(said.contains("b.img: whole; "), "{said}");
+    assert!(
+        said.contains("error: 1 of 2 images are not in order\n"),
+        "{said}"
+    );
+    let (code, said) = machine.kconv(&["verify", &image, "no.img", &other]);
+    assert_eq!(code, 2);
+    assert!(
+        said.contains("does not fit") && said.contains("error: no.img: "),
+        "{said}"
+    );
+    assert!(
+        said.contains("error: 2 of 3 images are not in order\n"),
+        "{said}"
+    );
+    let json = machine.kconv(&["verify", "--json", "-q", &image, "no.img", &other]);
+    assert_eq!(json.0, 2);
+    let end = json.1.rfind("\n]").unwrap() + 2;
+    let start = json.1.find("[\n").unwrap();
+    let all: Value = serde_json::from_str(&json.1[start..end]).unwrap();
+    assert!(!all[0]["findings"].as_array().unwrap().is_empty());
+    assert!(all[1]["error"].as_str().unwrap().contains("no.img"));
+    assert!(all[2]["findings"].as_array().unwrap().is_empty());
     let (code, said) = machine.kconv(&["sign", &image]);
-    assert_eq!(code, 2, "no image is not signed: {said}");
+    assert_eq!(code, 1, "what is damaged is not signed: {said}");
 }
 
 #[test]

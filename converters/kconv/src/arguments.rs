@@ -14,7 +14,7 @@ Examples:
 
 Exit codes:
   0  done, nothing to report
-  1  findings: a value that cannot be carried, an image that fails verification
+  1  findings: a value that cannot be carried, an image that is damaged
   2  wrong usage, or input that cannot be read
   3  a fault of kconv itself: please report it";
 
@@ -71,7 +71,7 @@ impl Sparse {
 pub(crate) enum Command {
     /// Show what is in an image
     Inspect(Inspect),
-    /// Check that an image is whole and means what it says, and tell who signed it
+    /// Check that images are whole and mean what they say, and tell who signed them
     Verify(Verify),
     /// Show which releases are known
     List(List),
@@ -159,11 +159,12 @@ pub(crate) struct Inspect {
 
 #[derive(Args)]
 pub(crate) struct Verify {
-    /// The image
-    pub(crate) image: PathBuf,
+    /// The images
+    #[arg(value_name = "IMAGE", required = true)]
+    pub(crate) images: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) sparse: Sparse,
-    /// Print the findings as JSON
+    /// Print what is found of each as JSON
     #[arg(long)]
     pub(crate) json: bool,
     /// Say nothing unless something is wrong

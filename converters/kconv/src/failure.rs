@@ -192,6 +192,9 @@ pub(crate) enum Failure {
         /// Why not all was shown.
         ended: Option<String>,
     },
+    /// What is wrong with each of them is told already.
+    #[error("{failed} of {all} images are not in order")]
+    OfImages { failed: usize, all: usize, code: u8 },
     /// The findings are already on standard output, in the format asked for.
     #[error("{count} findings")]
     Reported { count: usize },
@@ -282,6 +285,9 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Failure::Convert(error) => exit_code(error),
+            Failure::Image(error) => exit::of_image(error),
+            Failure::Thaw(ThawError::Image(error)) => exit::of_image(error),
+            Failure::OfImages { code, .. } => *code,
             Failure::Findings { .. }
             | Failure::Damaged { .. }
             | Failure::Reported { .. }
@@ -490,6 +496,7 @@ impl Failure {
             | Failure::Boot(_)
             | Failure::Findings { .. }
             | Failure::Reported { .. }
+            | Failure::OfImages { .. }
             | Failure::Output(_) => {
                 return None;
             }
