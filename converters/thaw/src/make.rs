@@ -1,13 +1,12 @@
 //! Making what a plan says, by system calls in the processes themselves.
 //!
-//! A *seed*, a child of kconv, is stripped of all its memory but a page with the instruction
-//! `syscall` and what the kernel has mapped there. It makes the first processes, each process its
+//! A *stub process*, a child of kconv, is stripped of all its memory but a page with the instruction
+//! `syscall`, its trampoline, and what the kernel has mapped there. It makes the first processes, each process its
 //! children, each with the number it had and with the memory that both have in common; then every process
 //! builds its own state. All of them are
 //! traced, and stand still until the last is ready.
 
 mod blank;
-mod body;
 mod cgroup;
 mod clocks;
 mod controls;
@@ -24,6 +23,7 @@ mod permissions;
 mod pipes;
 mod process;
 mod programs;
+mod restored;
 mod thread;
 mod timers;
 mod tree;
@@ -35,13 +35,13 @@ use crate::dropped::{Dropped, of_group};
 use crate::error::ThawError;
 use crate::inheritance::Inheritance;
 use crate::plan::Plan;
-use body::{Made, failed};
 use files::Kept;
 use kconv_image::Image;
 use memory::Sources;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpgid, getsid};
 use pages::Store;
+use restored::{Made, failed};
 use std::time::{Duration, Instant};
 
 /// Makes everything, and lets it run. Returns the time that took, and what could not be made as it
@@ -78,48 +78,52 @@ fn make_all(
         pages: Store::open(image).map_err(failed(first, "opening the image"))?,
         kept: &kept,
     };
-    let (mut bodies, vdso) = tree::make(plan, &inheritance, &sources, &mut made)?;
-    for body in &mut bodies {
-        let pid = body.process.pid;
-        cgroup::join(body.process, &plan.resources).map_err(failed(pid, "its cgroup"))?;
-        controls::log_in(body).map_err(failed(pid, "who logged in"))?;
-        controls::adjust_oom_score(body).map_err(failed(pid, "its OOM score"))?;
-        memory::make(body, &sources, &vdso).map_err(failed(pid, "its memory"))?;
-        controls::register_barriers(body).map_err(failed(pid, "its memory barriers"))?;
-        files::install(body, plan, &kept).map_err(failed(pid, "its open files"))?;
-        thread::start(body, &mut made)?;
-        thread::part_folders(body, &kept)?;
-        files::settle(body, &kept).map_err(failed(pid, "its locks"))?;
+    let (mut processes, vdso) = tree::make(plan, &inheritance, &sources, &mut made)?;
+    for restored in &mut processes {
+        let pid = restored.process.pid;
+        cgroup::join(restored.process, &plan.resources).map_err(failed(pid, "its cgroup"))?;
+        controls::log_in(restored).map_err(failed(pid, "who logged in"))?;
+        controls::adjust_oom_score(restored).map_err(failed(pid, "its OOM score"))?;
+        memory::make(restored, &sources, &vdso).map_err(failed(pid, "its memory"))?;
+        controls::register_barriers(restored).map_err(failed(pid, "its memory barriers"))?;
+        files::install(restored, plan, &kept).map_err(failed(pid, "its open files"))?;
+        thread::start(restored, &mut made)?;
+        thread::part_folders(restored, &kept)?;
+        files::settle(restored, &kept).map_err(failed(pid, "its locks"))?;
     }
     drop(kept);
-    for body in &bodies {
-        process::make(body, plan, &clocks, &mut dropped)
-            .map_err(failed(body.process.pid, "its signals and timers"))?;
-        for (remote, thread) in body.threads.iter().zip(&body.process.threads) {
-            thread::make(remote, &body.memory, thread)
+    for restored in &processes {
+        process::make(restored, plan, &clocks, &mut dropped)
+            .map_err(failed(restored.process.pid, "its signals and timers"))?;
+        for (remote, thread) in restored.threads.iter().zip(&restored.process.threads) {
+            thread::make(remote, &restored.memory, thread)
                 .and_then(|()| controls::of_thread(remote, thread, &mut dropped))
                 .map_err(failed(thread.tid, "its attributes"))?;
         }
     }
-    for body in &bodies {
-        process::finish(body, plan, &clocks, &mut dropped)
-            .map_err(failed(body.process.pid, "its timers"))?;
+    for restored in &processes {
+        process::finish(restored, plan, &clocks, &mut dropped)
+            .map_err(failed(restored.process.pid, "its timers"))?;
     }
-    for body in &bodies {
-        thread::finish(body, plan, &clocks).map_err(failed(body.process.pid, "its registers"))?;
+    for restored in &processes {
+        thread::finish(restored, plan, &clocks)
+            .map_err(failed(restored.process.pid, "its registers"))?;
     }
-    for body in &bodies {
-        let pid = body.process.pid;
-        process::signal(body.process).map_err(failed(pid, "its signals"))?;
+    for restored in &processes {
+        let pid = restored.process.pid;
+        process::signal(restored.process).map_err(failed(pid, "its signals"))?;
     }
-    for process in bodies.iter().map(|body| body.process) {
+    for process in processes.iter().map(|restored| restored.process) {
         let pid = Some(Pid::from_raw(process.pid));
         let is_in = getsid(pid).and_then(|session| Ok((session, getpgid(pid)?)));
         let (session, group) = is_in
             .map_err(|error| failed(process.pid, "its session")(CallError::new("getsid", error)))?;
         dropped.extend(of_group(process, session.as_raw(), group.as_raw()));
     }
-    for thread in bodies.iter().flat_map(|body| &body.process.threads) {
+    for thread in processes
+        .iter()
+        .flat_map(|restored| &restored.process.threads)
+    {
         thread::schedule(thread).map_err(failed(thread.tid, "its scheduling"))?;
     }
     let stop = |pid: Pid| {

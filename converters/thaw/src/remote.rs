@@ -20,16 +20,16 @@ pub(crate) const TASK_SIZE: u64 = 0x7fff_ffff_f000;
 
 /// Where in each process the instruction `syscall` lies, and room for arguments.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Ground {
+pub(crate) struct Trampoline {
     /// First address.
     pub(crate) start: u64,
 }
 
-impl Ground {
+impl Trampoline {
     /// Bytes of it: a page of code, and room for arguments, of which the longest are 65,536 groups of 4 bytes
     /// (`include/uapi/linux/limits.h`: NGROUPS_MAX).
     pub(crate) const SIZE: u64 = 5 << 16;
-    /// Room in all: behind the ground there is a place for the vDSO.
+    /// Room in all: behind the trampoline there is a place for the vDSO.
     pub(crate) const ROOM: u64 = 1 << 20;
     /// `syscall`, and behind it `popfq; syscall`: a call that begins with flags from the stack.
     pub(crate) const CODE: [u8; 5] = [0x0f, 0x05, 0x9d, 0x0f, 0x05];
@@ -42,11 +42,11 @@ impl Ground {
     }
 
     /// How many bytes of arguments there is room for.
-    pub(crate) const DATA_SIZE: usize = (Ground::SIZE - 4096) as usize;
+    pub(crate) const DATA_SIZE: usize = (Trampoline::SIZE - 4096) as usize;
 
     /// Where the vDSO waits for its place.
     pub(crate) fn vdso(self) -> u64 {
-        self.start + Ground::SIZE * 2
+        self.start + Trampoline::SIZE * 2
     }
 }
 
@@ -70,7 +70,7 @@ fn options(suspend_seccomp: bool) -> Options {
 #[derive(Debug)]
 pub(crate) struct Remote {
     pub(crate) pid: Pid,
-    ground: Ground,
+    trampoline: Trampoline,
     /// Registers to begin calls with: segments and flags as a new thread has them.
     blank: user_regs_struct,
 }
@@ -86,12 +86,16 @@ impl Remote {
     }
 
     /// A thread that stands still.
-    pub(crate) fn at(pid: Pid, ground: Ground) -> Result<Remote, CallError> {
+    pub(crate) fn at(pid: Pid, trampoline: Trampoline) -> Result<Remote, CallError> {
         let mut blank = ptrace::getregs(pid).map_err(|error| CallError::new("ptrace", error))?;
         // Not inside of a call, lest the kernel have it restarted.
         blank.orig_rax = u64::MAX;
-        blank.rip = ground.start;
-        Ok(Remote { pid, ground, blank })
+        blank.rip = trampoline.start;
+        Ok(Remote {
+            pid,
+            trampoline,
+            blank,
+        })
     }
 
     /// Makes a system call in the thread.
@@ -121,7 +125,7 @@ impl Remote {
     ) -> Result<Pid, CallError> {
         // struct clone_args (include/uapi/linux/sched.h), and behind it the number.
         const SIZE: u64 = 88;
-        let numbers = self.ground.data() + SIZE;
+        let numbers = self.trampoline.data() + SIZE;
         let words = [flags, 0, 0, 0, exit_signal, 0, 0, 0, numbers, 1, 0];
         let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         bytes.extend(number.to_le_bytes());
@@ -233,13 +237,13 @@ impl Remote {
         wait(self.pid).map_err(|error| CallError::new(name, error))
     }
 
-    /// Makes the very first call of a thread that waits in the kernel: `mmap`, to have ground.
+    /// Makes the very first call of a thread that waits in the kernel: `mmap`, to have a trampoline.
     pub(crate) fn first_call(pid: Pid, arguments: &[u64]) -> Result<i64, CallError> {
         let name = "mmap";
         let failed = |error| CallError::new(name, error);
         let bare = Remote {
             pid,
-            ground: Ground { start: 0 },
+            trampoline: Trampoline { start: 0 },
             blank: ptrace::getregs(pid).map_err(failed)?,
         };
         bare.to_call_stop(name)?;
@@ -254,8 +258,8 @@ impl Remote {
 
     /// Address of the room for arguments, filled with `bytes`.
     pub(crate) fn put(&self, memory: &File, bytes: &[u8]) -> Result<u64, CallError> {
-        let at = self.ground.data();
-        if bytes.len() > Ground::DATA_SIZE {
+        let at = self.trampoline.data();
+        if bytes.len() > Trampoline::DATA_SIZE {
             return Err(CallError::new("pwrite", Errno::E2BIG));
         }
         memory
@@ -267,7 +271,7 @@ impl Remote {
     /// What a call left in the room for arguments.
     pub(crate) fn get(&self, memory: &File, bytes: &mut [u8]) -> Result<(), CallError> {
         memory
-            .read_exact_at(bytes, self.ground.data())
+            .read_exact_at(bytes, self.trampoline.data())
             .map_err(|error| CallError::io("pread", &error))
     }
 
@@ -278,8 +282,8 @@ impl Remote {
         file.map_err(|error| CallError::io("open", &error))
     }
 
-    pub(crate) fn ground(&self) -> Ground {
-        self.ground
+    pub(crate) fn trampoline(&self) -> Trampoline {
+        self.trampoline
     }
 
     /// Sets the blocked signals.
@@ -291,7 +295,7 @@ impl Remote {
     pub(crate) fn set_flags(&self, memory: &File, flags: u64) -> Result<(), CallError> {
         let at = self.put(memory, &flags.to_le_bytes())?;
         let mut with_flags = Remote { ..*self };
-        with_flags.blank.rip = self.ground.start + Ground::WITH_FLAGS;
+        with_flags.blank.rip = self.trampoline.start + Trampoline::WITH_FLAGS;
         with_flags.blank.rsp = at;
         with_flags.call("getpid", libc::SYS_getpid, &[])?;
         Ok(())

@@ -17,7 +17,7 @@ const NT_PRSTATUS: usize = 1;
 const NT_X86_XSTATE: usize = 0x202;
 
 /// Starts a process that does nothing but wait to be traced, and ends with this one.
-pub(crate) fn seed() -> Result<Pid, Errno> {
+pub(crate) fn stub() -> Result<Pid, Errno> {
     // SAFETY: the child calls nothing but two system calls, which is allowed whatever other threads
     // held at the fork, and never returns.
     let pid = unsafe { libc::fork() };
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn the_library_has_its_area_where_the_kernel_says() {
-        let pid = seed().unwrap();
+        let pid = stub().unwrap();
         ptrace::seize(pid, ptrace::Options::empty()).unwrap();
         ptrace::interrupt(pid).unwrap();
         waitpid(pid, None).unwrap();

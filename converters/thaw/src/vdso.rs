@@ -105,7 +105,7 @@ impl Vdso {
         image: &Image,
         memory: &Memory,
     ) -> Result<(), CallError> {
-        let waiting = remote.ground().vdso();
+        let waiting = remote.trampoline().vdso();
         let Some((start, end)) = memory.vdso else {
             // The program had given it away.
             remote.call("munmap", libc::SYS_munmap, &[waiting, self.size()])?;

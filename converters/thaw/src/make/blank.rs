@@ -1,6 +1,6 @@
-//! What a process has from who made it and no task of the image had: the seed gives it up, before all descend from it.
+//! What a process has from who made it and no task of the image had: the stub process gives it up, before all descend from it.
 
-use super::body::prctl;
+use super::restored::prctl;
 use crate::call::CallError;
 use crate::remote::Remote;
 use nix::errno::Errno;
@@ -20,67 +20,67 @@ const IO_PORTS: u64 = 65_536;
 /// The slack that timers of a program have that asked for none, in nanoseconds (`init/init_task.c`).
 const TIMER_SLACK: u64 = 50_000;
 
-/// Takes from the seed what it has from kconv, and kconv from whoever started it: what of it a task had, it is
+/// Takes from the stub what it has from kconv, and kconv from whoever started it: what of it a task had, it is
 /// given by itself later.
 ///
 /// What is set for every task anyway is not here: policy and nice value, actions of signals and what is blocked,
 /// limits, credentials, umask, execution domain, OOM score, what a core file has.
-pub(super) fn make(seed: &Remote, memory: &File) -> Result<(), CallError> {
+pub(super) fn make(stub: &Remote, memory: &File) -> Result<(), CallError> {
     // All CPUs; the kernel takes away those that there are not, or that its cgroup does not have.
     let all = [u8::MAX; 1024];
-    let at = seed.put(memory, &all)?;
+    let at = stub.put(memory, &all)?;
     let arguments = [0, all.len() as u64, at];
-    seed.call("sched_setaffinity", libc::SYS_sched_setaffinity, &arguments)?;
+    stub.call("sched_setaffinity", libc::SYS_sched_setaffinity, &arguments)?;
     const IOPRIO_WHO_PROCESS: u64 = 1;
-    seed.call(
+    stub.call(
         "ioprio_set",
         libc::SYS_ioprio_set,
         &[IOPRIO_WHO_PROCESS, 0, 0],
     )?;
     // A kernel can be built without memory policies, merging and machine checks, and then has none.
     let default = libc::MPOL_DEFAULT as u64;
-    known(seed.call("set_mempolicy", libc::SYS_set_mempolicy, &[default, 0, 0]))?;
+    known(stub.call("set_mempolicy", libc::SYS_set_mempolicy, &[default, 0, 0]))?;
     known(prctl(
-        seed,
+        stub,
         "prctl(PR_SET_MEMORY_MERGE)",
         PR_SET_MEMORY_MERGE,
         0,
     ))?;
     const PR_MCE_KILL_CLEAR: u64 = 0;
     known(prctl(
-        seed,
+        stub,
         "prctl(PR_MCE_KILL)",
         PR_MCE_KILL,
         PR_MCE_KILL_CLEAR,
     ))?;
     prctl(
-        seed,
+        stub,
         "prctl(PR_SET_THP_DISABLE)",
         libc::PR_SET_THP_DISABLE,
         0,
     )?;
     known(prctl(
-        seed,
+        stub,
         "prctl(PR_SET_IO_FLUSHER)",
         PR_SET_IO_FLUSHER,
         0,
     ))?;
     prctl(
-        seed,
+        stub,
         "prctl(PR_SET_TIMERSLACK)",
         libc::PR_SET_TIMERSLACK,
         TIMER_SLACK,
     )?;
     const PR_TSC_ENABLE: u64 = 1;
-    prctl(seed, "prctl(PR_SET_TSC)", PR_SET_TSC, PR_TSC_ENABLE)?;
-    known(seed.call("arch_prctl", libc::SYS_arch_prctl, &[ARCH_SET_CPUID, 1]))?;
+    prctl(stub, "prctl(PR_SET_TSC)", PR_SET_TSC, PR_TSC_ENABLE)?;
+    known(stub.call("arch_prctl", libc::SYS_arch_prctl, &[ARCH_SET_CPUID, 1]))?;
     // I/O ports, which stay over fork and execve; a kernel can be built without a way to them.
-    known(seed.call("iopl", libc::SYS_iopl, &[0]))?;
-    known(seed.call("ioperm", libc::SYS_ioperm, &[0, IO_PORTS, 0]))?;
+    known(stub.call("iopl", libc::SYS_iopl, &[0]))?;
+    known(stub.call("ioperm", libc::SYS_ioperm, &[0, IO_PORTS, 0]))?;
     for which in 0..3 {
         const PR_SPEC_ENABLE: u64 = 1 << 1;
         let arguments = [PR_SET_SPECULATION_CTRL, which, PR_SPEC_ENABLE, 0, 0];
-        known(seed.call(
+        known(stub.call(
             "prctl(PR_SET_SPECULATION_CTRL)",
             libc::SYS_prctl,
             &arguments,

@@ -14,7 +14,7 @@ pub(super) fn read(clock: i32) -> Result<i64, CallError> {
 const CLONE_NEWTIME: u64 = 0x80;
 
 /// Has whatever kconv makes from now on be in a time namespace with the clocks of the tasks, if they
-/// have one, until it [leaves](leave) that. That is to be in the thread that makes the seed, and before it does: offsets are set as
+/// have one, until it [leaves](leave) that. That is to be in the thread that makes the stub process, and before it does: offsets are set as
 /// long as nobody is in it (`kernel/time/namespace.c`: timens_set_vvar_page).
 pub(super) fn enter(rule: ClockRule, frozen: &Frozen) -> Result<TaskClocks, CallError> {
     let wrong = |error: ClockError| CallError::Result {

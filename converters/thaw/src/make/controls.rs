@@ -1,7 +1,7 @@
 //! What tasks asked the kernel for with prctl(2) and its like.
 
-use super::body::{Body, prctl};
 use super::credentials;
+use super::restored::{Restored, prctl};
 use crate::call::CallError;
 use crate::dropped::Dropped;
 use crate::plan::{Controls, Memory, MemoryControls, Thread};
@@ -24,38 +24,44 @@ const PR_SET_MEMORY_MERGE: u64 = 67;
 
 /// Gives a process the user who logged in, which only a process itself can set (fs/proc/base.c:
 /// proc_loginuid_write): as long as it has the root of kconv, where `/proc` is.
-pub(super) fn log_in(body: &Body<'_>) -> Result<(), CallError> {
+pub(super) fn log_in(restored: &Restored<'_>) -> Result<(), CallError> {
     let own = fs::read_to_string("/proc/self/loginuid").unwrap_or_default();
-    let [user, _] = body.process.login;
+    let [user, _] = restored.process.login;
     if own.trim() == user.to_string() {
         return Ok(());
     }
-    write(body, "/proc/self/loginuid", &user.to_string())
+    write(restored, "/proc/self/loginuid", &user.to_string())
 }
 
 /// Sets what a process's OOM score is adjusted by. Who is privileged sets the least that it may be with
 /// it, and so the process itself sets it, without that privilege (fs/proc/base.c: __set_oom_adj).
-pub(super) fn adjust_oom_score(body: &Body<'_>) -> Result<(), CallError> {
-    let [adjustment, least] = body.process.oom_score_adj;
-    let path = format!("/proc/{}/oom_score_adj", body.process.pid);
+pub(super) fn adjust_oom_score(restored: &Restored<'_>) -> Result<(), CallError> {
+    let [adjustment, least] = restored.process.oom_score_adj;
+    let path = format!("/proc/{}/oom_score_adj", restored.process.pid);
     let is_higher = adjustment > least;
     let at_first = if is_higher { least } else { adjustment };
     fs::write(path, at_first.to_string()).map_err(|error| CallError::io("write", &error))?;
     if is_higher {
-        let set = || write(body, "/proc/self/oom_score_adj", &adjustment.to_string());
-        credentials::without_resource_privilege(body.first(), &body.memory, set)?;
+        let set = || {
+            write(
+                restored,
+                "/proc/self/oom_score_adj",
+                &adjustment.to_string(),
+            )
+        };
+        credentials::without_resource_privilege(restored.first(), &restored.memory, set)?;
     }
     Ok(())
 }
 
 /// Has a process write to a file of `/proc` of its own, as long as it has the root of kconv.
-fn write(body: &Body<'_>, path: &str, text: &str) -> Result<(), CallError> {
-    let remote = body.first();
-    let at = remote.put(&body.memory, format!("{path}\0").as_bytes())?;
+fn write(restored: &Restored<'_>, path: &str, text: &str) -> Result<(), CallError> {
+    let remote = restored.first();
+    let at = remote.put(&restored.memory, format!("{path}\0").as_bytes())?;
     let here = libc::AT_FDCWD as u64;
     let arguments = [here, at, libc::O_WRONLY as u64, 0];
     let file = remote.call("openat", libc::SYS_openat, &arguments)? as u64;
-    let at = remote.put(&body.memory, text.as_bytes())?;
+    let at = remote.put(&restored.memory, text.as_bytes())?;
     let arguments = [file, at, text.len() as u64];
     remote.call("write", libc::SYS_write, &arguments)?;
     remote.call("close", libc::SYS_close, &[file])?;
@@ -63,12 +69,13 @@ fn write(body: &Body<'_>, path: &str, text: &str) -> Result<(), CallError> {
 }
 
 /// Registers a process for barriers, as long as it has one thread: others would be waited for.
-pub(super) fn register_barriers(body: &Body<'_>) -> Result<(), CallError> {
-    let memory = body.process.memory.as_ref();
+pub(super) fn register_barriers(restored: &Restored<'_>) -> Result<(), CallError> {
+    let memory = restored.process.memory.as_ref();
     let barriers = memory.map_or(0, |memory| memory.controls.barriers);
     for command in registrations(barriers) {
         let arguments = [command, 0, 0];
-        body.first()
+        restored
+            .first()
             .call("membarrier", libc::SYS_membarrier, &arguments)?;
     }
     Ok(())
@@ -178,7 +185,7 @@ impl Selectors {
     /// meanwhile.
     pub(super) fn dispatch(
         &mut self,
-        body: &Body<'_>,
+        restored: &Restored<'_>,
         remote: &Remote,
         thread: &Thread,
     ) -> Result<(), CallError> {
@@ -190,10 +197,10 @@ impl Selectors {
         };
         if let Entry::Vacant(none) = self.0.entry(dispatch.selector) {
             let mut byte = [0];
-            let read = body.memory.read_exact_at(&mut byte, dispatch.selector);
+            let read = restored.memory.read_exact_at(&mut byte, dispatch.selector);
             read.map_err(|error| CallError::io("pread(the selector)", &error))?;
             none.insert(byte[0]);
-            put(body, dispatch.selector, PASS)?;
+            put(restored, dispatch.selector, PASS)?;
         }
         let arguments = [
             PR_SET_SYSCALL_USER_DISPATCH,
@@ -208,15 +215,15 @@ impl Selectors {
     }
 
     /// Puts back what stood there.
-    pub(super) fn put_back(self, body: &Body<'_>) -> Result<(), CallError> {
+    pub(super) fn put_back(self, restored: &Restored<'_>) -> Result<(), CallError> {
         self.0
             .iter()
-            .try_for_each(|(at, byte)| put(body, *at, *byte))
+            .try_for_each(|(at, byte)| put(restored, *at, *byte))
     }
 }
 
-fn put(body: &Body<'_>, at: u64, byte: u8) -> Result<(), CallError> {
-    let written = body.memory.write_all_at(&[byte], at);
+fn put(restored: &Restored<'_>, at: u64, byte: u8) -> Result<(), CallError> {
+    let written = restored.memory.write_all_at(&[byte], at);
     written.map_err(|error| CallError::io("pwrite(the selector)", &error))
 }
 

@@ -1,7 +1,7 @@
 //! Who a thread is, and what it may do. In this order, because each step needs what a later one
 //! takes away (capabilities(7)).
 
-use super::body::{bytes_of, prctl};
+use super::restored::{bytes_of, prctl};
 use crate::call::CallError;
 use crate::plan::Thread;
 use crate::remote::Remote;

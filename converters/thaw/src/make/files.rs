@@ -1,13 +1,13 @@
 //! Open files. kconv itself opens each of them, once, under a number that no task uses: whatever it
 //! makes inherits them, and so shares those that were shared.
 
-use super::body::{Body, failed};
 use super::credentials;
 use super::journal;
 use super::limits;
 use super::numbers::Numbers;
 use super::pipes::Pipes;
 use super::programs;
+use super::restored::{Restored, failed};
 use crate::call::CallError;
 use crate::contents::{self, MadeFiles};
 use crate::dropped::WITH_POSITION;
@@ -276,10 +276,10 @@ fn unknown(what: &str) -> CallError {
 }
 
 /// Gives a process its descriptors, its root and its working directory.
-pub(super) fn install(body: &Body<'_>, plan: &Plan, kept: &Kept) -> Result<(), CallError> {
-    let remote = body.first();
+pub(super) fn install(restored: &Restored<'_>, plan: &Plan, kept: &Kept) -> Result<(), CallError> {
+    let remote = restored.first();
     kept.numbers.close_outside(remote)?;
-    for open in &body.process.descriptors {
+    for open in &restored.process.descriptors {
         let flags = match open.close_on_exec {
             true => libc::O_CLOEXEC as u64,
             false => 0,
@@ -291,13 +291,13 @@ pub(super) fn install(body: &Body<'_>, plan: &Plan, kept: &Kept) -> Result<(), C
                 let file = &plan.files[open.file];
                 let of = plan.resources.file(file.resource);
                 let of = of.ok_or_else(|| unknown("a resource that is no file"))?;
-                open_in(body, kept.numbers.start, file, of)?
+                open_in(restored, kept.numbers.start, file, of)?
             }
         };
         remote.call("dup3", libc::SYS_dup3, &[from, number, flags])?;
     }
-    match body.process.threads.first() {
-        Some(thread) => enter(remote, &body.memory, kept, &thread.folders),
+    match restored.process.threads.first() {
+        Some(thread) => enter(remote, &restored.memory, kept, &thread.folders),
         None => Ok(()),
     }
 }
@@ -328,10 +328,10 @@ pub(super) fn enter(
 }
 
 /// Takes from a process what kconv had open, now that it has its own, and sets its locks.
-pub(super) fn settle(body: &Body<'_>, kept: &Kept) -> Result<(), CallError> {
-    kept.numbers.close_within(body.first())?;
-    for lock in &body.process.locks {
-        set_lock(body, lock)?;
+pub(super) fn settle(restored: &Restored<'_>, kept: &Kept) -> Result<(), CallError> {
+    kept.numbers.close_within(restored.first())?;
+    for lock in &restored.process.locks {
+        set_lock(restored, lock)?;
     }
     Ok(())
 }
@@ -339,15 +339,15 @@ pub(super) fn settle(body: &Body<'_>, kept: &Kept) -> Result<(), CallError> {
 /// Opens a file of `/proc/PID` in the process, now that there is one, under a number from `start` on:
 /// what is left of those is closed.
 fn open_in(
-    body: &Body<'_>,
+    restored: &Restored<'_>,
     start: u64,
     file: &OpenFile,
     of: &linux6::File,
 ) -> Result<u64, CallError> {
-    let remote = body.first();
+    let remote = restored.first();
     let mut path = of.path.as_bytes().to_vec();
     path.push(0);
-    let at = remote.put(&body.memory, &path)?;
+    let at = remote.put(&restored.memory, &path)?;
     let flags = open::again(file) as u64;
     let here = libc::AT_FDCWD as u64;
     let opened = remote.call("openat", libc::SYS_openat, &[here, at, flags, 0])? as u64;
@@ -362,9 +362,9 @@ fn open_in(
 }
 
 /// Sets a lock, in the process that owns it or has the open file that does.
-fn set_lock(body: &Body<'_>, lock: &Lock) -> Result<(), CallError> {
-    let remote = body.first();
-    let mut descriptors = body.process.descriptors.iter();
+fn set_lock(restored: &Restored<'_>, lock: &Lock) -> Result<(), CallError> {
+    let remote = restored.first();
+    let mut descriptors = restored.process.descriptors.iter();
     let Some(open) = descriptors.find(|open| open.file == lock.file) else {
         return Ok(());
     };
@@ -396,7 +396,7 @@ fn set_lock(body: &Body<'_>, lock: &Lock) -> Result<(), CallError> {
         0,
     ];
     let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-    let at = remote.put(&body.memory, &bytes)?;
+    let at = remote.put(&restored.memory, &bytes)?;
     remote.call(
         "fcntl(F_SETLK)",
         libc::SYS_fcntl,
@@ -406,13 +406,13 @@ fn set_lock(body: &Body<'_>, lock: &Lock) -> Result<(), CallError> {
 }
 
 /// Tells who gets the signals of open files, now that everybody is there, and what the device was told of them.
-pub(super) fn own(body: &Body<'_>, plan: &Plan) -> Result<(), CallError> {
+pub(super) fn own(restored: &Restored<'_>, plan: &Plan) -> Result<(), CallError> {
     // linux/fcntl.h
     const F_SETSIG: u64 = 10;
     const F_SET_FILE_RW_HINT: u64 = 1038;
-    let remote = body.first();
+    let remote = restored.first();
     let mut seen = Vec::new();
-    for open in &body.process.descriptors {
+    for open in &restored.process.descriptors {
         let file = &plan.files[open.file];
         if seen.contains(&open.file) {
             continue;
@@ -423,14 +423,14 @@ pub(super) fn own(body: &Body<'_>, plan: &Plan) -> Result<(), CallError> {
             remote.call("fcntl", libc::SYS_fcntl, &arguments)
         };
         if let Some(owner) = &file.owner {
-            set_owner(body, open.number, owner)?;
+            set_owner(restored, open.number, owner)?;
             fcntl(F_SETSIG, owner.signal as u64)?;
         }
         if file.flags as i32 & libc::O_ASYNC != 0 {
             fcntl(libc::F_SETFL as u64, (file.flags as i32 & SETTABLE) as u64)?;
         }
         if file.write_hint != 0 {
-            let at = remote.put(&body.memory, &file.write_hint.to_le_bytes())?;
+            let at = remote.put(&restored.memory, &file.write_hint.to_le_bytes())?;
             fcntl(F_SET_FILE_RW_HINT, at)?;
         }
     }
@@ -439,9 +439,9 @@ pub(super) fn own(body: &Body<'_>, plan: &Plan) -> Result<(), CallError> {
 
 /// Tells who gets the signals of an open file, in the name of the users who had told: whom a signal may
 /// be sent to depends on them (fs/fcntl.c: sigio_perm).
-fn set_owner(body: &Body<'_>, number: i32, owner: &FileOwner) -> Result<(), CallError> {
+fn set_owner(restored: &Restored<'_>, number: i32, owner: &FileOwner) -> Result<(), CallError> {
     const F_SETOWN_EX: u64 = 15;
-    let remote = body.first();
+    let remote = restored.first();
     let is_root = owner.users == [0; 2];
     if !is_root {
         credentials::act_as(remote, owner.users)?;
@@ -449,7 +449,7 @@ fn set_owner(body: &Body<'_>, number: i32, owner: &FileOwner) -> Result<(), Call
     let set = |kind: u32, pid: i32| {
         let mut bytes = kind.to_le_bytes().to_vec();
         bytes.extend(pid.to_le_bytes());
-        let at = remote.put(&body.memory, &bytes)?;
+        let at = remote.put(&restored.memory, &bytes)?;
         remote.call("fcntl", libc::SYS_fcntl, &[number as u64, F_SETOWN_EX, at])
     };
     // PIDTYPE_PID, _TGID, _PGID are F_OWNER_TID, _PID, _PGRP.
@@ -464,7 +464,7 @@ fn set_owner(body: &Body<'_>, number: i32, owner: &FileOwner) -> Result<(), Call
             ..
         }) if !is_root => {
             const F_OWNER_PID: u32 = 1;
-            set(F_OWNER_PID, body.process.pid)?;
+            set(F_OWNER_PID, restored.process.pid)?;
             set(F_OWNER_PID, 0)?;
         }
         Err(CallError::Refused {

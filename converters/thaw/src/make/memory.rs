@@ -1,10 +1,10 @@
 //! The memory of a process: its mappings, what is in them, and the bounds that the kernel keeps.
 
-use super::body::Body;
 use super::files::Kept;
 use super::ldt;
 use super::locks;
 use super::pages::Store;
+use super::restored::Restored;
 use crate::call::CallError;
 use crate::inheritance::Birth;
 use crate::plan::{Mapping, Memory};
@@ -69,31 +69,35 @@ pub(super) fn stage(
 }
 
 /// Makes the memory of a process, as far as it is not there.
-pub(super) fn make(body: &Body<'_>, sources: &Sources<'_>, vdso: &Vdso) -> Result<(), CallError> {
-    let (Some(memory), remote) = (&body.process.memory, body.first()) else {
+pub(super) fn make(
+    restored: &Restored<'_>,
+    sources: &Sources<'_>,
+    vdso: &Vdso,
+) -> Result<(), CallError> {
+    let (Some(memory), remote) = (&restored.process.memory, restored.first()) else {
         return Ok(());
     };
-    let birth = body.birth;
+    let birth = restored.birth;
     for (index, mapping) in memory.mappings.iter().enumerate() {
         if !birth.has(index) {
             map(remote, mapping, sources.kept)?;
         }
     }
-    vdso.place(body.first(), &body.memory, sources.image, memory)?;
+    vdso.place(restored.first(), &restored.memory, sources.image, memory)?;
     sources
         .pages
-        .settle(remote, &body.memory, &birth.staged, &birth.own)?;
+        .settle(remote, &restored.memory, &birth.staged, &birth.own)?;
     allocate_keys(remote, memory)?;
     for (index, mapping) in memory.mappings.iter().enumerate() {
-        advise(body, mapping)?;
+        advise(restored, mapping)?;
         if !birth.locked_early.contains(&index) {
             locks::lock(remote, mapping)?;
         }
-        bind(body, mapping)?;
+        bind(restored, mapping)?;
     }
-    locks::check(body.process.pid, memory)?;
-    ldt::make(remote, &body.memory, &memory.ldt)?;
-    bounds(body, memory, sources.kept)
+    locks::check(restored.process.pid, memory)?;
+    ldt::make(remote, &restored.memory, &memory.ldt)?;
+    bounds(restored, memory, sources.kept)
 }
 
 fn access(mapping: &Mapping) -> u64 {
@@ -178,8 +182,8 @@ fn allocate_keys(remote: &Remote, memory: &Memory) -> Result<(), CallError> {
 }
 
 /// Final access and advice.
-fn advise(body: &Body<'_>, mapping: &Mapping) -> Result<(), CallError> {
-    let remote = body.first();
+fn advise(restored: &Restored<'_>, mapping: &Mapping) -> Result<(), CallError> {
+    let remote = restored.first();
     let (start, size) = (mapping.start, mapping.end - mapping.start);
     let access = access(mapping);
     // Memory that may only be executed has a key of the kernel's, which gives it again.
@@ -203,11 +207,11 @@ fn advise(body: &Body<'_>, mapping: &Mapping) -> Result<(), CallError> {
 }
 
 /// The memory policy.
-fn bind(body: &Body<'_>, mapping: &Mapping) -> Result<(), CallError> {
-    let remote = body.first();
+fn bind(restored: &Restored<'_>, mapping: &Mapping) -> Result<(), CallError> {
+    let remote = restored.first();
     let (start, size) = (mapping.start, mapping.end - mapping.start);
     if let Some(policy) = &mapping.policy {
-        let at = remote.put(&body.memory, &policy.nodes)?;
+        let at = remote.put(&restored.memory, &policy.nodes)?;
         let bits = 8 * policy.nodes.len() as u64;
         let arguments = [start, size, policy.mode.into(), at, bits, 0];
         remote.call("mbind", libc::SYS_mbind, &arguments)?;
@@ -222,17 +226,17 @@ fn bind(body: &Body<'_>, mapping: &Mapping) -> Result<(), CallError> {
 
 /// Where code, heap, stack and arguments are, the auxiliary vector, and which program it is
 /// (prctl(2), PR_SET_MM_MAP).
-fn bounds(body: &Body<'_>, memory: &Memory, kept: &Kept) -> Result<(), CallError> {
+fn bounds(restored: &Restored<'_>, memory: &Memory, kept: &Kept) -> Result<(), CallError> {
     const PR_SET_MM: u64 = 35;
     const PR_SET_MM_MAP: u64 = 14;
     /// sizeof(struct prctl_mm_map).
     const SIZE: u64 = 104;
-    let remote = body.first();
+    let remote = restored.first();
     let program = match memory.program {
         Some(file) => kept.mapped(file)? as u32,
         None => u32::MAX,
     };
-    let auxv = remote.ground().data() + SIZE;
+    let auxv = remote.trampoline().data() + SIZE;
     let length = u32::try_from(memory.auxv.len());
     let length = length.map_err(|_| CallError::new("prctl", Errno::E2BIG))?;
     let mut bytes: Vec<u8> = memory
@@ -245,7 +249,7 @@ fn bounds(body: &Body<'_>, memory: &Memory, kept: &Kept) -> Result<(), CallError
     bytes.extend(length.to_le_bytes());
     bytes.extend(program.to_le_bytes());
     bytes.extend(&memory.auxv);
-    let at = remote.put(&body.memory, &bytes)?;
+    let at = remote.put(&restored.memory, &bytes)?;
     let arguments = [PR_SET_MM, PR_SET_MM_MAP, at, SIZE, 0];
     remote.call("prctl(PR_SET_MM_MAP)", libc::SYS_prctl, &arguments)?;
     Ok(())

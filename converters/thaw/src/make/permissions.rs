@@ -1,9 +1,9 @@
 //! What a thread may do beyond others, and what it may not: I/O ports, and seccomp.
 
-use super::body::bytes_of;
+use super::restored::bytes_of;
 use crate::call::CallError;
 use crate::plan::{Filter, Seccomp, Thread};
-use crate::remote::{Ground, Remote};
+use crate::remote::{Remote, Trampoline};
 use nix::errno::Errno;
 use std::fs::File;
 
@@ -32,10 +32,10 @@ pub(super) fn make(remote: &Remote, memory: &File, thread: &Thread) -> Result<()
 
 fn filter(remote: &Remote, memory: &File, filter: &Filter) -> Result<(), CallError> {
     let instructions = filter.program.len() / INSTRUCTION;
-    if PROGRAM + filter.program.len() > Ground::DATA_SIZE {
+    if PROGRAM + filter.program.len() > Trampoline::DATA_SIZE {
         return Err(CallError::new("seccomp", Errno::E2BIG));
     }
-    let program = remote.ground().data() + PROGRAM as u64;
+    let program = remote.trampoline().data() + PROGRAM as u64;
     let mut bytes = bytes_of(&[instructions as u64, program]);
     bytes.extend(&filter.program);
     let at = remote.put(memory, &bytes)?;

@@ -1,6 +1,6 @@
 //! What the threads of a process share: actions, pending signals, limits.
 
-use super::body::{Body, bytes_of, prctl, queue};
+use super::restored::{Restored, bytes_of, prctl, queue};
 use super::{controls, files, locks, timers};
 use crate::call::CallError;
 use crate::clocks::TaskClocks;
@@ -19,19 +19,19 @@ const DISABLE_THP: u64 = 1 << 24;
 
 /// Actions, timers, pending signals, and what lies in `/proc`.
 pub(super) fn make(
-    body: &Body<'_>,
+    restored: &Restored<'_>,
     plan: &Plan,
     clocks: &TaskClocks,
     dropped: &mut Vec<Dropped>,
 ) -> Result<(), CallError> {
-    let remote = body.first();
-    let process = body.process;
-    actions(body, &plan.signals_of_ended(process.pid))?;
-    timers::create(body, clocks, dropped)?;
+    let remote = restored.first();
+    let process = restored.process;
+    actions(restored, &plan.signals_of_ended(process.pid))?;
+    timers::create(restored, clocks, dropped)?;
     for info in process.pending.iter().filter(|info| !info.is_unblockable()) {
         queue(
             remote,
-            &body.memory,
+            &restored.memory,
             info,
             &[process.pid as u64],
             "rt_sigqueueinfo",
@@ -68,9 +68,9 @@ pub(super) fn make(
 }
 
 /// The actions of signals. `of_ended` are those that children sent when they were made to end.
-fn actions(body: &Body<'_>, of_ended: &BTreeSet<i32>) -> Result<(), CallError> {
-    let remote = body.first();
-    for (number, action) in (1i32..).zip(&body.process.actions) {
+fn actions(restored: &Restored<'_>, of_ended: &BTreeSet<i32>) -> Result<(), CallError> {
+    let remote = restored.first();
+    for (number, action) in (1i32..).zip(&restored.process.actions) {
         if number == libc::SIGKILL || number == libc::SIGSTOP {
             continue;
         }
@@ -87,7 +87,7 @@ fn actions(body: &Body<'_>, of_ended: &BTreeSet<i32>) -> Result<(), CallError> {
         for action in steps.into_iter().flatten() {
             let words = [action.handler, action.flags, action.restorer, action.mask];
             let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-            let at = remote.put(&body.memory, &bytes)?;
+            let at = remote.put(&restored.memory, &bytes)?;
             let arguments = [number as u64, at, 0, 8];
             remote.call("rt_sigaction", libc::SYS_rt_sigaction, &arguments)?;
         }
@@ -98,28 +98,28 @@ fn actions(body: &Body<'_>, of_ended: &BTreeSet<i32>) -> Result<(), CallError> {
 /// What has to be last: that what is mapped from then on is locked, timers, which run from then on, who owns open files, limits, which what went
 /// before need not keep, and who the threads are.
 pub(super) fn finish(
-    body: &Body<'_>,
+    restored: &Restored<'_>,
     plan: &Plan,
     clocks: &TaskClocks,
     dropped: &mut Vec<Dropped>,
 ) -> Result<(), CallError> {
-    let remote = body.first();
-    if let Some(memory) = &body.process.memory {
+    let remote = restored.first();
+    if let Some(memory) = &restored.process.memory {
         locks::lock_new_mappings(remote, memory)?;
     }
-    files::own(body, plan)?;
-    timers::start(body, clocks, dropped)?;
-    for (which, limit) in body.process.limits.iter().enumerate() {
-        let at = remote.put(&body.memory, &bytes_of(&[limit.soft, limit.hard]))?;
+    files::own(restored, plan)?;
+    timers::start(restored, clocks, dropped)?;
+    for (which, limit) in restored.process.limits.iter().enumerate() {
+        let at = remote.put(&restored.memory, &bytes_of(&[limit.soft, limit.hard]))?;
         let arguments = [0, which as u64, at, 0];
         remote.call("prlimit64", libc::SYS_prlimit64, &arguments)?;
     }
-    for (remote, thread) in body.threads.iter().zip(&body.process.threads) {
-        super::credentials::make(remote, &body.memory, thread)?;
+    for (remote, thread) in restored.threads.iter().zip(&restored.process.threads) {
+        super::credentials::make(remote, &restored.memory, thread)?;
     }
     // A change of user makes a process undumpable, or dumpable for root alone, as fs.suid_dumpable says
     // (kernel/cred.c: commit_creds).
-    let flags = body
+    let flags = restored
         .process
         .memory
         .as_ref()
@@ -140,7 +140,7 @@ pub(super) fn finish(
     if is as u64 != flags & DUMPABLE {
         dropped.push(Dropped {
             code: Code::TaskDumpable,
-            task: Some(body.process.pid),
+            task: Some(restored.process.pid),
             what: "that it may be dumped for root alone (fs.suid_dumpable 2)".to_owned(),
             instead: "not dumped".to_owned(),
         });

@@ -1,10 +1,10 @@
 //! Threads: their making, what each has for itself, and the registers with which it runs on.
 
-use super::body::{Body, Made, bytes_of, failed, prctl, queue};
 use super::clocks::{left, left_of_sleep};
 use super::controls::Selectors;
 use super::files::{self, Kept};
 use super::permissions;
+use super::restored::{Made, Restored, bytes_of, failed, prctl, queue};
 use crate::call::CallError;
 use crate::clocks::{BootClock, Frozen, TaskClocks};
 use crate::error::ThawError;
@@ -20,33 +20,33 @@ use std::os::unix::fs::FileExt;
 const SECOND: u64 = 1_000_000_000;
 
 /// Makes the threads of a process but for the first, which it began with.
-pub(super) fn start(body: &mut Body<'_>, made: &mut Made) -> Result<(), ThawError> {
+pub(super) fn start(restored: &mut Restored<'_>, made: &mut Made) -> Result<(), ThawError> {
     const FLAGS: i32 = libc::CLONE_VM
         | libc::CLONE_FS
         | libc::CLONE_FILES
         | libc::CLONE_SIGHAND
         | libc::CLONE_THREAD
         | libc::CLONE_SYSVSEM;
-    for thread in body.process.threads.iter().skip(1) {
+    for thread in restored.process.threads.iter().skip(1) {
         let step = failed(thread.tid, "making it");
-        let first = &body.threads[0];
+        let first = &restored.threads[0];
         let pid = first
-            .make_numbered(&body.memory, FLAGS as u64, 0, thread.tid)
+            .make_numbered(&restored.memory, FLAGS as u64, 0, thread.tid)
             .map_err(&step)?;
         made.note(pid);
-        let remote = Remote::at(pid, first.ground()).map_err(&step)?;
-        body.threads.push(remote);
+        let remote = Remote::at(pid, first.trampoline()).map_err(&step)?;
+        restored.threads.push(remote);
     }
     Ok(())
 }
 
 /// Gives threads a root, a working directory and an umask of their own, if they had.
-pub(super) fn part_folders(body: &Body<'_>, kept: &Kept) -> Result<(), ThawError> {
-    for (remote, thread) in body.threads.iter().zip(&body.process.threads) {
+pub(super) fn part_folders(restored: &Restored<'_>, kept: &Kept) -> Result<(), ThawError> {
+    for (remote, thread) in restored.threads.iter().zip(&restored.process.threads) {
         if thread.has_own_folders {
             let apart = remote.call("unshare", libc::SYS_unshare, &[libc::CLONE_FS as u64]);
             apart
-                .and_then(|_| files::enter(remote, &body.memory, kept, &thread.folders))
+                .and_then(|_| files::enter(remote, &restored.memory, kept, &thread.folders))
                 .map_err(failed(thread.tid, "its working directory"))?;
         }
     }
@@ -138,7 +138,7 @@ pub(super) fn schedule(thread: &Thread) -> Result<(), CallError> {
 fn affinity(remote: &Remote, memory: &File, wanted: &[u8]) -> Result<(), CallError> {
     let mut now = [0; 1024];
     remote.put(memory, &now)?;
-    let at = remote.ground().data();
+    let at = remote.trampoline().data();
     let arguments = [0, now.len() as u64, at];
     let length = remote.call("sched_getaffinity", libc::SYS_sched_getaffinity, &arguments)?;
     remote.get(memory, &mut now)?;
@@ -170,36 +170,40 @@ fn leave_word(remote: &Remote, thread: &Thread) -> Result<(), CallError> {
 }
 
 /// Registers, blocked signals, and the wait a thread was in. Nothing is called in it afterwards.
-pub(super) fn finish(body: &Body<'_>, plan: &Plan, clocks: &TaskClocks) -> Result<(), CallError> {
-    let threads = || body.threads.iter().zip(&body.process.threads);
+pub(super) fn finish(
+    restored: &Restored<'_>,
+    plan: &Plan,
+    clocks: &TaskClocks,
+) -> Result<(), CallError> {
+    let threads = || restored.threads.iter().zip(&restored.process.threads);
     let mut corrected = BTreeSet::new();
     let mut waits = Vec::new();
     let mut selectors = Selectors::default();
     for (remote, thread) in threads() {
         leave_word(remote, thread)?;
-        selectors.dispatch(body, remote, thread)?;
+        selectors.dispatch(restored, remote, thread)?;
         // The identification flag, which programs toggle to see whether there is CPUID.
         const ID: u64 = 1 << 21;
         if thread.registers.values[FLAGS] & ID != 0 {
-            remote.set_flags(&body.memory, ID)?;
+            remote.set_flags(&restored.memory, ID)?;
         }
         let of_deadline = match &thread.deadline {
             Some(deadline) => {
-                let memory = &body.memory;
+                let memory = &restored.memory;
                 meet(memory, deadline, &plan.frozen, clocks, &mut corrected)?
             }
             None => None,
         };
         waits.push(match thread.restart.as_ref().or(of_deadline.as_ref()) {
-            Some(restart) => Some(wait_again(remote, &body.memory, restart, clocks)?),
+            Some(restart) => Some(wait_again(remote, &restored.memory, restart, clocks)?),
             None => None,
         });
     }
-    let first = body.first();
-    let ground = first.ground();
-    let arguments = [ground.start, crate::remote::Ground::SIZE];
+    let first = restored.first();
+    let trampoline = first.trampoline();
+    let arguments = [trampoline.start, crate::remote::Trampoline::SIZE];
     first.call("munmap", libc::SYS_munmap, &arguments)?;
-    selectors.put_back(body)?;
+    selectors.put_back(restored)?;
     for ((remote, thread), wait) in threads().zip(waits) {
         remote.set_xstate(&thread.xstate)?;
         let mut values = thread.registers.values;

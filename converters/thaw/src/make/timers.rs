@@ -1,7 +1,7 @@
 //! Interval timers, and timers of timer_create.
 
-use super::body::{Body, bytes_of};
 use super::clocks::{left, read};
+use super::restored::{Restored, bytes_of};
 use crate::call::CallError;
 use crate::clocks::{Beat, BootClock, TaskClocks, forward, overrun_start};
 use crate::dropped::{Dropped, late, overrun};
@@ -14,21 +14,21 @@ const MICRO: u64 = 1000;
 /// Makes the timers of a process, and has those run whose signals had been taken late. That is to be
 /// before any signal waits for the process: it takes those signals again.
 pub(super) fn create(
-    body: &Body<'_>,
+    restored: &Restored<'_>,
     clocks: &TaskClocks,
     dropped: &mut Vec<Dropped>,
 ) -> Result<(), CallError> {
-    for timer in &body.process.timers {
-        create_numbered(body, timer)?;
+    for timer in &restored.process.timers {
+        create_numbered(restored, timer)?;
     }
-    for timer in overrunning(body) {
+    for timer in overrunning(restored) {
         let made = match overrun_at(timer, clocks)? {
-            Some(at) => overrun_again(body, timer, at)?,
+            Some(at) => overrun_again(restored, timer, at)?,
             None => false,
         };
         if !made {
-            dropped.push(overrun(body.process.pid, timer));
-            arm(body, timer, clocks, dropped)?;
+            dropped.push(overrun(restored.process.pid, timer));
+            arm(restored, timer, clocks, dropped)?;
         }
     }
     Ok(())
@@ -36,24 +36,24 @@ pub(super) fn create(
 
 /// Has the other timers run.
 pub(super) fn start(
-    body: &Body<'_>,
+    restored: &Restored<'_>,
     clocks: &TaskClocks,
     dropped: &mut Vec<Dropped>,
 ) -> Result<(), CallError> {
-    for timer in &body.process.timers {
-        if !overrunning(body).any(|other| other.id == timer.id) {
-            arm(body, timer, clocks, dropped)?;
+    for timer in &restored.process.timers {
+        if !overrunning(restored).any(|other| other.id == timer.id) {
+            arm(restored, timer, clocks, dropped)?;
         }
     }
-    let remote = body.first();
-    for (which, interval) in body.process.intervals.iter().enumerate() {
+    let remote = restored.first();
+    for (which, interval) in restored.process.intervals.iter().enumerate() {
         if let Some(left) = left_of_interval(interval, clocks)? {
             let words = [interval.interval, left].map(|time| {
                 // At least one: zero would stop it.
                 let micros = time.div_ceil(MICRO);
                 [micros / 1_000_000, micros % 1_000_000]
             });
-            let at = remote.put(&body.memory, &bytes_of(words.as_flattened()))?;
+            let at = remote.put(&restored.memory, &bytes_of(words.as_flattened()))?;
             remote.call("setitimer", libc::SYS_setitimer, &[which as u64, at, 0])?;
         }
     }
@@ -80,8 +80,8 @@ fn left_of_interval(interval: &Interval, clocks: &TaskClocks) -> Result<Option<u
 }
 
 /// Makes a timer with the number it had: a process numbers them in the order in which they are made.
-fn create_numbered(body: &Body<'_>, timer: &Timer) -> Result<(), CallError> {
-    let remote = body.first();
+fn create_numbered(restored: &Restored<'_>, timer: &Timer) -> Result<(), CallError> {
+    let remote = restored.first();
     loop {
         // struct sigevent: value, signal, notification, thread; 64 bytes. Behind it the number.
         const SIZE: usize = 64;
@@ -90,12 +90,12 @@ fn create_numbered(body: &Body<'_>, timer: &Timer) -> Result<(), CallError> {
             event.extend(word.to_le_bytes());
         }
         event.resize(SIZE + 4, 0);
-        let at = remote.put(&body.memory, &event)?;
+        let at = remote.put(&restored.memory, &event)?;
         let clock = timer.clock as u64;
         let arguments = [clock, at, at + SIZE as u64];
         remote.call("timer_create", libc::SYS_timer_create, &arguments)?;
         let mut answer = [0; SIZE + 4];
-        remote.get(&body.memory, &mut answer)?;
+        remote.get(&restored.memory, &mut answer)?;
         let made = i32::from_le_bytes([answer[64], answer[65], answer[66], answer[67]]);
         if made == timer.id {
             return Ok(());
@@ -122,12 +122,12 @@ enum Value {
 /// Has a timer run, if it did. One that has expired meanwhile expires at once, and counts what it
 /// missed.
 fn arm(
-    body: &Body<'_>,
+    restored: &Restored<'_>,
     timer: &Timer,
     clocks: &TaskClocks,
     dropped: &mut Vec<Dropped>,
 ) -> Result<(), CallError> {
-    let mut tell = |beat: &Beat| dropped.extend(late(body.process.pid, timer, beat));
+    let mut tell = |beat: &Beat| dropped.extend(late(restored.process.pid, timer, beat));
     let value = match timer.expires {
         Expiry::Never => return Ok(()),
         Expiry::After(left) => Value::After(left),
@@ -149,24 +149,24 @@ fn arm(
             Value::After(left.max(1) as u64)
         }
     };
-    set(body, timer, value)
+    set(restored, timer, value)
 }
 
-fn set(body: &Body<'_>, timer: &Timer, value: Value) -> Result<(), CallError> {
-    let remote = body.first();
+fn set(restored: &Restored<'_>, timer: &Timer, value: Value) -> Result<(), CallError> {
+    let remote = restored.first();
     let (flags, first) = match value {
         Value::After(left) => (0, left),
         Value::At(time) => (libc::TIMER_ABSTIME as u64, time),
     };
     let words = [timer.interval, first].map(|time| [time / SECOND, time % SECOND]);
-    let at = remote.put(&body.memory, &bytes_of(words.as_flattened()))?;
+    let at = remote.put(&restored.memory, &bytes_of(words.as_flattened()))?;
     let arguments = [timer.id as u64, flags, at, 0];
     remote.call("timer_settime", libc::SYS_timer_settime, &arguments)?;
     Ok(())
 }
 
-fn overrunning<'b>(body: &Body<'b>) -> impl Iterator<Item = &'b Timer> {
-    let timers = body.process.timers.iter();
+fn overrunning<'b>(restored: &Restored<'b>) -> impl Iterator<Item = &'b Timer> {
+    let timers = restored.process.timers.iter();
     timers.filter(|timer| timer.overrun_last > 0 && timer.can_overrun())
 }
 
@@ -192,23 +192,23 @@ fn overrun_at(timer: &Timer, clocks: &TaskClocks) -> Result<Option<u64>, CallErr
 
 /// Sets a timer to a time that is past, and takes its signal. Whether timer_getoverrun says then what
 /// it did.
-fn overrun_again(body: &Body<'_>, timer: &Timer, at: u64) -> Result<bool, CallError> {
-    set(body, timer, Value::At(at))?;
-    let taker = body.threads.iter().zip(&body.process.threads);
+fn overrun_again(restored: &Restored<'_>, timer: &Timer, at: u64) -> Result<bool, CallError> {
+    set(restored, timer, Value::At(at))?;
+    let taker = restored.threads.iter().zip(&restored.process.threads);
     let mut taker = taker.filter(|(_, thread)| thread.tid == timer.thread);
     let taker: &Remote = match timer.notify & libc::SIGEV_THREAD_ID {
-        0 => body.first(),
-        _ => taker.next().map_or(body.first(), |(remote, _)| remote),
+        0 => restored.first(),
+        _ => taker.next().map_or(restored.first(), |(remote, _)| remote),
     };
     let set_of_one = 1u64 << (timer.signal - 1).clamp(0, 63);
     let words = bytes_of(&[set_of_one, 1, 0]);
-    let arguments = taker.put(&body.memory, &words)?;
+    let arguments = taker.put(&restored.memory, &words)?;
     let arguments = [arguments, 0, arguments + 8, 8];
     let taken = taker.call("rt_sigtimedwait", libc::SYS_rt_sigtimedwait, &arguments);
     match taken {
         Ok(_) => {
             let number = [timer.id as u64];
-            let first = body.first();
+            let first = restored.first();
             let says = first.call("timer_getoverrun", libc::SYS_timer_getoverrun, &number)?;
             Ok(says as u64 == timer.overrun_last)
         }

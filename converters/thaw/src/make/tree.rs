@@ -1,14 +1,14 @@
-//! Who descends from whom: the seed, and from it all processes.
+//! Who descends from whom: the stub process, and from it all processes.
 
-use super::body::{Body, Made, failed, prctl};
 use super::memory::{self, Sources};
+use super::restored::{Made, Restored, failed, prctl};
 use super::{blank, cgroup, credentials};
 use crate::call::CallError;
 use crate::error::ThawError;
 use crate::inheritance::{Birth, Inheritance};
 use crate::obstacle::{Holder, numbers_in_use};
 use crate::plan::{Ended, Plan, Process, Seccomp};
-use crate::remote::{Ground, Remote, TASK_SIZE};
+use crate::remote::{Remote, TASK_SIZE, Trampoline};
 use crate::sys;
 use crate::vdso::Vdso;
 use nix::errno::Errno;
@@ -22,12 +22,12 @@ pub(super) fn make<'p>(
     inheritance: &'p Inheritance,
     sources: &Sources<'_>,
     made: &mut Made,
-) -> Result<(Vec<Body<'p>>, Vdso), ThawError> {
+) -> Result<(Vec<Restored<'p>>, Vdso), ThawError> {
     let first = plan.processes[0].pid;
-    let pid =
-        sys::seed().map_err(|error| failed(first, "the seed")(CallError::new("fork", error)))?;
+    let pid = sys::stub()
+        .map_err(|error| failed(first, "the stub process")(CallError::new("fork", error)))?;
     made.note(pid);
-    let (seed, vdso) = strip(pid, plan).map_err(failed(first, "the seed"))?;
+    let (stub, vdso) = strip(pid, plan).map_err(failed(first, "the stub process"))?;
     let mut tree = Tree {
         plan,
         births: &inheritance.births,
@@ -39,9 +39,9 @@ pub(super) fn make<'p>(
     };
     for (index, process) in plan.processes.iter().enumerate() {
         if process.parent.is_none() {
-            tree.lead(&seed, process.session)?;
+            tree.lead(&stub, process.session)?;
             let leader = tree.leaders.remove(&process.session);
-            tree.grow(leader.as_ref().unwrap_or(&seed), index)?;
+            tree.grow(leader.as_ref().unwrap_or(&stub), index)?;
             tree.leaders
                 .extend(leader.map(|leader| (process.session, leader)));
         }
@@ -49,7 +49,7 @@ pub(super) fn make<'p>(
     let groups = tree.group_leaders()?;
     let leaders: Vec<Pid> = tree.leaders.values().map(|leader| leader.pid).collect();
     let remotes = std::mem::take(&mut tree.remotes);
-    let mut bodies = Vec::new();
+    let mut processes = Vec::new();
     // A group has to have its leader before it has members.
     for leads in [true, false] {
         for (process, remote) in plan.processes.iter().zip(&remotes) {
@@ -73,7 +73,7 @@ pub(super) fn make<'p>(
             continue;
         }
         let memory = remote.memory().map_err(failed(process.pid, "its memory"))?;
-        bodies.push(Body {
+        processes.push(Restored {
             process,
             birth,
             threads: vec![remote],
@@ -88,20 +88,20 @@ pub(super) fn make<'p>(
             made.end(Pid::from_raw(group));
         }
     }
-    Ok((bodies, vdso))
+    Ok((processes, vdso))
 }
 
-/// Takes hold of the seed, gives it ground, and takes all else away.
+/// Takes hold of the stub, gives it a trampoline, and takes all else away.
 fn strip(pid: Pid, plan: &Plan) -> Result<(Remote, Vdso), CallError> {
     let threads = plan.processes.iter().flat_map(|process| &process.threads);
     let any_filters = threads.into_iter().any(|one| one.seccomp != Seccomp::Off);
     Remote::seize(pid, any_filters)?;
     sys::set_blocked(pid, u64::MAX).map_err(|error| CallError::new("ptrace", error))?;
-    let ground = ground(pid, plan)?;
-    let seed = Remote::at(pid, ground)?;
-    let memory = seed.memory()?;
+    let trampoline = trampoline(pid, plan)?;
+    let stub = Remote::at(pid, trampoline)?;
+    let memory = stub.memory()?;
     memory
-        .write_all_at(&Ground::CODE, ground.start)
+        .write_all_at(&Trampoline::CODE, trampoline.start)
         .map_err(|error| CallError::io("pwrite", &error))?;
     // The C library's area goes with the rest of the memory; the kernel would miss it.
     let (area, length, signature) =
@@ -109,26 +109,26 @@ fn strip(pid: Pid, plan: &Plan) -> Result<(Remote, Vdso), CallError> {
     if area != 0 {
         const UNREGISTER: u64 = 1;
         let arguments = [area, length.into(), UNREGISTER, signature.into()];
-        seed.call("rseq", libc::SYS_rseq, &arguments)?;
+        stub.call("rseq", libc::SYS_rseq, &arguments)?;
     }
     let vdso = Vdso::find()?;
-    vdso.move_to(&seed, vdso.start(), ground.vdso())?;
+    vdso.move_to(&stub, vdso.start(), trampoline.vdso())?;
     for (start, end) in [
-        (0, ground.start),
-        (ground.start + Ground::SIZE, ground.vdso()),
-        (ground.vdso() + vdso.size(), TASK_SIZE),
+        (0, trampoline.start),
+        (trampoline.start + Trampoline::SIZE, trampoline.vdso()),
+        (trampoline.vdso() + vdso.size(), TASK_SIZE),
     ] {
-        seed.call("munmap", libc::SYS_munmap, &[start, end - start])?;
+        stub.call("munmap", libc::SYS_munmap, &[start, end - start])?;
     }
-    blank::make(&seed, &memory)?;
-    Ok((seed, vdso))
+    blank::make(&stub, &memory)?;
+    Ok((stub, vdso))
 }
 
-/// Finds a place where no process of the plan, nor the seed, has anything, and maps it.
-fn ground(pid: Pid, plan: &Plan) -> Result<Ground, CallError> {
+/// Finds a place where no process of the plan, nor the stub, has anything, and maps it.
+fn trampoline(pid: Pid, plan: &Plan) -> Result<Trampoline, CallError> {
     const STEP: u64 = 1 << 30;
     let is_free = |start: u64| {
-        let end = start + Ground::ROOM;
+        let end = start + Trampoline::ROOM;
         let spaces = plan.processes.iter().filter_map(|one| one.memory.as_ref());
         spaces.into_iter().all(|memory| {
             let mappings = memory.mappings.iter().map(|one| (one.start, one.end));
@@ -144,14 +144,14 @@ fn ground(pid: Pid, plan: &Plan) -> Result<Ground, CallError> {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
         let arguments = [
             start,
-            Ground::SIZE,
+            Trampoline::SIZE,
             access as u64,
             flags as u64,
             u64::MAX,
             0,
         ];
         match Remote::first_call(pid, &arguments) {
-            Ok(_) => return Ok(Ground { start }),
+            Ok(_) => return Ok(Trampoline { start }),
             Err(refused) => error = refused,
         }
     }
@@ -178,7 +178,7 @@ impl Tree<'_, '_> {
 
     /// Makes a session whose leader is not in the image: a stand-in begins it, and ends when all are
     /// in it. If the number belongs to somebody else, those who are made stay in kconv's session.
-    fn lead(&mut self, seed: &Remote, session: i32) -> Result<(), ThawError> {
+    fn lead(&mut self, stub: &Remote, session: i32) -> Result<(), ThawError> {
         // The first two sessions are the kernel's own and that of the first process.
         if session <= 1
             || self.has(session)
@@ -188,7 +188,7 @@ impl Tree<'_, '_> {
             return Ok(());
         }
         let step = failed(session, "its session");
-        let leader = clone(seed, 0, 0, session).map_err(&step)?;
+        let leader = clone(stub, 0, 0, session).map_err(&step)?;
         self.made.note(leader.pid);
         leader
             .call("setsid", libc::SYS_setsid, &[])
@@ -280,7 +280,7 @@ impl Tree<'_, '_> {
 fn clone(parent: &Remote, flags: i32, signal: i32, number: i32) -> Result<Remote, CallError> {
     let memory = parent.memory()?;
     let made = parent.make_numbered(&memory, flags as u64, signal as u64, number)?;
-    Remote::at(made, parent.ground())
+    Remote::at(made, parent.trampoline())
 }
 
 /// Puts a process into its group. If nobody has made that, it may be one of kconv's own session.

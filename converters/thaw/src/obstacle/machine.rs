@@ -414,7 +414,7 @@ fn addresses(plan: &Plan, found: &mut Obstacles<'_>) {
 fn limits(plan: &Plan, found: &mut Obstacles<'_>) {
     const RLIMIT_NOFILE: usize = 7;
     /// Those that the kernel makes itself (the vDSO and what it reads), and those that a process in the making has
-    /// besides: the ground of calls, and parts of mappings for as long as these are not whole.
+    /// besides: the trampoline of calls, and parts of mappings for as long as these are not whole.
     const MAPPINGS_OF_KCONV: u64 = 16;
     let open = setting("/proc/sys/fs/nr_open", found).unwrap_or(u64::MAX);
     let maps = setting("/proc/sys/vm/max_map_count", found).unwrap_or(u64::MAX);

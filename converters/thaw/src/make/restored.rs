@@ -1,4 +1,4 @@
-//! Processes in the making, and the calls that many steps of it make in them.
+//! Processes that are being restored, and the calls that many steps of that make in them.
 
 use crate::call::CallError;
 use crate::error::ThawError;
@@ -13,8 +13,8 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::fs::File;
 
-/// A process in the making.
-pub(crate) struct Body<'p> {
+/// A process that is being restored.
+pub(crate) struct Restored<'p> {
     pub(crate) process: &'p Process,
     /// What it has of its memory from its parent, and what it had ready for its children.
     pub(crate) birth: &'p Birth,
@@ -24,7 +24,7 @@ pub(crate) struct Body<'p> {
     pub(crate) memory: File,
 }
 
-impl Body<'_> {
+impl Restored<'_> {
     /// The first thread, in which the calls are made that are for the whole process.
     pub(crate) fn first(&self) -> &Remote {
         &self.threads[0]
@@ -155,7 +155,7 @@ mod tests {
 
     /// A process that stands still, traced.
     fn traced() -> Pid {
-        let pid = sys::seed().unwrap();
+        let pid = sys::stub().unwrap();
         ptrace::attach(pid).unwrap();
         let stopped = waitpid(pid, Some(WaitPidFlag::__WALL)).unwrap();
         assert_eq!(stopped, WaitStatus::Stopped(pid, Signal::SIGSTOP));
