@@ -194,7 +194,7 @@ pub enum OverrideAction {
     MergeSum,
     /// Elements of an array that have no counterpart have a stated value.
     Rest {
-        /// It.
+        /// The value.
         value: i64,
     },
     /// A function of people.

@@ -71,7 +71,7 @@ pub struct Node {
     pub fingerprint: Fingerprint,
 }
 
-/// Where a task keeps what people call it by. Offsets in bytes.
+/// Where the pid and comm of a task lie. Offsets in bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TaskLabel {
     /// The type of a task.
@@ -239,7 +239,7 @@ pub enum Action {
     },
     /// The initial value.
     Reset {
-        /// It.
+        /// The value.
         initial: i64,
         /// Whether any other old value stops the conversion.
         strict: bool,
@@ -327,7 +327,7 @@ pub enum Action {
     },
     /// A number.
     Set {
-        /// It.
+        /// The number.
         value: i64,
     },
     /// The address of a symbol of the kernel image, in a value that is new.

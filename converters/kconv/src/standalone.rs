@@ -19,7 +19,7 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(
     about = "Carries an image of frozen tasks from one kernel release to the next",
-    after_help = "Exit codes: 0 converted; 1 values that cannot be carried; 2 wrong usage or unreadable input; 3 a fault of the converter."
+    after_help = "Exit codes: 0 converted; 1 values that cannot be carried, or an image that is damaged; 2 wrong usage or unreadable input; 3 a fault of the converter."
 )]
 struct Arguments {
     /// The image to convert; it is not changed

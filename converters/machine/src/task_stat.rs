@@ -38,7 +38,8 @@ impl TaskStat {
             parent: rest.next()?.parse().ok()?,
             group: rest.next()?.parse().ok()?,
             session: rest.next()?.parse().ok()?,
-            terminal: rest.next()?.parse().ok()?,
+            // It is printed with its sign (fs/proc/array.c: do_task_stat).
+            terminal: rest.next()?.parse::<i32>().ok()? as u32,
             flags: rest.nth(1)?.parse().ok()?,
             started: rest.nth(12)?.parse().ok()?,
         })
@@ -109,6 +110,9 @@ mod tests {
                 started: 1234,
             })
         );
+        let far = "18 (sh) S 17 18 18 -2147448831 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0 9 0 0";
+        let far = TaskStat::parse(far).unwrap();
+        assert_eq!(far.terminal, 0x8000_8801);
         assert_eq!(TaskStat::parse("17 (sh"), None);
         assert_eq!(TaskStat::parse("17 (sh) S"), None);
     }

@@ -184,7 +184,7 @@ pub struct Line {
     /// How findings name the place; absent for the value itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Place>,
-    /// It.
+    /// What becomes of the value.
     pub act: Act,
 }
 
@@ -475,7 +475,7 @@ pub enum By {
     Resource,
     /// The initial value.
     Reset {
-        /// It.
+        /// The value.
         initial: i64,
         /// Whether any other old value stops the conversion.
         strict: bool,
