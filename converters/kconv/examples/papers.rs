@@ -100,7 +100,7 @@ mod tests {
 
     /// Asked as a shell asks: what may stand at the end of these words.
     #[test]
-    fn bash_completes_commands_options_and_files() {
+    fn bash_completes_commands_options_and_values() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path()).unwrap();
         let script = folder.path().join(SHELLS[0].1);
