@@ -20,9 +20,9 @@ use crate::family::Family;
 use crate::generate::STATES;
 use crate::scaffold::{self, SelectError};
 use crate::status;
-use again::{Again, Prepared, again, another};
+use again::{Again, Prepared, again, another, disagreeing, read};
 use kernel_structs::btf;
-use kernel_structs::layout::{Fingerprint, Layout, MinimiseError};
+use kernel_structs::layout::{Fingerprint, Layout, MinimiseError, Type};
 use kernel_structs::releases::{
     Files, LayoutEntry, LayoutId, Registry, RegistryError, Release, numbers, prepare_layout,
     with_entries, with_fingerprint, with_layout_of,
@@ -30,7 +30,7 @@ use kernel_structs::releases::{
 use kernel_structs::state::StateMap;
 use names::{LONGEST, is_name};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// How many digits of a fingerprint tell a layout from all others that a machine will see.
@@ -116,15 +116,22 @@ pub fn import(files: Files, kernel: &Kernel, converters: &Path) -> Result<Import
         return Err(Refusals(wrong));
     }
     let hz = kernel.hz.or(registered.and_then(|release| release.hz));
-    let known = registry.layout_by_fingerprint(fingerprint);
-    let known = known.into_iter().find(|entry| {
+    let mut known = None;
+    for entry in registry.layout_by_fingerprint(fingerprint) {
         let others = registry.releases_of(&entry.id);
         let ticks = others.filter_map(|other| other.hz).next();
         let other_ticks = ticks.is_some() && hz.is_some() && ticks != hz;
-        entry.family == family && !other_ticks
-    });
+        // The fingerprint is of what is saved. What a freeze reads besides has to lie alike, too.
+        if entry.family == family
+            && !other_ticks
+            && disagreeing(&read(&registry, entry)?, &kernel.layout, &map).is_empty()
+        {
+            known = Some(entry);
+            break;
+        }
+    }
     let own = || match &instead_of {
-        None if kernel.apart => called_by(&family, fingerprint),
+        None if kernel.apart => called_by(&family, &prepared.layout, fingerprint),
         None => LayoutId(kernel.name.clone()),
         Some(known) if known.releases.is_empty() => known.layout.clone(),
         Some(_) => free(&registry, &kernel.name),
@@ -294,9 +301,20 @@ fn table(
     })
 }
 
-/// The name of a layout whose kernel is registered nowhere else.
-fn called_by(family: &str, fingerprint: Fingerprint) -> LayoutId {
-    let digits = fingerprint.to_string();
+/// The name of a layout whose kernel is registered nowhere else, after all that is stored of it: kernels whose saved types
+/// lie alike may differ in what a freeze reads besides. `saved` is the fingerprint of those types.
+fn called_by(family: &str, layout: &Layout, saved: Fingerprint) -> LayoutId {
+    let named = layout.types().filter_map(|(_, ty)| match ty {
+        Type::Composite(composite) => {
+            let name = composite.name.as_deref()?;
+            Some(format!("{} {name}", composite.kind.keyword()))
+        }
+        _ => None,
+    });
+    // Of a name that stands for several types there is nothing that is read.
+    let named: BTreeSet<String> = named.filter(|tag| layout.find(tag).is_some()).collect();
+    let named: Vec<&str> = named.iter().map(String::as_str).collect();
+    let digits = layout.fingerprint(&named).unwrap_or(saved).to_string();
     LayoutId(format!("{family}-{}", &digits[..DIGITS]))
 }
 

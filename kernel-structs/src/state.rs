@@ -61,6 +61,8 @@ pub struct StateMap {
     /// Members read to name resources, of structures that are not saved. `a|b` is whichever of
     /// the two a layout has; a `?` stands behind a type or member that some kernels lack.
     pub walk: BTreeMap<String, Vec<String>>,
+    /// Those of them whose size counts, for they are found one behind the other, or before what lies behind them.
+    pub sized: Vec<String>,
     /// What no layout shows and yet changes what saved values mean.
     pub watch: Watch,
     /// Headers whose types are a format that one kernel writes and another reads; the first that fits

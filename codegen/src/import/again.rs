@@ -105,7 +105,8 @@ pub(super) fn again(
             true => known.types == prepared.types,
             false => known.fingerprint == prepared.fingerprint,
         };
-        if is_same && (lacks_constants || prepare_layout(&stored, map).is_ok()) {
+        let is_enough = lacks_constants || prepare_layout(&stored, map).is_ok();
+        if is_same && is_enough && disagreeing(&stored, &kernel.layout, map).is_empty() {
             return Ok(Again::Done(Box::new(imported)));
         }
         if !is_same && known.types == prepared.types && !kernel.replace {
@@ -124,8 +125,9 @@ pub(super) fn again(
             );
         }
     }
-    // The map asks for more, or for other types, than when the layout was stored.
-    let differing = disagreeing(&stored, &kernel.layout);
+    // The map asks for more, or for other types, than when the layout was stored; or what is read and not saved lies
+    // elsewhere.
+    let differing = disagreeing(&stored, &kernel.layout, map);
     if !differing.is_empty() {
         return other(
             registry, registered, kernel, prepared, differing, converters,
@@ -266,8 +268,13 @@ fn differing(stored: &Layout, other: &Layout, map: &StateMap) -> Vec<String> {
 
 /// The types of a stored layout that the whole kernel has otherwise: of another size, or without a
 /// member that is stored, or with it elsewhere or of another type. What is not stored of a type is
-/// not compared.
-fn disagreeing(stored: &Layout, whole: &Layout) -> Vec<String> {
+/// not compared, nor the size of what is read member by member.
+pub(super) fn disagreeing(stored: &Layout, whole: &Layout, map: &StateMap) -> Vec<String> {
+    let keep = map.keep_of(stored);
+    let has_size = |name: &String| {
+        let is_read = keep.partial.contains_key(name) && !keep.whole.contains(name);
+        !is_read || map.sized.contains(name)
+    };
     let mut types = BTreeSet::new();
     for (id, ty) in stored.types() {
         let Type::Composite(composite) = ty else {
@@ -295,8 +302,10 @@ fn disagreeing(stored: &Layout, whole: &Layout) -> Vec<String> {
             })
         };
         let members = stored.flat_members(composite);
-        if stored.size_of(id) != whole.size_of(other) || !members.into_iter().all(agrees) {
-            types.insert(name.to_owned());
+        let name = name.to_owned();
+        let is_as_long = stored.size_of(id) == whole.size_of(other);
+        if has_size(&name) && !is_as_long || !members.into_iter().all(agrees) {
+            types.insert(name);
         }
     }
     types.into_iter().collect()

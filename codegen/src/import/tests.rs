@@ -155,6 +155,86 @@ fn a_kernel_with_other_ticks_gets_a_layout_of_its_own() {
     assert!(step.is_none());
 }
 
+/// The same layout, in which a member of a structure lies 8 bytes further on.
+fn moved(layout: &Layout, ty: &str, field: &str) -> Layout {
+    let mut builder = LayoutBuilder::new(layout.target());
+    for (_, each) in layout.types().skip(1) {
+        let mut each = each.clone();
+        if let Type::Composite(composite) = &mut each
+            && composite.name.as_deref() == Some(ty)
+        {
+            composite.size.0 += 8;
+            let all = composite.members.iter_mut();
+            for member in all.filter(|member| member.name.as_deref() == Some(field)) {
+                member.offset.0 += 64;
+            }
+        }
+        builder.push(each);
+    }
+    builder.finish().unwrap()
+}
+
+/// A freeze reads a registered kernel by its stored layout, what it reads to name resources as well.
+#[test]
+fn a_kernel_that_is_read_otherwise_gets_a_layout_of_its_own() {
+    let like = kernel("6.1.0-47-amd64", "6.1.999-amd64", "6.1.999");
+    let other = Kernel {
+        layout: moved(&like.layout, "mount", "mnt_id"),
+        ..like.clone()
+    };
+    let new = |kernel: &Kernel| match imported(kernel).unwrap() {
+        Imported {
+            found: Found::New { entry, .. },
+            files,
+            ..
+        } => (entry, files),
+        Imported { found, .. } => panic!("{found:?}"),
+    };
+    let (entry, files) = new(&other);
+    assert_eq!(entry.id.0, "6.1.999-amd64");
+    let before = Registry::builtin().unwrap();
+    let known = before.layout_entry(&LayoutId("6.1.0-47-amd64".to_owned()));
+    let known = known.unwrap();
+    assert_eq!(entry.fingerprint, known.fingerprint);
+    let stored = Registry::parse(files).unwrap().layout(&entry.id).unwrap();
+    let map = before.state_map("linux-6").unwrap();
+    let disagreeing = |whole: &Layout| again::disagreeing(&stored, whole, &map);
+    assert_eq!(disagreeing(&other.layout), [""; 0]);
+    assert_eq!(disagreeing(&like.layout), ["mount"]);
+
+    // What is read member by member may be longer; what is read one behind the other may not.
+    let longer = |ty: &str| Kernel {
+        layout: moved(&like.layout, ty, ""),
+        ..like.clone()
+    };
+    let same = imported(&longer("super_block")).unwrap();
+    assert!(matches!(same.found, Found::Same { .. }), "{:?}", same.found);
+    assert_eq!(new(&longer("pipe_buffer")).0.id.0, "6.1.999-amd64");
+
+    // By itself it is called after what is read, too.
+    let apart = |layout: &Layout| Kernel {
+        layout: layout.clone(),
+        apart: true,
+        ..like.clone()
+    };
+    let (one, _) = new(&apart(&other.layout));
+    let (two, _) = new(&apart(&moved(&like.layout, "inode", "i_ino")));
+    assert_eq!(one.fingerprint, two.fingerprint);
+    assert_ne!(one.id, two.id);
+    assert_eq!(new(&apart(&other.layout)).0.id, one.id);
+
+    // Nor is it what is registered by its name.
+    let named = Kernel {
+        build_id: Some("12f1e1ca032e499318c5cc64e024d3e617624bf6".to_owned()),
+        layout: other.layout.clone(),
+        ..kernel("6.1.0-47-amd64", "6.1.0-47-amd64", "6.1.170")
+    };
+    match imported(&named).unwrap_err() {
+        ImportError::OtherLayout(other) => assert_eq!(other.differing, ["mount"]),
+        error => panic!("{error}"),
+    }
+}
+
 #[test]
 fn the_nearest_release_is_of_the_same_series_and_flavour() {
     let registry = Registry::builtin().unwrap();

@@ -122,19 +122,32 @@ fn are_five(cpuinfo: &str) -> bool {
     flags.is_some_and(|flags| flags.split_ascii_whitespace().any(|flag| flag == "la57"))
 }
 
-/// Which kernel is running, and how its structures lie: as one of `registry` by its build id, else from its own
-/// type information.
+/// Which kernel is running, and how its structures lie: as one that this program brings by its build id, else as one of
+/// `registry` from its own type information.
 ///
 /// # Errors
 /// If it has none that can be read, or lies like no layout of `registry`.
 pub fn identify_running(registry: &Registry) -> Result<Identified, MachineError> {
     let notes = notes(&fs::read(NOTES).unwrap_or_default());
     let build_id = build_id_of(&notes).unwrap_or_default().to_vec();
-    let release = running_release()?;
-    let known = identify_build(registry, &release, &build_id).map_err(IdentifyError::Registry)?;
+    identify_as(registry, &running_release()?, build_id, running_types)
+}
+
+/// As [`identify_running`], of a kernel with this name and build id, whose types are asked for if they are needed.
+///
+/// A kernel that somebody imported here has the layout of another if what is saved lies alike; what is only read may not, and
+/// its own types alone tell.
+fn identify_as(
+    registry: &Registry,
+    release: &str,
+    build_id: Vec<u8>,
+    types: impl FnOnce() -> Result<Vec<u8>, MachineError>,
+) -> Result<Identified, MachineError> {
+    let own = Registry::builtin().map_err(IdentifyError::Registry)?;
+    let known = identify_build(own, release, &build_id).map_err(IdentifyError::Registry)?;
     match known {
         Some(known) => Ok(known),
-        None => Ok(identify(registry, &running_types()?, &release, build_id)?),
+        None => Ok(identify(registry, &types()?, release, build_id)?),
     }
 }
 
@@ -148,7 +161,10 @@ pub fn running_types() -> Result<Vec<u8>, MachineError> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
+    use std::collections::BTreeMap;
 
     #[test]
     fn the_bounding_set_ends_where_the_kernel_says() {
@@ -160,6 +176,37 @@ mod tests {
         if let (Some(set), Some(last)) = (bounding, last) {
             assert_eq!(set >> last >> 1, 0);
         }
+    }
+
+    #[test]
+    fn an_imported_kernel_is_read_as_its_own_types_say() {
+        let own = Registry::builtin().unwrap();
+        let mut known = own.releases().iter();
+        let known = known.find(|release| release.build_id.is_some()).unwrap();
+        let layout = &known.layout.0;
+        let table = format!(
+            "[[release]]\nname = \"6.1.999\"\nversion = \"6.1.999\"\narch = \"amd64\"\n\
+             flavour = \"standard\"\nlayout = \"{layout}\"\nbuild_id = \"{}\"\n",
+            "ab".repeat(20)
+        );
+        let registry = own.with(&table, BTreeMap::new()).unwrap();
+        let asked = |release: &str, build_id: Vec<u8>| {
+            let mut asked = false;
+            let types = || {
+                asked = true;
+                Err(MachineError::unopened(
+                    BTF,
+                    "",
+                    io::ErrorKind::NotFound.into(),
+                ))
+            };
+            let found = identify_as(&registry, release, build_id, types);
+            assert_eq!(found.is_err(), asked);
+            asked
+        };
+        assert!(asked("6.1.999", vec![0xab; 20]));
+        assert!(asked(&known.name, vec![0xab; 20]));
+        assert!(!asked(&known.name, known.build_id_bytes()));
     }
 
     #[test]

@@ -36,6 +36,8 @@ struct RawMap {
     #[serde(default)]
     walk: BTreeMap<String, Vec<String>>,
     #[serde(default)]
+    sized: Vec<String>,
+    #[serde(default)]
     watch: Vec<Spanned<RawWatched>>,
     #[serde(default)]
     ignore: Vec<Spanned<RawIgnored>>,
@@ -192,6 +194,7 @@ fn parse_entries(text: &str, lines: &Lines) -> Result<StateMap, StateError> {
         types,
         elements,
         walk: raw.walk,
+        sized: raw.sized,
         watch: Watch {
             entries: each(text, raw.watch, watch::watched)?,
             ignored: each(text, raw.ignore, watch::ignored)?,
