@@ -140,7 +140,8 @@ codes! {
     FdSocketInet = "fd.socket.inet", "another socket of IPv4 or IPv6";
     FdSocketNetlink = "fd.socket.netlink", "a netlink socket";
     FdSocketOther = "fd.socket.other", "a socket of another family";
-    FdAnonymous = "fd.anonymous", "a file without a name: epoll, eventfd, timerfd, signalfd, inotify and others";
+    FdAnonymous = "fd.anonymous", "a file without a name: inotify, pidfd, io_uring and others";
+    FdEvents = "fd.events", "something an event loop waits with that cannot be made as it is";
     FdSharedMemory = "fd.shared-memory", "a descriptor of shared memory without a file";
     FdUnlinked = "fd.unlinked", "a file that was unlinked while it was open";
     FdNoPath = "fd.no-path", "a file that has no path";

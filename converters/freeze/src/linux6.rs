@@ -6,6 +6,7 @@
 mod confinement;
 mod descriptors;
 mod dumpable;
+mod events;
 mod files;
 mod in_memory;
 mod locks;
@@ -25,6 +26,7 @@ mod works;
 mod xstate;
 
 pub(crate) use dumpable::note as note_dumpable;
+pub(crate) use events::TYPES as EVENT_TYPES;
 pub(crate) use machine::tick_rate;
 #[cfg(test)]
 pub(crate) use refusals::bounds;
@@ -37,6 +39,7 @@ use crate::source::{FileOf, Mapping};
 use crate::walk::Walked;
 use kconv_codes::Code;
 use kconv_image::{Clocks, CoreNote, KernelAddr, ObjectId, ResourceId, Value};
+use kconv_objects::Names;
 use kconv_resources::linux6::Resource;
 use kconv_resources::{Bare, Device};
 use mappings::Vmas;
@@ -55,6 +58,8 @@ pub(crate) struct Linux6<'w> {
     mount_namespace: Option<KernelAddr>,
     /// Whether the image has the files that programs are made of.
     keeps_programs: bool,
+    /// The types of what is read and of which nothing is saved, as the kernel itself tells them, if it does.
+    own_types: Option<Names<'w>>,
 }
 
 impl<'w> Linux6<'w> {
@@ -70,6 +75,7 @@ impl<'w> Linux6<'w> {
             vmas: OnceCell::new(),
             mount_namespace: memory.read("nsproxy", first)?.pointer("mnt_ns")?,
             keeps_programs: false,
+            own_types: memory.source.types().map(Names::new),
         })
     }
 
@@ -145,7 +151,8 @@ impl Family for Linux6<'_> {
     fn unbound_resources(&mut self, refuse: &mut dyn FnMut(usize, Flaw)) {
         let walked = self.walked;
         for file in walked.objects_of("file") {
-            if let Err(flaw) = self.file_locks(file) {
+            let named = self.file_locks(file);
+            if let Err(flaw) = named.and_then(|()| self.epoll_watches(file)) {
                 refuse(file, flaw);
             }
         }

@@ -20,6 +20,7 @@ use crate::error::{Finding, Flaw, FreezeError, list};
 use crate::freeze::{Kernel, Moving, OfRunning, Order, Summary, freeze_of_running};
 use crate::judge::Judge;
 use crate::kallsyms;
+use crate::linux6::EVENT_TYPES;
 use crate::memory::Memory;
 use crate::modules;
 use crate::paging::PageTables;
@@ -38,6 +39,7 @@ use kconv_objects::Names;
 use kconv_resources::linux6::JournalStream;
 use kconv_resources::{ReadFrom, Source};
 use kernel_structs::btf;
+use kernel_structs::layout::Layout;
 use kernel_structs::releases::Registry;
 use pages::UserMemory;
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
@@ -307,6 +309,8 @@ pub(crate) struct Running {
     /// Where in it page tables lead, if the kernel says of what kind they are.
     tables: Option<PageTables>,
     symbols: Symbols,
+    /// Of the types of the kernel those that are read as it has them.
+    types: Option<Layout>,
     user: UserMemory,
     files: Files,
     /// What was changed in the tasks by stopping them, as it was before, by address.
@@ -334,6 +338,7 @@ impl Running {
             physical,
             tables,
             symbols: Symbols::default(),
+            types: own_types(),
             user: UserMemory::default(),
             files: Files::default(),
             settled: RefCell::default(),
@@ -349,10 +354,15 @@ impl Running {
     /// crash_save_vmcoreinfo_init). To read them takes a fraction of what the kernel needs to make text of them.
     fn told(&self, info: &Info) -> Option<Symbols> {
         let mut symbols = kallsyms::read(self, info).ok()?;
-        let types = btf::read_first(&running_types().ok()?, &modules::TYPES).ok()?;
-        modules::add(self, &types, &mut symbols);
+        modules::add(self, self.types.as_ref()?, &mut symbols);
         Some(symbols)
     }
+}
+
+/// What the kernel tells of the types of modules, and of those that nothing is saved of.
+fn own_types() -> Option<Layout> {
+    let names = [&modules::TYPES[..], &EVENT_TYPES].concat();
+    btf::read_first(&running_types().ok()?, &names).ok()
 }
 
 /// All symbols, as text that the kernel makes of its tables for each reader.
@@ -392,6 +402,10 @@ impl MemorySource for Running {
 
     fn symbolise(&self, at: KernelAddr) -> Option<(String, u64)> {
         self.symbols.symbolise(at)
+    }
+
+    fn types(&self) -> Option<&Layout> {
+        self.types.as_ref()
     }
 
     fn standing(&self, process: i64, thread: i64) -> Option<Standing> {

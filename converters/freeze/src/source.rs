@@ -2,6 +2,7 @@
 
 use kconv_image::{Digest, KernelAddr, UserAddr};
 use kconv_resources::linux6::JournalStream;
+use kernel_structs::layout::Layout;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -23,6 +24,11 @@ pub trait MemorySource {
     /// next.
     fn object_size(&self, at: KernelAddr) -> Option<u64> {
         let _ = at;
+        None
+    }
+
+    /// How the kernel's own type information has those of its types of which nothing is saved; `None` where it has none.
+    fn types(&self) -> Option<&Layout> {
         None
     }
 

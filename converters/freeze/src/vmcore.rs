@@ -24,6 +24,7 @@ use crate::walk::Selection;
 use kconv_image::{KernelAddr, Machine, PAGE_SIZE, UserAddr};
 use kconv_machine::{IdentifyError, identify};
 use kconv_resources::{ReadFrom, Source};
+use kernel_structs::layout::Layout;
 use kernel_structs::releases::Registry;
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -156,6 +157,7 @@ pub fn freeze_vmcore(
     let mut symbols = std::mem::take(&mut dump.symbols);
     modules::add(&dump, &all, &mut symbols);
     dump.symbols = symbols;
+    let types = dump.types.insert(all);
     let lacks = |key: &str| VmcoreError::Lacks {
         path: path.to_owned(),
         key: key.to_owned(),
@@ -164,7 +166,7 @@ pub fn freeze_vmcore(
         .info
         .text("OSRELEASE")
         .ok_or_else(|| lacks("OSRELEASE"))?;
-    let other = dump.info.mismatches(&all);
+    let other = dump.info.mismatches(types);
     if !other.is_empty() {
         return Err(VmcoreError::OtherTypes {
             path: path.to_owned(),
@@ -203,6 +205,8 @@ struct Vmcore {
     info: Info,
     tables: PageTables,
     symbols: Symbols,
+    /// All types of the kernel.
+    types: Option<Layout>,
 }
 
 impl Vmcore {
@@ -246,6 +250,7 @@ impl Vmcore {
             info,
             tables,
             symbols: Symbols::default(),
+            types: None,
         };
         dump.symbols = kallsyms::read(&dump, &dump.info).map_err(|error| match error {
             kallsyms::TableError::Lacks(key) => lacks(key),
@@ -356,6 +361,10 @@ impl MemorySource for Vmcore {
         Ok(())
     }
 
+    fn types(&self) -> Option<&Layout> {
+        self.types.as_ref()
+    }
+
     fn symbol(&self, name: &str) -> Option<KernelAddr> {
         self.symbols.symbol(name)
     }
@@ -456,6 +465,7 @@ mod tests {
             info: Info::parse(b""),
             tables: PageTables::new(0xffff_ffff_8000_1000, 0, false, 0),
             symbols: Symbols::default(),
+            types: None,
         }
     }
 

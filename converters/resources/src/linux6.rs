@@ -1,5 +1,6 @@
 //! Resources of Linux 6, and what is known of the machine that it ran on.
 
+mod events;
 mod file;
 mod journal;
 mod kinds;
@@ -9,6 +10,7 @@ mod named;
 mod pipe;
 mod resources;
 
+pub use events::{EpollWatch, EventFd, SignalFd, TimerFd};
 pub use file::{File, FileType, Inode, Place};
 pub use journal::{JOURNAL, JournalStream};
 pub use kinds::{Resource, is_had_by_number};

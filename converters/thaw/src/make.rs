@@ -11,11 +11,13 @@ mod cgroup;
 mod clocks;
 mod controls;
 mod credentials;
+mod events;
 mod files;
 mod journal;
 mod ldt;
 mod limits;
 mod locks;
+mod loops;
 mod memory;
 mod numbers;
 mod pages;
@@ -72,6 +74,7 @@ fn make_all(
     let mut made = Made::default();
     let mut dropped = Vec::new();
     let clocks = clocks::enter(rule, &plan.frozen).map_err(failed(first, "the clocks"))?;
+    loops::start(plan, &kept, &clocks).map_err(failed(first, "the timers that are read"))?;
     let inheritance = Inheritance::of(plan, image.head());
     let sources = Sources {
         image,
@@ -86,6 +89,8 @@ fn make_all(
         controls::adjust_oom_score(restored).map_err(failed(pid, "its OOM score"))?;
         memory::make(restored, &sources, &vdso).map_err(failed(pid, "its memory"))?;
         controls::register_barriers(restored).map_err(failed(pid, "its memory barriers"))?;
+        files::leave(restored, &kept).map_err(failed(pid, "its open files"))?;
+        loops::watch(restored, plan, &kept).map_err(failed(pid, "what its epolls wait for"))?;
         files::install(restored, plan, &kept).map_err(failed(pid, "its open files"))?;
         thread::start(restored, &mut made)?;
         thread::part_folders(restored, &kept)?;

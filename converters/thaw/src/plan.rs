@@ -34,6 +34,7 @@ impl Plan {
         let (processes, unclear) = process::processes(objects, xsave, &files, &resources)?;
         let plan = Plan {
             processes,
+            watches: files::watches(&resources, &files),
             files,
             frozen,
             severed: Vec::new(),

@@ -91,9 +91,38 @@ static void pressure_of_all(void) { pressure("/proc/pressure/memory"); }
 static void pressure_of_cgroup(void) { pressure("/sys/fs/cgroup/cpu.pressure"); }
 static int messages = -1;
 static void ipc_wait(void) { must(messages = msgget(IPC_PRIVATE, 0600 | IPC_CREAT)); }
-static void event(void) { must(eventfd(0, 0)); }
-static void epoll(void) { must(epoll_create1(0)); }
-static void timer(void) { must(timerfd_create(CLOCK_MONOTONIC, 0)); }
+/* To which the kernel adds when a request is done. */
+static void event(void)
+{
+	struct io_uring_params params = { 0 };
+	int ring = must(syscall(SYS_io_uring_setup, 1, &params));
+	int fd = must(eventfd(0, 0));
+	must(syscall(SYS_io_uring_register, ring, IORING_REGISTER_EVENTFD, &fd, 1));
+}
+/* Another process, which waits and ends with this one. */
+static int another(void)
+{
+	int pid = must(fork());
+	if (pid == 0)
+		must(prctl(PR_SET_PDEATHSIG, SIGKILL));
+	return pid == 0;
+}
+/* That waits at what another process alone has open. */
+static void epoll(void)
+{
+	int ends[2];
+	must(pipe(ends));
+	int epoll = must(epoll_create1(0));
+	struct epoll_event event = { .events = EPOLLIN };
+	must(epoll_ctl(epoll, EPOLL_CTL_ADD, ends[0], &event));
+	if (another()) {
+		must(close(epoll));
+		wait_for_ever();
+	}
+	must(close(ends[0]));
+	must(close(ends[1]));
+}
+static void timer(void) { must(timerfd_create(CLOCK_BOOTTIME_ALARM, 0)); }
 static void notify(void) { must(inotify_init()); }
 static void pidfd(void) { must(syscall(SYS_pidfd_open, getpid(), 0)); }
 static void memfd(void) { must(memfd_create("memory", 0)); }
@@ -113,6 +142,8 @@ static void signals(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
 	must(signalfd(-1, &set, 0));
+	if (another())
+		wait_for_ever();
 }
 
 static void queue(void)

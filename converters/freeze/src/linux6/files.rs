@@ -171,7 +171,11 @@ impl Linux6<'_> {
                 return Err(not_carried(code, what));
             }
             (_, "anon_inodefs") => {
-                let name = Escaped(location.path.trim_start_matches('/'));
+                let name = location.path.trim_start_matches('/');
+                if let Some(resource) = self.event_file(name, dentry)? {
+                    return Ok(resource);
+                }
+                let name = Escaped(name);
                 return Err(not_carried(Code::FdAnonymous, format!("anon_inode:{name}")));
             }
             (_, "tmpfs") if location.internal && location.path.ends_with("dev/zero") => {

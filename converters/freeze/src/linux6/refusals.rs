@@ -56,6 +56,7 @@ impl Linux6<'_> {
         self.uses_of_copies(refuse)?;
         self.signals_of_files(&descriptors, refuse)?;
         self.terminals(&descriptors, refuse)?;
+        self.shared_events(&descriptors, refuse)?;
         self.pipe_ends(refuse)
     }
 

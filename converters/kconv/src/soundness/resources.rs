@@ -13,8 +13,26 @@ pub(crate) fn resources(head: &Head) -> Vec<String> {
     let mut findings: Vec<String> = errors.collect();
     if head.identity.family == linux6::FAMILY {
         kept(head, &mut findings);
+        watches(head, &mut findings);
     }
     findings
+}
+
+/// What is waited for by what is no epoll, or at what is no open file.
+fn watches(head: &Head, findings: &mut Vec<String>) {
+    for (id, resource) in linux6::Resources::read(&head.resources).iter() {
+        let linux6::Resource::EpollWatch(watch) = resource else {
+            continue;
+        };
+        for (attribute, object) in [("epoll", watch.epoll), ("file", watch.file)] {
+            let ty = head.objects.get(object.0 as usize);
+            let ty = ty.and_then(|object| head.types.get(object.ty.0 as usize));
+            if ty.is_none_or(|ty| ty != "file") {
+                let what = format!("object {}, which is no open file", object.0);
+                findings.push(format!("resource {}: its `{attribute}` is {what}", id.0));
+            }
+        }
+    }
 }
 
 /// What is wrong with the files that are kept.

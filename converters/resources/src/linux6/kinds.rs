@@ -1,5 +1,6 @@
 //! The kinds of resources.
 
+use super::events::{EpollWatch, EventFd, SignalFd, TimerFd};
 use super::file::File;
 use super::journal::JournalStream;
 use super::lock::FileLock;
@@ -22,6 +23,16 @@ kinds! {
         Pipe(Pipe) = "pipe",
         /// A stream to the journal of systemd.
         JournalStream(JournalStream) = "journal-stream",
+        /// A counter that is waited for.
+        EventFd(EventFd) = "eventfd",
+        /// A timer that is read.
+        TimerFd(TimerFd) = "timerfd",
+        /// Signals that are read.
+        SignalFd(SignalFd) = "signalfd",
+        /// An epoll, of which nothing is known but what it waits for.
+        Epoll(Bare) = "epoll",
+        /// What an epoll waits for at one file.
+        EpollWatch(EpollWatch) = "epoll-watch",
         /// Memory without a name that processes share (`mm/shmem.c`: shmem_zero_setup).
         SharedMemory(SharedMemory) = "shared-memory",
         /// A mount.
@@ -68,13 +79,18 @@ kinds! {
 }
 
 /// Whether resources of this kind are had by those tasks alone that have them open or mapped, are in them, or wait
-/// for them. A key, for one, is had through credentials that tasks share; a lock is found by its file.
+/// for them. A key, for one, is had through credentials that tasks share; a lock is found by its file, as what an epoll
+/// waits for is.
 pub fn is_had_by_number(kind: &str) -> bool {
     matches!(
         kind,
         "file"
             | "pipe"
             | "journal-stream"
+            | "eventfd"
+            | "timerfd"
+            | "signalfd"
+            | "epoll"
             | "shared-memory"
             | "mount"
             | "tty"
@@ -106,6 +122,11 @@ impl Resource {
             Resource::File(_)
             | Resource::Pipe(_)
             | Resource::JournalStream(_)
+            | Resource::EventFd(_)
+            | Resource::TimerFd(_)
+            | Resource::SignalFd(_)
+            | Resource::Epoll(_)
+            | Resource::EpollWatch(_)
             | Resource::SharedMemory(_)
             | Resource::Mount(_)
             | Resource::Terminal(_)

@@ -51,6 +51,12 @@ pub(super) fn of(plan: &Plan, head: &Head) -> Vec<Dropped> {
                 add(Code::FdJournal, what.to_owned(), "that of a new one");
                 continue;
             }
+            Resource::Epoll(_) => {
+                for (what, instead) in of_epoll(plan, index) {
+                    add(Code::FdEvents, what, instead);
+                }
+                continue;
+            }
             _ => continue,
         };
         let name = format!("{} {}", file.file_type.name(), Escaped(&file.path));
@@ -77,6 +83,33 @@ pub(super) fn of(plan: &Plan, head: &Head) -> Vec<Dropped> {
     }
     dropped.extend(attributes(plan, head));
     dropped
+}
+
+/// What an epoll is told that the kernel does not let set: what of it is, and what there is instead.
+fn of_epoll(plan: &Plan, epoll: usize) -> Vec<(String, &'static str)> {
+    /// How a file is waited for, and not for what (`fs/eventpoll.c`: EP_PRIVATE_BITS).
+    const HOW: i32 = libc::EPOLLWAKEUP | libc::EPOLLONESHOT | libc::EPOLLET | libc::EPOLLEXCLUSIVE;
+    let count = |is: &dyn Fn(u32) -> bool| {
+        let watches = plan.watches.iter().filter(|watch| watch.epoll == epoll);
+        watches.filter(|watch| is(watch.events)).count()
+    };
+    let of = |count: usize, what: &str| match count {
+        1 => format!("one file {what}"),
+        several => format!("{several} files {what}"),
+    };
+    let mut told = Vec::new();
+    // One that has been told of is off until it is set anew.
+    let off = count(&|events| events & !(HOW as u32) == 0);
+    if off > 0 {
+        let what = of(off, "that an epoll waits at no more (EPOLLONESHOT)");
+        told.push((what, "it tells of an error or a hang-up there"));
+    }
+    let edges = count(&|events| events & libc::EPOLLET as u32 != 0);
+    if edges > 0 {
+        let what = of(edges, "of which an epoll tells what is new (EPOLLET)");
+        told.push((what, "it tells once more of what is so still"));
+    }
+    told
 }
 
 /// What nobody knows whether files have it that may have to be made.
@@ -198,6 +231,40 @@ mod tests {
         let stream = Resource::JournalStream(testing::journal_stream());
         let said = "task 7: the number of a stream to the journal, which JOURNAL_STREAM tells: that of a new one";
         assert_eq!(told_of(stream, 0, 0, 1), [said]);
+    }
+
+    #[test]
+    fn what_an_epoll_has_told_cannot_be_set() {
+        let plan = |all: &[i32]| {
+            let watches = all.iter().map(|events| crate::plan::Watch {
+                epoll: 0,
+                file: Some(1),
+                descriptor: 9,
+                events: *events as u32,
+                data: 0,
+                process: None,
+            });
+            Plan {
+                watches: watches.collect(),
+                ..Plan::default()
+            }
+        };
+        let told = |all: &[i32], epoll| -> Vec<String> {
+            let told = of_epoll(&plan(all), epoll).into_iter();
+            told.map(|(what, _)| what).collect()
+        };
+        const IN: i32 = libc::EPOLLIN;
+        let once = libc::EPOLLONESHOT;
+        let off = "one file that an epoll waits at no more (EPOLLONESHOT)";
+        let edge = "2 files of which an epoll tells what is new (EPOLLET)";
+        assert_eq!(
+            told(&[IN, IN | once, IN | libc::EPOLLEXCLUSIVE], 0),
+            [""; 0]
+        );
+        assert_eq!(told(&[IN, once], 0), [off]);
+        assert_eq!(told(&[IN, once], 1), [""; 0], "it is another's");
+        let edges = [IN | libc::EPOLLET, once | libc::EPOLLET];
+        assert_eq!(told(&edges, 0), [off, edge]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! makes inherits them, and so shares those that were shared.
 
 use super::credentials;
+use super::events;
 use super::journal;
 use super::limits;
 use super::numbers::Numbers;
@@ -26,7 +27,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// Flags that fcntl(2), F_SETFL sets.
 const SETTABLE: i32 =
@@ -55,7 +56,10 @@ impl Kept {
         let head = image.head();
         let first = plan.processes[0].pid;
         let descriptors = plan.processes.iter().flat_map(|one| &one.descriptors);
-        let taken: BTreeSet<u64> = descriptors.map(|open| open.number as u64).collect();
+        let watched = plan.watches.iter();
+        let watched = watched.map(|watch| u64::from(watch.descriptor));
+        let taken = descriptors.map(|open| open.number as u64);
+        let taken: BTreeSet<u64> = taken.chain(watched).collect();
         let folders = plan
             .processes
             .iter()
@@ -136,6 +140,11 @@ impl Kept {
         }
     }
 
+    /// A file that is open; `None` for one of `/proc/PID`.
+    pub(super) fn opened(&self, file: usize) -> Option<BorrowedFd<'_>> {
+        self.files.get(file)?.as_ref().map(OwnedFd::as_fd)
+    }
+
     /// Whether a file is memory without a name.
     pub(crate) fn is_memory(&self, file: usize) -> bool {
         self.memory.get(file).copied().unwrap_or(false)
@@ -154,10 +163,14 @@ struct Opener<'i> {
 impl Opener<'_> {
     fn open(&mut self, file: &OpenFile, resource: &Resource) -> Result<OwnedFd, CallError> {
         let is_open = file.flags as i32 & libc::O_PATH == 0;
-        // Pipes are opened, and streams connected, without their flags.
+        // Pipes are opened, streams connected, and what has no name is made, without their flags.
         let (opened, is_bare) = match resource {
             Resource::Pipe(pipe) => (self.pipes.end(file, pipe)?, true),
             Resource::JournalStream(stream) => (journal::stream(stream)?, true),
+            Resource::EventFd(was) => (events::eventfd(was)?, true),
+            Resource::TimerFd(was) => (events::timerfd(was)?, true),
+            Resource::SignalFd(was) => (events::signalfd(was)?, true),
+            Resource::Epoll(_) => (events::epoll()?, true),
             Resource::SharedMemory(memory) => {
                 let size = memory.inode.size.bytes();
                 (self.shared_memory(file, size)?, false)
@@ -275,10 +288,14 @@ fn unknown(what: &str) -> CallError {
     }
 }
 
-/// Gives a process its descriptors, its root and its working directory.
+/// Takes from a process what it has open besides what kconv has for it.
+pub(super) fn leave(restored: &Restored<'_>, kept: &Kept) -> Result<(), CallError> {
+    kept.numbers.close_outside(restored.first())
+}
+
+/// Gives a process, which has nothing else open, its descriptors, its root and its working directory.
 pub(super) fn install(restored: &Restored<'_>, plan: &Plan, kept: &Kept) -> Result<(), CallError> {
     let remote = restored.first();
-    kept.numbers.close_outside(remote)?;
     for open in &restored.process.descriptors {
         let flags = match open.close_on_exec {
             true => libc::O_CLOEXEC as u64,

@@ -41,6 +41,7 @@ pub(crate) fn obstacles(plan: &Plan, unclear: &[Unclear], head: &Head) -> Vec<Ob
     notices::check(plan, &mut found);
     sessions::check(plan, &mut found);
     resources(plan, &mut found);
+    watches(plan, &mut found);
     misunderstood(plan, head, &mut found);
     for severed in &plan.severed {
         found.add(
@@ -342,13 +343,49 @@ fn resources(plan: &Plan, found: &mut Obstacles<'_>) {
                 Resource::File(file) if pipes::is_opened_fifo(plan, id, file) => {
                     pipes::check_fifo(task, file, plan, found);
                 }
-                Resource::File(_) | Resource::SharedMemory(_) | Resource::JournalStream(_) => {}
+                Resource::File(_)
+                | Resource::SharedMemory(_)
+                | Resource::JournalStream(_)
+                | Resource::EventFd(_)
+                | Resource::TimerFd(_)
+                | Resource::SignalFd(_)
+                | Resource::Epoll(_) => {}
                 Resource::Pipe(pipe) => pipes::check_pipe(task, pipe, plan, found),
                 other => {
                     let kind = other.kind();
                     found.add(Code::FdResource, Some(task), kind, "one", "none", NOT_YET);
                 }
             }
+        }
+    }
+}
+
+/// What epolls wait for that they could not be told again.
+fn watches(plan: &Plan, found: &mut Obstacles<'_>) {
+    let own: BTreeSet<i32> = plan.processes.iter().map(|process| process.pid).collect();
+    for watch in &plan.watches {
+        let file = watch.file.map(|file| plan.files[file].resource);
+        let is = match (file, watch.process) {
+            (None, _) => "a file that nobody has open who is made".to_owned(),
+            (_, Some(process)) if !own.contains(&process) => {
+                format!("signals of process {process}, which is not made")
+            }
+            (Some(id), _) => match plan.resources.file(id) {
+                Some(file) if is_of_a_task(file, &own) => Escaped(&file.path).to_string(),
+                _ => continue,
+            },
+        };
+        let users = plan.processes.iter();
+        let users = users.filter(|one| one.descriptors.iter().any(|of| of.file == watch.epoll));
+        for process in users {
+            found.add(
+                Code::FdEvents,
+                Some(process.pid),
+                format!("epoll, descriptor {}", watch.descriptor),
+                is.clone(),
+                "a file or signals of processes that are made",
+                "make those that have it as well, or let the program remove it (EPOLL_CTL_DEL) before the freeze",
+            );
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Which processes of an image are made, and what becomes of those whose parents, children and pipes
 //! are not.
 
-use super::model::{Plan, Process, Severed};
+use super::model::{Plan, Process, Severed, Watch};
 use kconv_codes::Code;
 use kconv_image::{ResourceId, TaskName};
 use kconv_resources::linux6::Resource;
@@ -95,6 +95,7 @@ impl Plan {
         let mut plan = Plan {
             processes: Vec::new(),
             files: Vec::new(),
+            watches: Vec::new(),
             frozen: self.frozen,
             severed: self.severed.clone(),
             resources: self.resources.clone(),
@@ -185,11 +186,37 @@ impl Plan {
                 shared("memory", same_memory);
                 let same_table = process.table.is_some() && process.table == other.table;
                 shared("open files", same_table);
+                shared(
+                    "what an event loop waits with",
+                    self.share_events(process, other),
+                );
                 let meets = !parts.is_disjoint(parts_of_other);
                 shared("a part of its memory", meets && !same_memory);
             }
         }
         severed
+    }
+
+    /// Whether two processes have open what would wait apart if it were made twice.
+    fn share_events(&self, process: &Process, other: &Process) -> bool {
+        let files = |process: &Process| -> BTreeSet<usize> {
+            let files = process.descriptors.iter().map(|open| open.file);
+            files
+                .filter(|file| {
+                    let resource = self.resources.get(self.files[*file].resource);
+                    matches!(
+                        resource,
+                        Some(
+                            Resource::EventFd(_)
+                                | Resource::TimerFd(_)
+                                | Resource::SignalFd(_)
+                                | Resource::Epoll(_)
+                        )
+                    )
+                })
+                .collect()
+        };
+        !files(process).is_disjoint(&files(other))
     }
 
     /// The memory without a name that a process maps and shares.
@@ -229,6 +256,15 @@ impl Plan {
                 mappings
                     .filter_map(|mapping| mapping.file.as_mut())
                     .for_each(&mut take);
+            }
+        }
+        for watch in &from.watches {
+            if let Some(epoll) = places.get(&watch.epoll) {
+                self.watches.push(Watch {
+                    epoll: *epoll,
+                    file: watch.file.and_then(|file| places.get(&file).copied()),
+                    ..*watch
+                });
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Open files, descriptors, and locks.
 
-use super::model::{Descriptor, Lock, LockStyle, Process};
+use super::model::{Descriptor, Lock, LockStyle, Process, Watch};
 use crate::decode::DecodeError;
 use kconv_image::ObjectId;
 use kconv_objects::{Objects, Saved};
@@ -18,6 +18,26 @@ pub(super) fn open_files(objects: &Objects<'_>) -> Result<Vec<OpenFile>, DecodeE
 pub(super) fn index_of(files: &[OpenFile], object: ObjectId) -> Option<usize> {
     // They are in the order of the image.
     files.binary_search_by_key(&object, |file| file.object).ok()
+}
+
+/// What the epolls among the open files wait for.
+pub(super) fn watches(resources: &Resources, files: &[OpenFile]) -> Vec<Watch> {
+    let watches = resources.iter().filter_map(|(_, resource)| match resource {
+        Resource::EpollWatch(watch) => Some(watch),
+        _ => None,
+    });
+    watches
+        .filter_map(|watch| {
+            Some(Watch {
+                epoll: index_of(files, watch.epoll)?,
+                file: index_of(files, watch.file),
+                descriptor: watch.descriptor,
+                events: watch.events,
+                data: watch.data,
+                process: watch.process,
+            })
+        })
+        .collect()
 }
 
 /// The descriptors of a `files_struct`.

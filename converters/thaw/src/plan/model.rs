@@ -17,12 +17,31 @@ pub struct Plan {
     pub processes: Vec<Process>,
     /// Open files: what descriptors, directories and mappings refer to by index.
     pub files: Vec<OpenFile>,
+    /// What epolls wait for.
+    pub watches: Vec<Watch>,
     /// The clocks at the freeze.
     pub frozen: Frozen,
     /// What processes shared with others that are left out.
     pub severed: Vec<Severed>,
     /// What is outside of the image, by the numbers that it has there.
     pub resources: Resources,
+}
+
+/// What an epoll waits for at one file.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// Index of the epoll among the open files.
+    pub epoll: usize,
+    /// Index of the file. `None` if nobody has it open who is made.
+    pub file: Option<usize>,
+    /// The number that it was open under when it was added.
+    pub descriptor: u32,
+    /// What is waited for, and how (epoll_ctl(2)).
+    pub events: u32,
+    /// What the program is told with it.
+    pub data: u64,
+    /// The process that is to add it, if it matters who does.
+    pub process: Option<i32>,
 }
 
 /// Something that a process shared with one that is left out, and cannot be without.

@@ -8,10 +8,16 @@ const KINDS: [(&str, &[&str]); 64] = [
     ("socket", &["a socket (unix, inode "]),
     ("inet", &["a socket (inet, inode "]),
     ("netlink", &["a socket (netlink, inode "]),
-    ("eventfd", &["anon_inode:[eventfd] cannot"]),
-    ("epoll", &["anon_inode:[eventpoll] cannot"]),
-    ("timerfd", &["anon_inode:[timerfd] cannot"]),
-    ("signalfd", &["anon_inode:[signalfd] cannot"]),
+    ("eventfd", &["an eventfd that the kernel itself adds to"]),
+    (
+        "epoll",
+        &["an epoll that waits at a file that no task of the image has open, added as descriptor "],
+    ),
+    (
+        "timerfd",
+        &["a timerfd that wakes the machine up (clock 9)"],
+    ),
+    ("signalfd", &["a signalfd that others have open as well"]),
     ("inotify", &["anon_inode:inotify cannot"]),
     ("pidfd", &["pidf"]),
     ("memfd", &["memfd:memory of tmpfs, which has no path"]),
@@ -200,7 +206,7 @@ pub(crate) fn by_name(guest: &mut Guest) {
     let (of_pair, other_of_pair) = start(guest, "memory-of-another");
     let (tracer, _) = start(guest, "tracing");
     let (of_vfork, waiting) = start(guest, "vfork");
-    let (many, _) = start(guest, "socket eventfd aio uts");
+    let (many, _) = start(guest, "socket inotify aio uts");
     let traced = guest
         .run(&format!("cat /proc/{tracer}/task/{tracer}/children"))
         .unwrap();
@@ -259,7 +265,7 @@ pub(crate) fn by_name(guest: &mut Guest) {
     assert!(said(of_vfork, &parent));
     causes_first(&output.stderr);
     reported(guest, &output.stderr);
-    for what in ["a socket", "[eventfd]", "(io_setup)", "a uts namespace"] {
+    for what in ["a socket", "inotify", "(io_setup)", "a uts namespace"] {
         assert!(said(many, what), "{what}");
     }
     // They run on, and wait again.
@@ -309,7 +315,8 @@ fn reported(guest: &mut Guest, said: &str) {
         // What protocol a socket has the text does not say.
         ("fd.socket.tcp", "a socket (inet, inode "),
         ("fd.socket.netlink", "a socket (netlink, inode "),
-        ("fd.anonymous", "anon_inode:[eventfd]"),
+        ("fd.anonymous", "anon_inode:inotify"),
+        ("fd.events", "an eventfd that the kernel"),
         ("fd.unlinked", "/tmp/unlinked, which was unlinked"),
         ("mm.aio", "an asynchronous I/O context"),
         ("task.traced", "being traced by"),

@@ -6,7 +6,7 @@ use kconv_guests::{Guest, Kernel};
 use std::time::Duration;
 
 /// Parts of the program that checks its own state from inside.
-const PARTS: [&str; 25] = [
+const PARTS: [&str; 26] = [
     "signals",
     "timers",
     "process",
@@ -32,6 +32,7 @@ const PARTS: [&str; 25] = [
     "defaults",
     "many",
     "pipes",
+    "events",
 ];
 
 /// Those of them to be checked, with commas between; all, if it is not set.

@@ -514,3 +514,53 @@ fn a_lock_on_a_file_that_is_only_mapped_is_in_the_way() {
     });
     assert_eq!(of(&plan, Flock, Some(ObjectId(1))), [""; 0]);
 }
+
+#[test]
+fn an_epoll_waits_for_files_and_signals_of_those_that_are_made() {
+    let mut holder = process(7, None, 7);
+    holder.descriptors.push(Descriptor {
+        number: 3,
+        file: 0,
+        close_on_exec: false,
+    });
+    let opened = |object, resource| OpenFile {
+        object: ObjectId(object),
+        resource: ResourceId(resource),
+        flags: 0,
+        position: 0,
+        owner: None,
+        write_hint: 0,
+    };
+    let mut plan = plan(vec![holder]);
+    plan.files = vec![opened(1, 0), opened(2, 1), opened(3, 2)];
+    let mut told = |file: Option<usize>, process: Option<i32>| {
+        plan.watches = vec![crate::plan::Watch {
+            epoll: 0,
+            file,
+            descriptor: 9,
+            events: 1,
+            data: 0,
+            process,
+        }];
+        found(
+            &plan,
+            vec![
+                Resource::Epoll(kconv_resources::Bare),
+                Resource::File(testing::file("/a")),
+                Resource::File(testing::file("/proc/7/mounts")),
+            ],
+        )
+    };
+    assert_eq!(told(Some(1), None), [""; 0]);
+    assert_eq!(told(Some(1), Some(7)), [""; 0]);
+    let said = |what: &str| {
+        format!(
+            "task 7: epoll, descriptor 9: found {what}, expected a file or signals of processes that are made"
+        )
+    };
+    let signals = "signals of process 8, which is not made";
+    assert_eq!(told(Some(1), Some(8)), [said(signals)]);
+    let nobody = "a file that nobody has open who is made";
+    assert_eq!(told(None, None), [said(nobody)]);
+    assert_eq!(told(Some(2), None), [said("/proc/7/mounts")]);
+}

@@ -183,3 +183,56 @@ fn only_processes_of_the_image_can_be_named() {
         "all processes of the image are left out"
     );
 }
+
+#[test]
+fn an_epoll_waits_for_what_is_made_and_is_nobody_elses() {
+    let watch = |epoll: usize, file: usize, descriptor: u32| Watch {
+        epoll,
+        file: Some(file),
+        descriptor,
+        events: 1,
+        data: 0,
+        process: None,
+    };
+    // 0 and 3 are epolls.
+    let mut all = plan(vec![
+        process(5, None, &[0, 1]),
+        process(6, None, &[2]),
+        process(7, None, &[2, 3]),
+    ]);
+    all.watches = vec![watch(0, 1, 10), watch(0, 2, 11), watch(3, 2, 12)];
+    let watched = |choice: &Choice| -> Vec<(u32, Option<u32>, u32)> {
+        let (made, _) = all.choose(choice).unwrap();
+        let object = |file: usize| made.files[file].object.0;
+        let watches = made.watches.iter();
+        watches
+            .map(|of| (object(of.epoll), of.file.map(object), of.descriptor))
+            .collect()
+    };
+    let (first, second, third) = ((0, Some(1), 10), (0, Some(2), 11), (3, Some(2), 12));
+    assert_eq!(watched(&Choice::All), [first, second, third]);
+    // What 6 alone has open is not waited for by 5 without it.
+    assert_eq!(watched(&only(&[5])), [first, (0, None, 11)]);
+    assert_eq!(watched(&only(&[6])), []);
+    assert_eq!(watched(&only(&[7])), [third]);
+
+    let severed = |resource: Resource| {
+        let none = || Resource::NotCarried(kconv_resources::Bare);
+        let resources = [none(), none(), resource, none()];
+        let all = Plan {
+            resources: resources.into_iter().collect(),
+            ..all.clone()
+        };
+        let (made, _) = all.choose(&only(&[7])).unwrap();
+        let severed = made.severed.iter();
+        severed
+            .map(|one| (one.pid, one.what, one.with.pid))
+            .collect::<Vec<_>>()
+    };
+    let counter = Resource::EventFd(kconv_resources::linux6::EventFd {
+        count: 0,
+        is_semaphore: false,
+    });
+    assert_eq!(severed(counter), [(7, "what an event loop waits with", 6)]);
+    assert_eq!(severed(Resource::File(file_at("/a"))), []);
+}
