@@ -22,11 +22,11 @@ mod seccomp;
 mod sharing;
 mod signal_info;
 mod terminal;
+mod unlinked;
 mod works;
 mod xstate;
 
 pub(crate) use dumpable::note as note_dumpable;
-pub(crate) use events::TYPES as EVENT_TYPES;
 pub(crate) use machine::tick_rate;
 #[cfg(test)]
 pub(crate) use refusals::bounds;
@@ -44,6 +44,12 @@ use kconv_resources::linux6::Resource;
 use kconv_resources::{Bare, Device};
 use mappings::Vmas;
 use std::cell::OnceCell;
+use unlinked::Held;
+
+/// The types that are read and of which nothing is saved, but those that all layouts have.
+pub(crate) fn own_types() -> Vec<&'static str> {
+    [&events::TYPES[..], &unlinked::TYPES].concat()
+}
 
 /// Size of a kernel stack (`arch/x86/include/asm/page_64_types.h`, without KASAN).
 const THREAD_SIZE: u64 = 16384;
@@ -58,6 +64,8 @@ pub(crate) struct Linux6<'w> {
     mount_namespace: Option<KernelAddr>,
     /// Whether the image has the files that programs are made of.
     keeps_programs: bool,
+    /// How tasks have files, once that was asked for.
+    held: OnceCell<Held>,
     /// The types of what is read and of which nothing is saved, as the kernel itself tells them, if it does.
     own_types: Option<Names<'w>>,
 }
@@ -75,6 +83,7 @@ impl<'w> Linux6<'w> {
             vmas: OnceCell::new(),
             mount_namespace: memory.read("nsproxy", first)?.pointer("mnt_ns")?,
             keeps_programs: false,
+            held: OnceCell::new(),
             own_types: memory.source.types().map(Names::new),
         })
     }

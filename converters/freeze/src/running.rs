@@ -20,7 +20,7 @@ use crate::error::{Finding, Flaw, FreezeError, list};
 use crate::freeze::{Kernel, Moving, OfRunning, Order, Summary, freeze_of_running};
 use crate::judge::Judge;
 use crate::kallsyms;
-use crate::linux6::EVENT_TYPES;
+use crate::linux6;
 use crate::memory::Memory;
 use crate::modules;
 use crate::paging::PageTables;
@@ -361,7 +361,8 @@ impl Running {
 
 /// What the kernel tells of the types of modules, and of those that nothing is saved of.
 fn own_types() -> Option<Layout> {
-    let names = [&modules::TYPES[..], &EVENT_TYPES].concat();
+    let mut names = linux6::own_types();
+    names.extend(modules::TYPES);
     btf::read_first(&running_types().ok()?, &names).ok()
 }
 

@@ -97,7 +97,7 @@ impl MadeFiles {
             return Ok(());
         };
         let path = PathBuf::from(&was.path);
-        if was.is_kept() || fs::symlink_metadata(&path).is_ok() {
+        if was.is_kept() || was.is_unlinked() || fs::symlink_metadata(&path).is_ok() {
             return Ok(());
         }
         let key = (was.inode.device, was.inode.inode);
@@ -132,6 +132,32 @@ impl Drop for MadeFiles {
             let _ = fs::remove_file(path);
         }
     }
+}
+
+/// Makes a file without a name, in the folder in which `was` had had one, with what the image has of it.
+pub(crate) fn unlinked(
+    image: &Image,
+    contents: &Contents,
+    was: &linux6::File,
+) -> Result<File, CallError> {
+    let file = without_a_name(was).map_err(|error| CallError::io("open", &error))?;
+    restore(image, contents, &was.inode, &file)?;
+    Ok(file)
+}
+
+/// An empty file without a name, in the folder in which `was` had had one. What has lost its last name can be given no
+/// other, and nor can what is made in its place.
+pub(crate) fn without_a_name(was: &linux6::File) -> io::Result<File> {
+    let for_good = match was.place {
+        linux6::Place::Unlinked {
+            is_linkable: true, ..
+        } => 0,
+        _ => libc::O_EXCL,
+    };
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    options.custom_flags(libc::O_TMPFILE | for_good);
+    options.open(folder_of(&was.path))
 }
 
 /// Gives an empty file its contents, its owner, its mode and its time.
@@ -180,6 +206,9 @@ mod tests {
     use crate::testing;
     use kconv_image::{ContentRun, ImageWriter, PageSource};
     use kconv_resources::linux6::Resource;
+    use nix::fcntl::{AT_FDCWD, AtFlags};
+    use nix::unistd::linkat;
+    use std::os::fd::AsRawFd;
     use std::os::unix::fs::MetadataExt;
 
     fn file_at(path: &Path) -> linux6::File {
@@ -267,6 +296,59 @@ mod tests {
         }
         drop(made);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_file_without_a_name_is_made_beside_whatever_has_its_name_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let image = image(folder.path(), &path);
+        fs::write(&path, "another's").unwrap();
+        let was = linux6::File {
+            place: linux6::Place::Unlinked {
+                mount: ResourceId(1),
+                is_linkable: false,
+            },
+            ..file_at(&path)
+        };
+        let mut made = MadeFiles::default();
+        made.make(&image, ResourceId(0), &was).unwrap();
+        let contents = &image.head().contents[0];
+        let named = folder.path().join("named");
+        let name = |file: &File| {
+            let from = format!("/proc/self/fd/{}", file.as_raw_fd());
+            linkat(
+                AT_FDCWD,
+                from.as_str(),
+                AT_FDCWD,
+                &named,
+                AtFlags::AT_SYMLINK_FOLLOW,
+            )
+        };
+        let file = unlinked(&image, contents, &was).unwrap();
+        assert_eq!(name(&file), Err(Errno::ENOENT));
+        let metadata = file.metadata().unwrap();
+        assert_eq!((metadata.nlink(), metadata.size()), (0, 3 * 4096 + 10));
+        assert_eq!(metadata.mode() & 0o7777, 0o640);
+        assert_eq!((metadata.mtime(), metadata.mtime_nsec()), (-5, 500));
+        let size = metadata.size();
+        assert_eq!(difference(&image, contents, &file, size).unwrap(), None);
+        assert_eq!(fs::read(&path).unwrap(), b"another's");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        // One that never had a name may have been made to be given one.
+        let was = linux6::File {
+            place: linux6::Place::Unlinked {
+                mount: ResourceId(1),
+                is_linkable: true,
+            },
+            ..was
+        };
+        let file = unlinked(&image, contents, &was).unwrap();
+        assert_eq!(name(&file), Ok(()));
+        assert_eq!(
+            fs::metadata(&named).unwrap().ino(),
+            file.metadata().unwrap().ino()
+        );
     }
 
     #[test]

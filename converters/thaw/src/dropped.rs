@@ -110,6 +110,17 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, copies: &Copies, rule: ClockRule
             let of_copy = |task| of_copy(task, file, difference);
             dropped.extend(tasks.iter().map(of_copy));
         }
+        if let Some(file) = file.filter(|file| file.is_unlinked()) {
+            let name = Escaped(&file.path);
+            dropped.push(Dropped {
+                code: Code::FdUnlinked,
+                task: tasks.first().copied(),
+                what: format!(
+                    "the inode number, extended attributes, flags (chattr(1)) and access list of {name}, which was unlinked"
+                ),
+                instead: "those of a new file, which /proc shows by its number".to_owned(),
+            });
+        }
         if let Some(file) = file.filter(|_| head.contents_of(id).is_none())
             && let Some(what) = of_contents(file)
         {

@@ -2,7 +2,7 @@
 
 use crate::inheritance::{Birth, Inheritance};
 use crate::plan::Plan;
-use crate::used::{Copies, users};
+use crate::used::{Copies, in_memory, users};
 use kconv_image::{Head, PAGE_SIZE};
 use kconv_resources::linux6::File;
 use std::collections::BTreeSet;
@@ -30,9 +30,10 @@ impl Filled {
             let file = plan.resources.file(contents.resource);
             let path = file.map(|file| file.path.as_str());
             let is_kept = file.is_some_and(File::is_kept);
-            let is_there = match is_kept {
-                true => !copies.contains_key(&contents.resource),
-                false => path.is_some_and(|path| Path::new(path).exists()),
+            let is_there = match file {
+                Some(file) if file.is_unlinked() => !in_memory(&file.inode.file_system),
+                _ if is_kept => !copies.contains_key(&contents.resource),
+                _ => path.is_some_and(|path| Path::new(path).exists()),
             };
             for run in &contents.runs {
                 let is_new = known.insert((run.position, path.filter(|_| is_kept)));

@@ -38,8 +38,8 @@ pub fn read_named(data: &[u8], names: &HashSet<&str>) -> Result<Layout, BtfError
     read_parts(data, None, Asked::Named(names))
 }
 
-/// As [`read_named`], for whoever asks for a few types that nobody else is called like: the first structure or union of
-/// each of `names`, and what it contains. Other types are not even named, which saves most of the time.
+/// As [`read_named`], for whoever asks for a few types that nobody else is called like: the first structure, union or
+/// enumeration of each of `names`, and what it contains. Other types are not even named, which saves most of the time.
 ///
 /// # Errors
 /// As for [`read`], but for what is not read.
@@ -52,7 +52,7 @@ enum Asked<'a> {
     All,
     /// All of these names, held against all others.
     Named(&'a HashSet<&'a str>),
-    /// The first structure or union of each of these names, alone.
+    /// The first structure, union or enumeration of each of these names, alone.
     First(&'a [&'a str]),
 }
 
@@ -188,7 +188,7 @@ impl<'data> Reader<'data> {
         Ok(Parts::Some(reached))
     }
 
-    /// What is reached from the first composite of each of `names`.
+    /// What is reached from the first composite or enumeration of each of `names`.
     fn first(&self, names: &[&str]) -> Result<Parts, BtfError> {
         let mut sought = names.to_vec();
         let mut pending = Vec::new();
@@ -196,7 +196,8 @@ impl<'data> Reader<'data> {
             if sought.is_empty() {
                 break;
             }
-            if record.name != 0 && record.is_composite() {
+            let has_tag = record.is_composite() || matches!(record.kind, Kind::Enum | Kind::Enum64);
+            if record.name != 0 && has_tag {
                 let name = self.name(id, record.name)?;
                 if let Some(index) = sought.iter().position(|it| *it == name) {
                     sought.swap_remove(index);

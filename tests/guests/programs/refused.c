@@ -155,6 +155,8 @@ static void unlinked(void)
 {
 	must(open("/tmp/unlinked", O_CREAT | O_RDWR, 0600));
 	must(unlink("/tmp/unlinked"));
+	if (another())
+		wait_for_ever();
 }
 
 /* A name of two lines, of which the second is another message. */
@@ -162,6 +164,8 @@ static void lines(void)
 {
 	must(open("/tmp/two\nrefused: lines", O_CREAT | O_RDWR, 0600));
 	must(unlink("/tmp/two\nrefused: lines"));
+	if (another())
+		wait_for_ever();
 	must(prctl(PR_SET_NAME, "two\nlines"));
 }
 

@@ -51,7 +51,7 @@ struct Timer {
 
 impl Linux6<'_> {
     /// The kernel's memory, read by its own types.
-    fn own(&self) -> Option<Memory<'_>> {
+    pub(super) fn own(&self) -> Option<Memory<'_>> {
         let names = self.own_types.as_ref()?;
         Some(Memory {
             source: self.walked.memory.source,
@@ -99,7 +99,7 @@ impl Linux6<'_> {
     }
 
     /// What was named for an open file, if it was.
-    fn named(&self, file: &View<'_>) -> Result<Option<&Resource>, Fault> {
+    pub(super) fn named(&self, file: &View<'_>) -> Result<Option<&Resource>, Fault> {
         let Some(dentry) = file.pointer("f_path.dentry")? else {
             return Ok(None);
         };
@@ -203,12 +203,7 @@ impl Linux6<'_> {
                 Some(Resource::Epoll(_)) => "an epoll",
                 _ => continue,
             };
-            let all = match view.optional("f_count.counter")? {
-                Some(all) => all,
-                // One is counted as 0 (6.13 include/linux/file_ref.h: FILE_REF_ONEREF).
-                None => view.unsigned("f_ref.refcnt.counter")?.saturating_add(1),
-            };
-            if all > count {
+            if references(&view)? > count {
                 let number = open.number;
                 let what = format!("descriptor {number}, {what} that others have open as well,");
                 refuse(open.task, "files", not_carried(Code::FdEvents, what));
@@ -216,6 +211,15 @@ impl Linux6<'_> {
         }
         Ok(())
     }
+}
+
+/// How many hold a `file`.
+pub(super) fn references(file: &View<'_>) -> Result<u64, Fault> {
+    Ok(match file.optional("f_count.counter")? {
+        Some(all) => all,
+        // One is counted as 0 (6.13 include/linux/file_ref.h: FILE_REF_ONEREF).
+        None => file.unsigned("f_ref.refcnt.counter")?.saturating_add(1),
+    })
 }
 
 /// `fs/eventfd.c`: do_eventfd.

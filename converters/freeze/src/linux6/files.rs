@@ -182,7 +182,7 @@ impl Linux6<'_> {
                 let inode = self.inode(&inode)?;
                 return Ok(Resource::SharedMemory(SharedMemory { inode }));
             }
-            _ if let Some(path) = self.path_of_kept(kind, &location) => {
+            _ if let Some(path) = self.path_of_kept(kind, (dentry, &location))? => {
                 return Ok(Resource::File(File {
                     path,
                     file_type: FileType::Regular,
@@ -203,6 +203,12 @@ impl Linux6<'_> {
                 return Err(not_carried(Code::FdNoPath, what));
             }
             _ if location.deleted => {
+                let is_regular = kind == "regular file";
+                if is_regular
+                    && let Some(file) = self.unlinked((dentry, mount), &location, &inode)?
+                {
+                    return Ok(file);
+                }
                 let path = Escaped(&location.path);
                 let what = format!("{path}, which was unlinked while it was open");
                 return Err(not_carried(Code::FdUnlinked, what));
@@ -299,7 +305,7 @@ impl Linux6<'_> {
         }
     }
 
-    fn inode(&self, inode: &View<'_>) -> Result<Inode, Fault> {
+    pub(super) fn inode(&self, inode: &View<'_>) -> Result<Inode, Fault> {
         let sb = self
             .walked
             .memory

@@ -100,15 +100,15 @@ impl Linux6<'_> {
         )
     }
 
-    /// Whether a resource is a regular file, or memory without a name, that is in memory alone and
-    /// neither a program nor a library.
+    /// Whether a resource is a regular file, or memory without a name, that goes with the tasks: it is in memory alone
+    /// and neither a program nor a library, or nobody finds it by a path.
     pub(super) fn is_in_memory(&self, resource: ResourceId) -> bool {
         match self.resources.get(resource) {
             Some(Resource::SharedMemory(_)) => true,
             Some(Resource::File(file)) => {
-                file.is_regular()
-                    && IN_MEMORY.contains(&file.inode.file_system.as_str())
-                    && file.build_id.is_none()
+                let is_in_memory = IN_MEMORY.contains(&file.inode.file_system.as_str());
+                let is_lost = is_in_memory && file.build_id.is_none();
+                file.is_regular() && (is_lost || file.is_unlinked())
             }
             _ => false,
         }

@@ -7,22 +7,34 @@ use super::{Linux6, not_carried};
 use crate::error::{Fault, Flaw};
 use crate::memory::View;
 use kconv_codes::Code;
-use kconv_image::{Escaped, ResourceId};
+use kconv_image::{Escaped, KernelAddr, ResourceId};
 use kconv_machine::path_of_copy;
 use kconv_resources::linux6::{File, Place, Resource};
 use std::collections::BTreeSet;
 
 impl Linux6<'_> {
-    /// The path of a regular file to which none leads, but of which the image is to have what is in it: a copy that
-    /// a thaw made of a program, and a file that was unlinked, if programs are kept.
-    pub(super) fn path_of_kept(&self, kind: &str, location: &Location) -> Option<String> {
+    /// The path of a regular file to which none leads, but of which the image is to have what is in it for those that
+    /// have it mapped: a copy that a thaw made of a program, and a file that was unlinked, if programs are kept.
+    pub(super) fn path_of_kept(
+        &self,
+        kind: &str,
+        (dentry, location): (KernelAddr, &Location),
+    ) -> Result<Option<String>, Fault> {
         if kind != "regular file" || !location.is_text || location.namespace.is_some() {
-            return None;
+            return Ok(None);
         }
-        match location.internal {
+        Ok(match location.internal {
             true => path_of_copy(&location.path).map(str::to_owned),
-            false => (self.keeps_programs && location.deleted).then(|| location.path.clone()),
-        }
+            // What is open, or mapped shared, has to be the file itself.
+            false
+                if !self.keeps_programs
+                    || !location.deleted
+                    || self.is_open_or_shared(dentry)? =>
+            {
+                None
+            }
+            false => Some(location.path.clone()),
+        })
     }
 
     /// Marks the files that the image keeps. That is to be when the build IDs are known: what has none and is in

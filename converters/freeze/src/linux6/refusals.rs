@@ -57,6 +57,7 @@ impl Linux6<'_> {
         self.signals_of_files(&descriptors, refuse)?;
         self.terminals(&descriptors, refuse)?;
         self.shared_events(&descriptors, refuse)?;
+        self.unlinked_elsewhere(&descriptors, refuse)?;
         self.pipe_ends(refuse)
     }
 

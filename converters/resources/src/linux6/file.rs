@@ -80,8 +80,16 @@ pub enum Place {
         is_kept: bool,
     },
     /// By no path: it was unlinked, or is a copy that a thaw had made. The image has what is in it, and the path is
-    /// where it had been.
+    /// where it had been. It is mapped alone, and may be mapped from memory.
     Copy,
+    /// By no path: its last name was removed while tasks had it. The image has what is in it, and the path is where it
+    /// had been, on the file system on which it is to be made again.
+    Unlinked {
+        /// The mount it was seen through.
+        mount: ResourceId,
+        /// Whether it can be given a name: it never had one, and was not to be without for good (open(2), O_TMPFILE).
+        is_linkable: bool,
+    },
 }
 
 words! {
@@ -109,6 +117,8 @@ words! {
         File = "file",
         /// No path led to it.
         Copy = "copy",
+        /// Its last name was removed.
+        Unlinked = "unlinked",
     }
 }
 
@@ -160,10 +170,15 @@ impl File {
         )
     }
 
-    /// The mount it is seen through, if a path leads to it.
+    /// Whether its last name was removed, and it is made again without one.
+    pub fn is_unlinked(&self) -> bool {
+        matches!(self.place, Place::Unlinked { .. })
+    }
+
+    /// The mount it is seen through, or was when a path led to it.
     pub fn mount(&self) -> Option<ResourceId> {
         match self.place {
-            Place::Mounted { mount, .. } => Some(mount),
+            Place::Mounted { mount, .. } | Place::Unlinked { mount, .. } => Some(mount),
             Place::Copy => None,
         }
     }
@@ -185,6 +200,10 @@ impl Part for File {
         };
         let place = match from.optional(KEPT)? {
             Some(Kept::Copy) => Place::Copy,
+            Some(Kept::Unlinked) => Place::Unlinked {
+                mount: from.required("mount")?,
+                is_linkable: from.required("linkable")?,
+            },
             kept => Place::Mounted {
                 mount: from.required("mount")?,
                 is_kept: kept.is_some(),
@@ -220,8 +239,13 @@ impl Part for File {
         if let Some(id) = &self.build_id {
             to.put("build-id", &Bytes(id.clone()));
         }
-        if let Place::Mounted { is_kept: true, .. } = self.place {
-            to.put(KEPT, &Kept::File);
+        match self.place {
+            Place::Mounted { is_kept: true, .. } => to.put(KEPT, &Kept::File),
+            Place::Unlinked { is_linkable, .. } => {
+                to.put(KEPT, &Kept::Unlinked);
+                to.put("linkable", &is_linkable);
+            }
+            Place::Mounted { is_kept: false, .. } | Place::Copy => {}
         }
     }
 
@@ -243,11 +267,16 @@ impl Part for File {
             TypeName::CharacterDevice => FileType::CharacterDevice(number),
             TypeName::BlockDevice => FileType::BlockDevice(number),
         };
-        let place = match source.flip() {
-            true => Place::Copy,
-            false => Place::Mounted {
-                mount: ResourceId(source.number() as u32),
+        let mount = ResourceId(source.number() as u32);
+        let place = match source.one_of(Kept::ALL) {
+            Kept::File => Place::Mounted {
+                mount,
                 is_kept: source.flip(),
+            },
+            Kept::Copy => Place::Copy,
+            Kept::Unlinked => Place::Unlinked {
+                mount,
+                is_linkable: source.flip(),
             },
         };
         File {

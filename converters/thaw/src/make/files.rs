@@ -20,8 +20,8 @@ use crate::remote::Remote;
 use crate::sys;
 use crate::used::is_of_a_task;
 use kconv_image::{Escaped, Image, PAGE_SIZE, ResourceId};
-use kconv_resources::Kind;
 use kconv_resources::linux6::{self, FileType, Resource};
+use kconv_resources::{Device, Kind};
 use nix::errno::Errno;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,6 +73,7 @@ impl Kept {
         let mut opener = Opener {
             image,
             start: numbers.start,
+            unlinked: BTreeMap::new(),
             pipes: Pipes::default(),
             programs: BTreeMap::new(),
         };
@@ -155,6 +156,8 @@ struct Opener<'i> {
     image: &'i Image,
     /// The lowest number of a file.
     start: u64,
+    /// The files without a name that were made so far, by device and inode at the freeze.
+    unlinked: BTreeMap<(Device, u64), File>,
     pipes: Pipes,
     /// The copies of programs and libraries that were made so far.
     programs: BTreeMap<ResourceId, OwnedFd>,
@@ -175,6 +178,7 @@ impl Opener<'_> {
                 let size = memory.inode.size.bytes();
                 (self.shared_memory(file, size)?, false)
             }
+            Resource::File(of) if of.is_unlinked() => (self.unlinked(file, of)?, false),
             Resource::File(of) => match &of.file_type {
                 FileType::Fifo(Some(state)) if is_open => {
                     (self.pipes.named(file, of, state)?, true)
@@ -256,6 +260,23 @@ impl Opener<'_> {
             contents::fill(self.image, contents, &opened)?;
         }
         Ok(opened.into())
+    }
+
+    /// A file without a name, opened once more.
+    fn unlinked(&mut self, file: &OpenFile, was: &linux6::File) -> Result<OwnedFd, CallError> {
+        let made = match self.unlinked.entry((was.inode.device, was.inode.inode)) {
+            Entry::Occupied(made) => made.into_mut(),
+            Entry::Vacant(none) => {
+                let contents = self.image.head().contents_of(file.resource);
+                let contents =
+                    contents.ok_or_else(|| unknown("a file without a name and what is in it"))?;
+                none.insert(contents::unlinked(self.image, contents, was)?)
+            }
+        };
+        let path = format!("/proc/self/fd/{}", made.as_raw_fd());
+        // What leads there is a link, and what was said when it was made (O_TMPFILE) has O_DIRECTORY in it.
+        let flags = open::again(file) & !(libc::O_NOFOLLOW | libc::O_DIRECTORY);
+        open_with(&path, flags | libc::O_NOCTTY)
     }
 
     /// A copy of a file that is mapped, for one more who has it open.

@@ -2,9 +2,10 @@
 
 use super::found::Obstacles;
 use crate::call::CallError;
+use crate::contents::{folder_of, without_a_name};
 use crate::open::{self, open_with};
 use crate::plan::{Lock, LockStyle, OpenFile, Plan, Process};
-use crate::used::{Copies, is_of_a_task};
+use crate::used::{Copies, is_of_a_task, users};
 use crate::vm_flags::VM_EXEC;
 use kconv_codes::Code;
 use kconv_image::Escaped;
@@ -20,6 +21,7 @@ use std::os::fd::OwnedFd;
 
 /// What the processes have open and mapped, and is neither of `/proc` nor taken from the image.
 pub(super) fn check(plan: &Plan, copies: &Copies, found: &mut Obstacles<'_>) {
+    nameless(plan, found);
     for (index, open, was) in files(plan, copies) {
         match again(open, was) {
             Ok(opened) => {
@@ -42,6 +44,28 @@ pub(super) fn standing(plan: &Plan, copies: &Copies, found: &mut Obstacles<'_>) 
     }
 }
 
+/// Whether files can be made where there were some that have no name any more.
+fn nameless(plan: &Plan, found: &mut Obstacles<'_>) {
+    for (id, tasks) in users(plan) {
+        let file = plan.resources.file(id).filter(|file| file.is_unlinked());
+        // That there is no folder is told already.
+        let file = file.filter(|file| folder_of(&file.path).is_dir());
+        let made = file.map(|file| (file, without_a_name(file)));
+        if let Some((file, Err(error))) = made {
+            for task in tasks {
+                found.add(
+                    Code::FdUnlinked,
+                    Some(task),
+                    format!("regular file {}, which was unlinked", Escaped(&file.path)),
+                    format!("a folder in which none is made without a name ({error})"),
+                    "one in which files can be made (open(2), O_TMPFILE)",
+                    "mount there what was mounted, to be written to",
+                );
+            }
+        }
+    }
+}
+
 /// The open files that a thaw opens by their paths, each with its place in the plan.
 fn files<'p>(
     plan: &'p Plan,
@@ -55,7 +79,8 @@ fn files<'p>(
         let is_harmless = matches!(was.file_type, FileType::Regular | FileType::Directory);
         // What is not there, or is something else, is told already.
         let is_there = fs::symlink_metadata(&was.path).is_ok();
-        let is_taken = is_of_a_task(was, &own) || copies.contains_key(&open.resource);
+        let is_made = was.is_unlinked() || copies.contains_key(&open.resource);
+        let is_taken = is_of_a_task(was, &own) || is_made;
         (is_harmless && is_there && !is_taken).then_some((index, open, was))
     })
 }

@@ -254,6 +254,8 @@ fn what_named_types_contain_is_read_and_of_the_rest_the_names() {
     btf.record(STRUCT, "alone", 1, 4, &[far, 1, 0]);
     btf.record(STRUCT, "inner", 2, 8, &[far, 1, 0, any, 1, 32]);
     btf.record(TYPEDEF, "alone_t", 0, 10, &[]);
+    let values = [btf.string("LOW"), 1, btf.string("HIGH"), 2];
+    btf.record(ENUM, "level", 2, 4, &values);
     let layout = read_named(&btf.bytes(), &["wanted"].into()).unwrap();
     let members = |layout: &Layout, name: &str| {
         let ids = layout.types().filter_map(|(_, ty)| match ty {
@@ -277,6 +279,9 @@ fn what_named_types_contain_is_read_and_of_the_rest_the_names() {
     assert!(!alone.has("alone") && !alone.has("alone_t"));
     let inner = read_first(&btf.bytes(), &["inner"]).unwrap();
     assert_eq!(members(&inner, "inner"), [1]);
+    assert_eq!(inner.constant("HIGH"), None);
+    let level = read_first(&btf.bytes(), &["level"]).unwrap();
+    assert_eq!(level.constant("HIGH"), Some(2));
     let keep = Keep {
         whole: ["wanted".to_owned()].into(),
         ..Keep::default()

@@ -6,7 +6,7 @@ use kconv_guests::{Guest, Kernel};
 use std::time::Duration;
 
 /// Parts of the program that checks its own state from inside.
-const PARTS: [&str; 26] = [
+const PARTS: [&str; 27] = [
     "signals",
     "timers",
     "process",
@@ -33,6 +33,7 @@ const PARTS: [&str; 26] = [
     "many",
     "pipes",
     "events",
+    "unlinked",
 ];
 
 /// Those of them to be checked, with commas between; all, if it is not set.
