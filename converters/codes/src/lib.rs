@@ -144,6 +144,7 @@ codes! {
     FdEvents = "fd.events", "something an event loop waits with that cannot be made as it is";
     FdSharedMemory = "fd.shared-memory", "a descriptor of shared memory without a file";
     FdUnlinked = "fd.unlinked", "a file that was unlinked while it was open";
+    FdMemfd = "fd.memfd", "a file of memfd_create that cannot be made as it is";
     FdNoPath = "fd.no-path", "a file that has no path";
     FdName = "fd.name", "a file whose name is not UTF-8";
     FdCovered = "fd.covered", "a file to which its path does not lead any more";

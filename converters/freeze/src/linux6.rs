@@ -12,6 +12,7 @@ mod in_memory;
 mod locks;
 mod machine;
 mod mappings;
+mod memfd;
 mod names;
 mod notes;
 mod owners;
@@ -48,7 +49,7 @@ use unlinked::Held;
 
 /// The types that are read and of which nothing is saved, but those that all layouts have.
 pub(crate) fn own_types() -> Vec<&'static str> {
-    [&events::TYPES[..], &unlinked::TYPES].concat()
+    [&events::TYPES[..], &memfd::TYPES, &unlinked::TYPES].concat()
 }
 
 /// Size of a kernel stack (`arch/x86/include/asm/page_64_types.h`, without KASAN).

@@ -97,7 +97,7 @@ impl MadeFiles {
             return Ok(());
         };
         let path = PathBuf::from(&was.path);
-        if was.is_kept() || was.is_unlinked() || fs::symlink_metadata(&path).is_ok() {
+        if was.is_kept() || was.is_nameless() || fs::symlink_metadata(&path).is_ok() {
             return Ok(());
         }
         let key = (was.inode.device, was.inode.inode);
@@ -161,7 +161,7 @@ pub(crate) fn without_a_name(was: &linux6::File) -> io::Result<File> {
 }
 
 /// Gives an empty file its contents, its owner, its mode and its time.
-fn restore(
+pub(crate) fn restore(
     image: &Image,
     contents: &Contents,
     inode: &Inode,

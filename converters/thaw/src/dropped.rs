@@ -9,12 +9,13 @@ pub(crate) use relations::of_group;
 
 use crate::clocks::{Beat, ClockRule};
 use crate::filled::Filled;
+use crate::memfd::{F_SEAL_EXEC, knows_seal_exec};
 use crate::plan::{LockStyle, Plan, Process, Thread, Timer};
 use crate::used::{Copies, Policy, users};
 use kconv_codes::Code;
 use kconv_image::{Escaped, Head, ResourceId};
 use kconv_machine::{Line, name_of_copy};
-use kconv_resources::linux6::{File, Resource};
+use kconv_resources::linux6::{File, Place, Resource};
 use kconv_resources::{ReadFrom, Source};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -110,17 +111,8 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, copies: &Copies, rule: ClockRule
             let of_copy = |task| of_copy(task, file, difference);
             dropped.extend(tasks.iter().map(of_copy));
         }
-        if let Some(file) = file.filter(|file| file.is_unlinked()) {
-            let name = Escaped(&file.path);
-            dropped.push(Dropped {
-                code: Code::FdUnlinked,
-                task: tasks.first().copied(),
-                what: format!(
-                    "the inode number, extended attributes, flags (chattr(1)) and access list of {name}, which was unlinked"
-                ),
-                instead: "those of a new file, which /proc shows by its number".to_owned(),
-            });
-        }
+        let of_nameless = |file| of_nameless(tasks.first().copied(), file);
+        dropped.extend(file.into_iter().flat_map(of_nameless));
         if let Some(file) = file.filter(|_| head.contents_of(id).is_none())
             && let Some(what) = of_contents(file)
         {
@@ -199,6 +191,44 @@ fn of_slack(thread: &Thread) -> Option<Dropped> {
         what: format!("{had} ns as the timer slack that it had at first"),
         instead: format!("{USUAL} ns"),
     })
+}
+
+/// What a file without a name has not as it was when it is made again.
+fn of_nameless(task: Option<i32>, file: &File) -> Vec<Dropped> {
+    let name = Escaped(&file.path);
+    let told = |code, what, instead: &str| Dropped {
+        code,
+        task,
+        what,
+        instead: instead.to_owned(),
+    };
+    match file.place {
+        Place::Unlinked { .. } => vec![told(
+            Code::FdUnlinked,
+            format!(
+                "the inode number, extended attributes, flags (chattr(1)) and access list of {name}, which was unlinked"
+            ),
+            "those of a new file, which /proc shows by its number",
+        )],
+        Place::Memfd { seals } => {
+            let number = told(
+                Code::FdMemfd,
+                format!("the inode number of {name}"),
+                "that of a new file",
+            );
+            let is_lost = seals & F_SEAL_EXEC != 0 && !knows_seal_exec();
+            let seal = is_lost.then(|| {
+                let what = format!("that nobody can have {name} executed (F_SEAL_EXEC)");
+                told(
+                    Code::FdMemfd,
+                    what,
+                    "its mode, which its owner can change: this kernel has no such seal",
+                )
+            });
+            [Some(number), seal].into_iter().flatten().collect()
+        }
+        Place::Mounted { .. } | Place::Copy => Vec::new(),
+    }
 }
 
 /// The contents of a file that was in memory alone.

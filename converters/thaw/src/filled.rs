@@ -31,7 +31,7 @@ impl Filled {
             let path = file.map(|file| file.path.as_str());
             let is_kept = file.is_some_and(File::is_kept);
             let is_there = match file {
-                Some(file) if file.is_unlinked() => !in_memory(&file.inode.file_system),
+                Some(file) if file.is_nameless() => !in_memory(&file.inode.file_system),
                 _ if is_kept => !copies.contains_key(&contents.resource),
                 _ => path.is_some_and(|path| Path::new(path).exists()),
             };

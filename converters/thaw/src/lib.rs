@@ -15,6 +15,7 @@ mod filled;
 mod inheritance;
 mod logs;
 mod make;
+mod memfd;
 mod obstacle;
 mod open;
 mod plan;

@@ -52,7 +52,7 @@ fn growth(file: &File, metadata: &Metadata) -> Option<u64> {
 pub(crate) fn dropped(plan: &Plan) -> Vec<Dropped> {
     let appended = appended(plan);
     let of_file = |(id, tasks): (ResourceId, BTreeSet<i32>)| {
-        let file = plan.resources.file(id).filter(|file| !file.is_unlinked())?;
+        let file = plan.resources.file(id).filter(|file| !file.is_nameless())?;
         let metadata = fs::symlink_metadata(&file.path).ok()?;
         let is_log = metadata.is_file() && is_same(file, &metadata);
         let growth = growth(file, &metadata).filter(|growth| is_log && *growth > 0)?;

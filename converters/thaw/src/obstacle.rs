@@ -36,7 +36,7 @@ pub(crate) fn of_machine(plan: &Plan, image: &Image, rule: ClockRule) -> Vec<Obs
     placed::check(plan, &mut found);
     clocks::check(plan, rule, &mut found);
     let copies = copies(plan, head, Some(image));
-    programs::check(&copies, &mut found);
+    programs::check(plan, &copies, &mut found);
     resources::check(plan, head, Some(image), &copies, &mut found);
     opened::check(plan, &copies, &mut found);
     room::check(plan, head, &copies, &mut found);
@@ -71,7 +71,7 @@ pub(crate) fn of_machine_now(plan: &Plan, head: &Head) -> Vec<Obstacle> {
     let mut found = Obstacles::of(plan, ObstacleOf::Machine);
     machine::standing(plan, head, &mut found);
     let copies = copies(plan, head, None);
-    programs::check(&copies, &mut found);
+    programs::check(plan, &copies, &mut found);
     resources::check(plan, head, None, &copies, &mut found);
     opened::standing(plan, &copies, &mut found);
     found.into_list()

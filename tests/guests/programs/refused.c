@@ -125,7 +125,21 @@ static void epoll(void)
 static void timer(void) { must(timerfd_create(CLOCK_BOOTTIME_ALARM, 0)); }
 static void notify(void) { must(inotify_init()); }
 static void pidfd(void) { must(syscall(SYS_pidfd_open, getpid(), 0)); }
-static void memfd(void) { must(memfd_create("memory", 0)); }
+static void memfd(void)
+{
+	must(memfd_create("memory", 0));
+	if (another())
+		wait_for_ever();
+}
+/* Which nobody can map so any more. */
+static void memfd_sealed(void)
+{
+	int fd = must(memfd_create("sealed", MFD_ALLOW_SEALING));
+	must(ftruncate(fd, 4096));
+	if (mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED)
+		must(-1);
+	must(fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE));
+}
 static void port(void) { must(open("/dev/rtc0", O_RDONLY)); }
 static void uts(void) { must(unshare(CLONE_NEWUTS)); }
 static void ipc(void) { must(unshare(CLONE_NEWIPC)); }
@@ -614,6 +628,7 @@ static const struct {
 	{ "inotify", notify },
 	{ "pidfd", pidfd },
 	{ "memfd", memfd },
+	{ "memfd-sealed", memfd_sealed },
 	{ "mqueue", queue },
 	{ "perf", performance },
 	{ "unlinked", unlinked },

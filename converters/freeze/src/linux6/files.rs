@@ -34,10 +34,26 @@ pub(super) struct Location {
     /// Whether no task of the first mount namespace can walk to the mount: it belongs to the
     /// kernel, to another namespace, or is gone.
     pub(super) internal: bool,
+    /// Whether the mount is one of the kernel's own, on which nobody finds a name.
+    pub(super) of_kernel: bool,
     /// The number of the other mount namespace that it is in.
     pub(super) namespace: Option<u64>,
     /// Whether the path is text (UTF-8), which is what an image has of it.
     pub(super) is_text: bool,
+}
+
+impl Location {
+    /// Whether this is memory without a name, shared by mapping `/dev/zero` or no file at all (`mm/shmem.c`:
+    /// shmem_zero_setup).
+    pub(super) fn is_shared_memory(&self) -> bool {
+        self.of_kernel && self.path == "dev/zero"
+    }
+}
+
+/// Whether a pointer is an error number (`include/linux/err.h`: IS_ERR).
+fn is_error(at: KernelAddr) -> bool {
+    const LARGEST: i64 = 4095;
+    at.0 >= (-LARGEST) as u64
 }
 
 /// Character devices that are what they are wherever they are opened: memory (null, zero,
@@ -85,6 +101,7 @@ impl Linux6<'_> {
                     path: top + &components.join("/"),
                     deleted,
                     internal,
+                    of_kernel: namespace.is_some_and(is_error),
                     is_text,
                     namespace: match internal {
                         true => self.number_of_namespace(namespace)?,
@@ -106,8 +123,7 @@ impl Linux6<'_> {
     /// The number of a mount namespace; those that nobody can be in have none (`fs/mount.h`:
     /// MNT_NS_INTERNAL is an error number, is_anon_ns).
     fn number_of_namespace(&self, at: Option<KernelAddr>) -> Result<Option<u64>, Fault> {
-        const ERROR_NUMBERS: u64 = (-4095i64) as u64;
-        let Some(at) = at.filter(|at| at.0 < ERROR_NUMBERS) else {
+        let Some(at) = at.filter(|at| !is_error(*at)) else {
             return Ok(None);
         };
         let namespace = self.walked.memory.read("mnt_namespace", at)?;
@@ -178,7 +194,7 @@ impl Linux6<'_> {
                 let name = Escaped(name);
                 return Err(not_carried(Code::FdAnonymous, format!("anon_inode:{name}")));
             }
-            (_, "tmpfs") if location.internal && location.path.ends_with("dev/zero") => {
+            (_, "tmpfs") if location.is_shared_memory() => {
                 let inode = self.inode(&inode)?;
                 return Ok(Resource::SharedMemory(SharedMemory { inode }));
             }
@@ -196,6 +212,12 @@ impl Linux6<'_> {
                     path: location.path,
                     number: location.namespace.unwrap_or_default(),
                 });
+            }
+            ("regular file", "tmpfs")
+                if location.of_kernel
+                    && let Some(file) = self.memfd(&location, &inode)? =>
+            {
+                return Ok(file);
             }
             _ if location.internal => {
                 let path = Escaped(&location.path);

@@ -26,7 +26,7 @@ pub(super) struct Mapped {
     pub(super) resource: ResourceId,
     inode: KernelAddr,
     file: FileOf,
-    part: MappedPart,
+    pub(super) part: MappedPart,
     pub(super) is_shared: bool,
     may_be_written: bool,
 }
@@ -108,7 +108,7 @@ impl Linux6<'_> {
             Some(Resource::File(file)) => {
                 let is_in_memory = IN_MEMORY.contains(&file.inode.file_system.as_str());
                 let is_lost = is_in_memory && file.build_id.is_none();
-                file.is_regular() && (is_lost || file.is_unlinked())
+                file.is_regular() && (is_lost || file.is_nameless())
             }
             _ => false,
         }

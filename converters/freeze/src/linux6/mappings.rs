@@ -8,7 +8,6 @@ use crate::source::{Content, Mapping};
 use crate::walk::Walked;
 use kconv_codes::Code;
 use kconv_image::{KernelAddr, PAGE_SIZE, UserAddr};
-use kconv_machine::path_of_copy;
 use kconv_resources::Kind;
 use kconv_resources::linux6::Resource;
 use std::collections::BTreeMap;
@@ -121,8 +120,7 @@ impl Linux6<'_> {
         if !regular || self.file_system_of(&inode)? != "tmpfs" {
             return Ok(false);
         }
-        let location = self.location(dentry, mount)?;
-        Ok(location.internal && path_of_copy(&location.path).is_none())
+        Ok(self.location(dentry, mount)?.is_shared_memory())
     }
 
     /// Whether the kernel itself made a mapping: its operations tell, and its name what it is.

@@ -24,6 +24,7 @@ impl Linux6<'_> {
             return Ok(None);
         }
         Ok(match location.internal {
+            true if !location.of_kernel => None,
             true => path_of_copy(&location.path).map(str::to_owned),
             // What is open, or mapped shared, has to be the file itself.
             false

@@ -57,7 +57,8 @@ impl Linux6<'_> {
         self.signals_of_files(&descriptors, refuse)?;
         self.terminals(&descriptors, refuse)?;
         self.shared_events(&descriptors, refuse)?;
-        self.unlinked_elsewhere(&descriptors, refuse)?;
+        self.nameless_elsewhere(&descriptors, refuse)?;
+        self.sealed_memfds(refuse)?;
         self.pipe_ends(refuse)
     }
 

@@ -14,10 +14,10 @@ use kconv_resources::linux6::{File, FileType, Place, Resource};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The types that are read of it as the kernel itself tells them.
-pub(crate) const TYPES: [&str; 3] = ["inode", "dentry", "inode_state_flags_enum"];
+pub(super) const TYPES: [&str; 3] = ["inode", "dentry", "inode_state_flags_enum"];
 
 /// The longest that is carried, in bytes: an image has all of it.
-const LONGEST: i64 = 1 << 30;
+pub(super) const LONGEST: i64 = 1 << 30;
 
 /// The most names of one file that are looked at.
 const MAX_NAMES: usize = 1 << 12;
@@ -133,7 +133,7 @@ impl Linux6<'_> {
     }
 
     /// Files without a name that others have as well, or that are programs of tasks: each would have one of its own.
-    pub(super) fn unlinked_elsewhere(
+    pub(super) fn nameless_elsewhere(
         &self,
         descriptors: &[Descriptor],
         refuse: &mut dyn FnMut(usize, &str, Flaw),
@@ -142,7 +142,7 @@ impl Linux6<'_> {
         for file in self.walked.objects_of("file") {
             let view = self.walked.view(file)?;
             if let Some(Resource::File(of)) = self.named(&view)?
-                && of.is_unlinked()
+                && of.is_nameless()
                 && let Some((_, inode)) = self.resource_of(&view)?
             {
                 by_inode.entry(inode).or_default().push(file);
@@ -159,13 +159,19 @@ impl Linux6<'_> {
                 false if self.have_others(inode, &files)? => "which others have as well",
                 false => continue,
             };
-            let path = match self.named(&self.walked.view(files[0])?)? {
-                Some(Resource::File(of)) => Escaped(&of.path).to_string(),
-                _ => "a file".to_owned(),
+            let (code, what) = match self.named(&self.walked.view(files[0])?)? {
+                Some(Resource::File(of)) if of.is_unlinked() => {
+                    let path = Escaped(&of.path);
+                    let what = format!("{path}, which was unlinked while it was open, and {how},");
+                    (Code::FdUnlinked, what)
+                }
+                Some(Resource::File(of)) => {
+                    (Code::FdMemfd, format!("{}, {how},", Escaped(&of.path)))
+                }
+                _ => continue,
             };
             let (object, field) = user(files[0]);
-            let what = format!("{path}, which was unlinked while it was open, and {how},");
-            refuse(object, field, not_carried(Code::FdUnlinked, what));
+            refuse(object, field, not_carried(code, what));
         }
         Ok(())
     }

@@ -41,7 +41,7 @@ fn kept(head: &Head, findings: &mut Vec<String>) {
         let linux6::Resource::File(file) = resource else {
             continue;
         };
-        if !file.is_kept() && !file.is_unlinked() {
+        if !file.is_kept() && !file.is_nameless() {
             continue;
         }
         let path = Escaped(&file.path);

@@ -90,6 +90,11 @@ pub enum Place {
         /// Whether it can be given a name: it never had one, and was not to be without for good (open(2), O_TMPFILE).
         is_linkable: bool,
     },
+    /// By no path: it never had a name (memfd_create(2)). The image has what is in it, and the path is what `/proc` shows.
+    Memfd {
+        /// What nobody may do with it any more, as fcntl(2), F_GET_SEALS gives it.
+        seals: u32,
+    },
 }
 
 words! {
@@ -119,6 +124,8 @@ words! {
         Copy = "copy",
         /// Its last name was removed.
         Unlinked = "unlinked",
+        /// It never had a name.
+        Memfd = "memfd",
     }
 }
 
@@ -175,11 +182,16 @@ impl File {
         matches!(self.place, Place::Unlinked { .. })
     }
 
+    /// Whether it has no name, and is made again without one.
+    pub fn is_nameless(&self) -> bool {
+        matches!(self.place, Place::Unlinked { .. } | Place::Memfd { .. })
+    }
+
     /// The mount it is seen through, or was when a path led to it.
     pub fn mount(&self) -> Option<ResourceId> {
         match self.place {
             Place::Mounted { mount, .. } | Place::Unlinked { mount, .. } => Some(mount),
-            Place::Copy => None,
+            Place::Copy | Place::Memfd { .. } => None,
         }
     }
 }
@@ -203,6 +215,9 @@ impl Part for File {
             Some(Kept::Unlinked) => Place::Unlinked {
                 mount: from.required("mount")?,
                 is_linkable: from.required("linkable")?,
+            },
+            Some(Kept::Memfd) => Place::Memfd {
+                seals: from.required("seals")?,
             },
             kept => Place::Mounted {
                 mount: from.required("mount")?,
@@ -245,6 +260,10 @@ impl Part for File {
                 to.put(KEPT, &Kept::Unlinked);
                 to.put("linkable", &is_linkable);
             }
+            Place::Memfd { seals } => {
+                to.put(KEPT, &Kept::Memfd);
+                to.put("seals", &seals);
+            }
             Place::Mounted { is_kept: false, .. } | Place::Copy => {}
         }
     }
@@ -277,6 +296,9 @@ impl Part for File {
             Kept::Unlinked => Place::Unlinked {
                 mount,
                 is_linkable: source.flip(),
+            },
+            Kept::Memfd => Place::Memfd {
+                seals: source.number() as u32,
             },
         };
         File {

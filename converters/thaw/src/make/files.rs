@@ -13,6 +13,7 @@ use crate::call::CallError;
 use crate::contents::{self, MadeFiles};
 use crate::dropped::WITH_POSITION;
 use crate::error::ThawError;
+use crate::memfd;
 use crate::obstacle::copies;
 use crate::open::{self, open_with};
 use crate::plan::{FileOwner, Folders, Lock, LockStyle, OpenFile, Plan};
@@ -20,7 +21,7 @@ use crate::remote::Remote;
 use crate::sys;
 use crate::used::is_of_a_task;
 use kconv_image::{Escaped, Image, PAGE_SIZE, ResourceId};
-use kconv_resources::linux6::{self, FileType, Resource};
+use kconv_resources::linux6::{self, FileType, Place, Resource};
 use kconv_resources::{Device, Kind};
 use nix::errno::Errno;
 use std::collections::btree_map::Entry;
@@ -73,7 +74,7 @@ impl Kept {
         let mut opener = Opener {
             image,
             start: numbers.start,
-            unlinked: BTreeMap::new(),
+            nameless: BTreeMap::new(),
             pipes: Pipes::default(),
             programs: BTreeMap::new(),
         };
@@ -157,7 +158,7 @@ struct Opener<'i> {
     /// The lowest number of a file.
     start: u64,
     /// The files without a name that were made so far, by device and inode at the freeze.
-    unlinked: BTreeMap<(Device, u64), File>,
+    nameless: BTreeMap<(Device, u64), File>,
     pipes: Pipes,
     /// The copies of programs and libraries that were made so far.
     programs: BTreeMap<ResourceId, OwnedFd>,
@@ -178,7 +179,7 @@ impl Opener<'_> {
                 let size = memory.inode.size.bytes();
                 (self.shared_memory(file, size)?, false)
             }
-            Resource::File(of) if of.is_unlinked() => (self.unlinked(file, of)?, false),
+            Resource::File(of) if of.is_nameless() => (self.nameless(file, of)?, false),
             Resource::File(of) => match &of.file_type {
                 FileType::Fifo(Some(state)) if is_open => {
                     (self.pipes.named(file, of, state)?, true)
@@ -263,14 +264,17 @@ impl Opener<'_> {
     }
 
     /// A file without a name, opened once more.
-    fn unlinked(&mut self, file: &OpenFile, was: &linux6::File) -> Result<OwnedFd, CallError> {
-        let made = match self.unlinked.entry((was.inode.device, was.inode.inode)) {
+    fn nameless(&mut self, file: &OpenFile, was: &linux6::File) -> Result<OwnedFd, CallError> {
+        let made = match self.nameless.entry((was.inode.device, was.inode.inode)) {
             Entry::Occupied(made) => made.into_mut(),
             Entry::Vacant(none) => {
                 let contents = self.image.head().contents_of(file.resource);
                 let contents =
                     contents.ok_or_else(|| unknown("a file without a name and what is in it"))?;
-                none.insert(contents::unlinked(self.image, contents, was)?)
+                none.insert(match was.place {
+                    Place::Memfd { seals } => memfd::again(self.image, contents, (was, seals))?,
+                    _ => contents::unlinked(self.image, contents, was)?,
+                })
             }
         };
         let path = format!("/proc/self/fd/{}", made.as_raw_fd());

@@ -6,19 +6,16 @@
 
 use crate::call::CallError;
 use crate::contents::fill;
+use crate::memfd::{MFD_EXEC, made, seal};
 use crate::open::open_with;
-use crate::sys;
 use kconv_image::{Image, ResourceId};
 use kconv_machine::name_of_copy;
 use kconv_resources::linux6;
 use nix::errno::Errno;
 use std::ffi::CString;
-use std::fs::{File, Permissions};
+use std::fs::Permissions;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
-
-/// linux/memfd.h: that it may be executed is said since 6.3, and was so before.
-const MFD_EXEC: u64 = 0x10;
 
 /// Makes a copy of the file `was`, open for reading alone: who has one open for writing keeps the kernel from
 /// noting it as the program of a process (`fs/exec.c`: replace_mm_exe_file).
@@ -29,7 +26,7 @@ pub(super) fn copy(
 ) -> Result<OwnedFd, CallError> {
     let name = name_of_copy(&was.path).and_then(|name| CString::new(name).ok());
     let name = name.ok_or_else(|| CallError::new("memfd_create", Errno::ENAMETOOLONG))?;
-    let file = File::from(made(&name).map_err(|error| CallError::new("memfd_create", error))?);
+    let file = made(&name, MFD_EXEC)?;
     if let Some(contents) = image.head().contents_of(id) {
         fill(image, contents, &file)?;
     }
@@ -39,34 +36,11 @@ pub(super) fn copy(
     file.set_permissions(Permissions::from_mode(0o555))
         .map_err(|error| CallError::io("fchmod", &error))?;
     let seals = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
-    let arguments = [
-        file.as_raw_fd() as u64,
-        libc::F_ADD_SEALS as u64,
-        seals as u64,
-        0,
-        0,
-    ];
-    sys::call(libc::SYS_fcntl, arguments)
-        .map_err(|error| CallError::new("fcntl(F_ADD_SEALS)", error))?;
+    seal(&file, seals as u32)?;
     open_with(
         &format!("/proc/self/fd/{}", file.as_raw_fd()),
         libc::O_RDONLY,
     )
-}
-
-fn made(name: &CString) -> Result<OwnedFd, Errno> {
-    let flags = u64::from(libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING);
-    let call = |flags| {
-        sys::call(
-            libc::SYS_memfd_create,
-            [name.as_ptr() as u64, flags, 0, 0, 0],
-        )
-    };
-    let made = match call(flags | MFD_EXEC) {
-        Err(Errno::EINVAL) => call(flags),
-        made => made,
-    };
-    made.map(|fd| sys::owned(fd as i32))
 }
 
 #[cfg(test)]
@@ -76,6 +50,7 @@ mod tests {
     use crate::testing;
     use kconv_image::{ContentRun, Contents, ImageWriter, PageSource};
     use kconv_resources::linux6::Resource;
+    use std::fs::File;
     use std::os::unix::fs::FileExt;
 
     #[test]

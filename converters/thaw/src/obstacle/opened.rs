@@ -79,7 +79,7 @@ fn files<'p>(
         let is_harmless = matches!(was.file_type, FileType::Regular | FileType::Directory);
         // What is not there, or is something else, is told already.
         let is_there = fs::symlink_metadata(&was.path).is_ok();
-        let is_made = was.is_unlinked() || copies.contains_key(&open.resource);
+        let is_made = was.is_nameless() || copies.contains_key(&open.resource);
         let is_taken = is_of_a_task(was, &own) || is_made;
         (is_harmless && is_there && !is_taken).then_some((index, open, was))
     })

@@ -3,11 +3,13 @@
 
 use super::found::Obstacles;
 use super::resources::difference_of;
+use crate::memfd;
 use crate::plan::Plan;
 use crate::used::{Copies, mapped, opened, users};
 use kconv_codes::Code;
-use kconv_image::{Head, Image};
+use kconv_image::{Escaped, Head, Image};
 use kconv_machine::name_of_copy;
+use kconv_resources::linux6::Place;
 use std::collections::BTreeSet;
 use std::fs;
 
@@ -37,10 +39,28 @@ pub(crate) fn copies(plan: &Plan, head: &Head, image: Option<&Image>) -> Copies 
     copies
 }
 
-/// What keeps this machine from making copies, if there are any to be made.
-pub(super) fn check(copies: &Copies, found: &mut Obstacles<'_>) {
+/// What keeps this machine from making files in memory that may be executed, if there are any to be made.
+pub(super) fn check(plan: &Plan, copies: &Copies, found: &mut Obstacles<'_>) {
     let setting = fs::read_to_string(SETTING).unwrap_or_default();
-    if !copies.is_empty() && setting.trim() == "2" {
+    if setting.trim() != "2" {
+        return;
+    }
+    for (id, tasks) in users(plan) {
+        if let Some(file) = plan.resources.file(id)
+            && let Place::Memfd { seals } = file.place
+            && memfd::how(file, seals) == memfd::MFD_EXEC
+        {
+            found.add(
+                Code::FdMemfd,
+                tasks.first().copied(),
+                format!("{}, which may be executed", Escaped(&file.path)),
+                "vm.memfd_noexec 2, with which no such file is made",
+                "0 or 1",
+                "set it lower with sysctl until the thaw is done",
+            );
+        }
+    }
+    if !copies.is_empty() {
         found.add(
             Code::MachineKconv,
             None,
@@ -59,7 +79,7 @@ mod tests {
     use crate::plan::{Descriptor, Mapping, Memory, OpenFile, Process};
     use crate::testing;
     use kconv_image::{Contents, ImageWriter, ObjectId, PageSource, ResourceId};
-    use kconv_resources::linux6::{File, Place, Resource};
+    use kconv_resources::linux6::{File, Resource};
 
     const KEPT: Place = Place::Mounted {
         mount: ResourceId(1),

@@ -118,7 +118,7 @@ fn contents_to_find<'h>(id: ResourceId, was: &File, head: &'h Head) -> Option<&'
     let is_known_otherwise = match was.place {
         Place::Mounted { is_kept, .. } => is_kept,
         Place::Copy => was.build_id.is_some(),
-        Place::Unlinked { .. } => true,
+        Place::Unlinked { .. } | Place::Memfd { .. } => true,
     };
     let contents = head.contents_of(id);
     contents.filter(|_| is_in_memory && !is_known_otherwise)
@@ -138,9 +138,10 @@ fn file(
     let expected = was.file_type.name();
     let policy = Policy::of(&was.inode.file_system);
     let name = format!("{expected} {}", Escaped(path));
-    if was.is_unlinked() {
-        place_to_make(&name, was, resources, add);
-        return;
+    match was.place {
+        Place::Unlinked { .. } => return place_to_make(&name, was, resources, add),
+        Place::Memfd { .. } => return,
+        Place::Mounted { .. } | Place::Copy => {}
     }
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,

@@ -4,7 +4,7 @@ use super::{LIMIT, refused};
 use kconv_guests::Guest;
 
 /// What a process has that cannot be carried, as `refused` calls it, and what is said of it.
-const KINDS: [(&str, &[&str]); 64] = [
+const KINDS: [(&str, &[&str]); 65] = [
     ("socket", &["a socket (unix, inode "]),
     ("inet", &["a socket (inet, inode "]),
     ("netlink", &["a socket (netlink, inode "]),
@@ -20,7 +20,14 @@ const KINDS: [(&str, &[&str]); 64] = [
     ("signalfd", &["a signalfd that others have open as well"]),
     ("inotify", &["anon_inode:inotify cannot"]),
     ("pidfd", &["pidf"]),
-    ("memfd", &["memfd:memory of tmpfs, which has no path"]),
+    (
+        "memfd",
+        &["/memfd:memory, which others have as well, cannot"],
+    ),
+    (
+        "memfd-sealed",
+        &["/memfd:sealed, which is sealed against writing (F_ADD_SEALS) and mapped shared at 0x"],
+    ),
     ("mqueue", &["queue of mqueue, which has no path"]),
     ("perf", &["anon_inode:[perf_event] cannot"]),
     ("unlinked", &["/tmp/unlinked, which was unlinked"]),

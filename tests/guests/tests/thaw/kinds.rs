@@ -4,7 +4,7 @@ use super::{LIMIT, convert, initramfs, machine, mount, number};
 use kconv_guests::{Guest, Kernel};
 
 /// Parts of the program that checks its own state from inside.
-const PARTS: &str = "fifos opened ended relations requests keyed stops events unlinked";
+const PARTS: &str = "fifos opened ended relations requests keyed stops events unlinked memfds";
 
 #[test]
 fn what_a_task_was_given_is_given_back() {

@@ -6,7 +6,7 @@ use kconv_guests::{Guest, Kernel};
 use std::time::Duration;
 
 /// Parts of the program that checks its own state from inside.
-const PARTS: [&str; 27] = [
+const PARTS: [&str; 28] = [
     "signals",
     "timers",
     "process",
@@ -34,6 +34,7 @@ const PARTS: [&str; 27] = [
     "pipes",
     "events",
     "unlinked",
+    "memfds",
 ];
 
 /// Those of them to be checked, with commas between; all, if it is not set.
