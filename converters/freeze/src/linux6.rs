@@ -16,12 +16,14 @@ mod memfd;
 mod names;
 mod notes;
 mod owners;
+mod paired;
 mod pipe;
 mod programs;
 mod refusals;
 mod seccomp;
 mod sharing;
 mod signal_info;
+mod socket;
 mod terminal;
 mod unlinked;
 mod works;
@@ -49,7 +51,13 @@ use unlinked::Held;
 
 /// The types that are read and of which nothing is saved, but those that all layouts have.
 pub(crate) fn own_types() -> Vec<&'static str> {
-    [&events::TYPES[..], &memfd::TYPES, &unlinked::TYPES].concat()
+    [
+        &events::TYPES[..],
+        &memfd::TYPES,
+        &paired::TYPES,
+        &unlinked::TYPES,
+    ]
+    .concat()
 }
 
 /// Size of a kernel stack (`arch/x86/include/asm/page_64_types.h`, without KASAN).

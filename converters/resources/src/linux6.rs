@@ -9,6 +9,7 @@ mod machine;
 mod named;
 mod pipe;
 mod resources;
+mod socket;
 
 pub use events::{EpollWatch, EventFd, SignalFd, TimerFd};
 pub use file::{File, FileType, Inode, Place};
@@ -22,6 +23,7 @@ pub use named::{
 };
 pub use pipe::{Pipe, PipeState};
 pub use resources::{Resources, time_namespaces};
+pub use socket::{PairedSocket, Queue, SocketType};
 
 /// What images call the family.
 pub const FAMILY: &str = "linux-6";

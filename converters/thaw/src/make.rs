@@ -26,6 +26,7 @@ mod pipes;
 mod process;
 mod programs;
 mod restored;
+mod sockets;
 mod thread;
 mod timers;
 mod tree;

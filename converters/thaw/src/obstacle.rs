@@ -13,6 +13,7 @@ mod programs;
 mod resources;
 mod room;
 mod sessions;
+mod sockets;
 mod terminals;
 mod vdso;
 

@@ -5,8 +5,8 @@ use kconv_image::{
     Clocks, Fingerprint, Head, Identity, KernelAddr, KernelId, PAGE_SIZE, ResourceId,
 };
 use kconv_resources::linux6::{
-    self, Cpu, File, FileType, Inode, JournalStream, Machine, Mount, Pipe, PipeState, Place,
-    Resource, SharedMemory, Suspended, Terminal,
+    self, Cpu, File, FileType, Inode, JournalStream, Machine, Mount, PairedSocket, Pipe, PipeState,
+    Place, Queue, Resource, SharedMemory, SocketType, Suspended, Terminal,
 };
 use kconv_resources::{Bytes, Device, FileSize, Kind};
 
@@ -130,6 +130,30 @@ pub(crate) fn journal_stream() -> JournalStream {
         to_syslog: false,
         to_kmsg: false,
         to_console: true,
+    }
+}
+
+/// One of a pair of sockets.
+pub(crate) fn paired_socket(
+    inode: u64,
+    peer: Option<u64>,
+    socket_type: SocketType,
+    queue: Queue,
+) -> PairedSocket {
+    PairedSocket {
+        inode,
+        peer,
+        socket_type,
+        uid: 0,
+        gid: 0,
+        mode: 0o777,
+        shut: 0,
+        send_buffer: 500_000,
+        receive_buffer: 300_000,
+        made_by: 5,
+        made_by_uid: 0,
+        made_by_gid: 0,
+        queue,
     }
 }
 

@@ -122,6 +122,39 @@ static void epoll(void)
 	must(close(ends[0]));
 	must(close(ends[1]));
 }
+/* Pairs of sockets that could not be made as they are: descriptors wait in one, and one has an option. */
+static void pair_rights(void)
+{
+	int ends[2];
+	must(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
+	char byte = 0, control[CMSG_SPACE(sizeof(int))] = "";
+	struct iovec iov = { &byte, 1 };
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+		.msg_controllen = sizeof control };
+	struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+	rights->cmsg_level = SOL_SOCKET;
+	rights->cmsg_type = SCM_RIGHTS;
+	rights->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(rights), (int[]){ 0 }, sizeof(int));
+	must(sendmsg(ends[0], &message, 0));
+}
+static void pair_option(void)
+{
+	int ends[2], on = 1;
+	must(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends));
+	must(setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on));
+}
+/* Of which another process alone has the other one. */
+static void pair_parted(void)
+{
+	int ends[2];
+	must(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends));
+	if (another()) {
+		must(close(ends[0]));
+		wait_for_ever();
+	}
+	must(close(ends[1]));
+}
 static void timer(void) { must(timerfd_create(CLOCK_BOOTTIME_ALARM, 0)); }
 static void notify(void) { must(inotify_init()); }
 static void pidfd(void) { must(syscall(SYS_pidfd_open, getpid(), 0)); }
@@ -628,6 +661,9 @@ static const struct {
 	{ "inotify", notify },
 	{ "pidfd", pidfd },
 	{ "memfd", memfd },
+	{ "pair-rights", pair_rights },
+	{ "pair-option", pair_option },
+	{ "pair-parted", pair_parted },
 	{ "memfd-sealed", memfd_sealed },
 	{ "mqueue", queue },
 	{ "perf", performance },

@@ -126,17 +126,38 @@ impl Initramfs {
         let mut next = || lines.next().unwrap_or_default();
         let (library, tag) = (PathBuf::from(next()), next());
         self.program(python)?;
-        let below = ["", "collections", "concurrent", "concurrent/futures"];
-        let more = ["encodings", "importlib", "importlib/metadata", "json", "re"];
+        let below = [
+            "",
+            "asyncio",
+            "collections",
+            "concurrent",
+            "concurrent/futures",
+        ];
+        let more = [
+            "encodings",
+            "importlib",
+            "importlib/metadata",
+            "json",
+            "logging",
+            "re",
+        ];
         for folder in below.into_iter().chain(more) {
             let folder = library.join(folder);
             if folder.is_dir() {
                 self.python_modules(&folder, &tag)?;
             }
         }
-        // Without it, python3 warns at each start.
+        // Without the folder, python3 warns at each start.
         let extensions = library.join("lib-dynload");
         self.folder(extensions.to_string_lossy().trim_start_matches('/'));
+        for entry in std::fs::read_dir(&extensions).map_err(Error::file(&extensions))? {
+            let extension = entry.map_err(Error::file(&extensions))?;
+            let name = extension.file_name().to_string_lossy().into_owned();
+            // What asyncio needs that is no part of the program itself.
+            if name.starts_with("_asyncio.") || name.starts_with("_contextvars.") {
+                self.program(&extension.path())?;
+            }
+        }
         Ok(())
     }
 

@@ -129,9 +129,8 @@ impl Linux6<'_> {
                     limit: PAGE_SIZE,
                 });
             }
-            let page = buffer.address("page")?;
-            let bytes = self.page(page)?;
-            content.extend_from_slice(&bytes[offset as usize..(offset + length) as usize]);
+            let page = self.page(buffer.address("page")?)?;
+            content.extend(memory.bytes(KernelAddr(page.0.wrapping_add(offset)), length)?);
             if buffer.unsigned("flags")? & PACKET != 0 {
                 packets.push(length);
             }
@@ -151,10 +150,10 @@ impl Linux6<'_> {
         })
     }
 
-    /// The page that a `struct page` stands for (`arch/x86/include/asm/page_64.h`,
+    /// Where the page is that a `struct page` stands for (`arch/x86/include/asm/page_64.h`,
     /// `include/asm-generic/memory_model.h`: page_to_pfn, __va; `struct page`s lie in order at
     /// vmemmap_base, all memory at page_offset_base).
-    fn page(&self, page: KernelAddr) -> Result<Vec<u8>, Fault> {
+    pub(super) fn page(&self, page: KernelAddr) -> Result<KernelAddr, Fault> {
         let memory = self.walked.memory;
         let variable = |name: &str| -> Result<u64, Fault> {
             Ok(little_endian(&memory.bytes(symbol(memory, name)?, 8)?))
@@ -163,6 +162,6 @@ impl Linux6<'_> {
         let size = memory.layout().size_of(id).map_or(1, |size| size.0.max(1));
         let number = page.0.wrapping_sub(variable("vmemmap_base")?) / size;
         let at = variable("page_offset_base")?.wrapping_add(number.wrapping_mul(PAGE_SIZE));
-        memory.bytes(KernelAddr(at), PAGE_SIZE)
+        Ok(KernelAddr(at))
     }
 }

@@ -59,6 +59,7 @@ impl Linux6<'_> {
         self.shared_events(&descriptors, refuse)?;
         self.nameless_elsewhere(&descriptors, refuse)?;
         self.sealed_memfds(refuse)?;
+        self.parted_sockets(&descriptors, refuse)?;
         self.pipe_ends(refuse)
     }
 

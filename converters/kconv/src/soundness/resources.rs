@@ -2,6 +2,7 @@
 
 use kconv_image::{Escaped, Head, PAGE_SIZE};
 use kconv_resources::{any, linux6};
+use std::collections::BTreeMap;
 
 /// What is wrong with the resources, and with what is known of the machine.
 pub(crate) fn resources(head: &Head) -> Vec<String> {
@@ -14,6 +15,7 @@ pub(crate) fn resources(head: &Head) -> Vec<String> {
     if head.identity.family == linux6::FAMILY {
         kept(head, &mut findings);
         watches(head, &mut findings);
+        pairs(head, &mut findings);
     }
     findings
 }
@@ -32,6 +34,33 @@ fn watches(head: &Head, findings: &mut Vec<String>) {
                 findings.push(format!("resource {}: its `{attribute}` is {what}", id.0));
             }
         }
+    }
+}
+
+/// What is wrong with pairs of sockets: each is the other's other.
+fn pairs(head: &Head, findings: &mut Vec<String>) {
+    let resources = linux6::Resources::read(&head.resources);
+    let sockets = resources
+        .iter()
+        .filter_map(|(id, resource)| match resource {
+            linux6::Resource::PairedSocket(socket) => Some((id, socket)),
+            _ => None,
+        });
+    let sockets: Vec<_> = sockets.collect();
+    let peers: BTreeMap<u64, Option<u64>> = sockets
+        .iter()
+        .map(|(_, one)| (one.inode, one.peer))
+        .collect();
+    for (id, socket) in sockets {
+        let Some(peer) = socket.peer else {
+            continue;
+        };
+        let what = match peers.get(&peer) {
+            Some(of_peer) if *of_peer == Some(socket.inode) => continue,
+            Some(_) => format!("socket {peer}, which has another"),
+            None => format!("socket {peer}, which the image does not have"),
+        };
+        findings.push(format!("resource {}: its `peer` is {what}", id.0));
     }
 }
 

@@ -6,7 +6,10 @@ use kconv_image::{
     KernelId, Machine, Object, ObjectId, PageSource, ResourceId, Slot, SlotTarget, Symbol,
     SymbolId, TypeIx,
 };
-use kconv_resources::linux6::{self, Cpu, File, FileType, Inode, Mount, Place, Suspended};
+use kconv_resources::linux6::{
+    self, Cpu, EpollWatch, File, FileType, Inode, Mount, PairedSocket, Place, Queue, SocketType,
+    Suspended,
+};
 use kconv_resources::{Device, FileSize, Kind};
 use kconv_tasks::View;
 use kernel_structs::layout::{
@@ -252,7 +255,12 @@ fn what_is_kept_is_there_and_no_longer_than_its_file() {
         is_kept,
     };
     let said = |place, pages| resources(&with_file(place, pages)).join("; ");
-    for place in [mounted(true), Place::Copy] {
+    let memfd = Place::Memfd { seals: 0 };
+    let unlinked = Place::Unlinked {
+        mount: ResourceId(1),
+        is_linkable: false,
+    };
+    for place in [mounted(true), Place::Copy, memfd, unlinked.clone()] {
         assert_eq!(said(place, Some(2)), "");
     }
     assert_eq!(said(mounted(false), None), "");
@@ -261,8 +269,83 @@ fn what_is_kept_is_there_and_no_longer_than_its_file() {
         "resource 0, /bin/true: it is kept, and the image does not have what is in it"
     );
     assert_eq!(
+        said(unlinked, None),
+        "resource 0, /bin/true: it is kept, and the image does not have what is in it"
+    );
+    assert_eq!(
         said(Place::Copy, Some(3)),
         "resource 0, /bin/true: it has 5000 bytes, and pages up to byte 12288"
+    );
+}
+
+/// What is wrong with an image that has these resources besides those of [`with_file`], which are two.
+fn found_with(more: &[linux6::Resource]) -> Vec<String> {
+    let mut head = with_file(Place::Copy, Some(2));
+    let more = more.iter().map(|one| one.write(KernelAddr(0)));
+    head.resources.extend(more);
+    head.types = vec!["file".to_owned(), "mm_struct".to_owned()];
+    let object = |ty| Object {
+        ty: TypeIx(ty),
+        count: 1,
+        size: 8,
+        address: KernelAddr(0),
+        home: KernelAddr(0),
+        owner: ObjectId(0),
+        part_of: None,
+    };
+    head.objects = [0, 0, 1].map(object).to_vec();
+    resources(&head)
+}
+
+#[test]
+fn the_sockets_of_a_pair_are_each_others() {
+    let socket = |inode, peer| {
+        linux6::Resource::PairedSocket(PairedSocket {
+            inode,
+            peer,
+            socket_type: SocketType::Stream,
+            uid: 0,
+            gid: 0,
+            mode: 0o777,
+            shut: 0,
+            send_buffer: 0,
+            receive_buffer: 0,
+            made_by: 0,
+            made_by_uid: 0,
+            made_by_gid: 0,
+            queue: Queue::default(),
+        })
+    };
+    let whole = [socket(5, Some(6)), socket(6, Some(5)), socket(7, None)];
+    assert_eq!(found_with(&whole), Vec::<String>::new());
+    assert_eq!(
+        found_with(&[socket(5, Some(6)), socket(6, None), socket(7, Some(8))]),
+        [
+            "resource 2: its `peer` is socket 6, which has another",
+            "resource 4: its `peer` is socket 8, which the image does not have",
+        ]
+    );
+}
+
+#[test]
+fn what_waits_and_what_is_waited_at_are_open_files() {
+    let watch = |epoll, file| {
+        linux6::Resource::EpollWatch(EpollWatch {
+            epoll: ObjectId(epoll),
+            file: ObjectId(file),
+            descriptor: 3,
+            events: 1,
+            data: 0,
+            process: None,
+        })
+    };
+    assert_eq!(found_with(&[watch(0, 1)]), Vec::<String>::new());
+    assert_eq!(
+        found_with(&[watch(2, 1), watch(0, 9)]),
+        [
+            "resource 2: its `epoll` is object 2, which is no open file",
+            "resource 3: its `file` is object 9, which is no open file",
+        ]
     );
 }
 

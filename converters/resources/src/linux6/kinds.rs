@@ -9,6 +9,7 @@ use super::named::{
     TimeNamespace, Vfork,
 };
 use super::pipe::Pipe;
+use super::socket::PairedSocket;
 use crate::values::{Bare, Device};
 
 /// What images call a [`TimeNamespace`].
@@ -23,6 +24,8 @@ kinds! {
         Pipe(Pipe) = "pipe",
         /// A stream to the journal of systemd.
         JournalStream(JournalStream) = "journal-stream",
+        /// One of a pair of sockets.
+        PairedSocket(PairedSocket) = "paired-socket",
         /// A counter that is waited for.
         EventFd(EventFd) = "eventfd",
         /// A timer that is read.
@@ -87,6 +90,7 @@ pub fn is_had_by_number(kind: &str) -> bool {
         "file"
             | "pipe"
             | "journal-stream"
+            | "paired-socket"
             | "eventfd"
             | "timerfd"
             | "signalfd"
@@ -122,6 +126,7 @@ impl Resource {
             Resource::File(_)
             | Resource::Pipe(_)
             | Resource::JournalStream(_)
+            | Resource::PairedSocket(_)
             | Resource::EventFd(_)
             | Resource::TimerFd(_)
             | Resource::SignalFd(_)
@@ -161,6 +166,7 @@ impl Resource {
             Resource::SharedMemory(memory) => Some(memory.inode.inode),
             Resource::Pipe(pipe) => Some(pipe.inode),
             Resource::JournalStream(stream) => Some(stream.inode),
+            Resource::PairedSocket(socket) => Some(socket.inode),
             Resource::TimeNamespace(of_time) => Some(of_time.namespace.inode),
             other => other.namespace().map(|namespace| namespace.inode),
         }

@@ -51,7 +51,7 @@ fn waits_for_room(plan: &Plan, process: &Process, number: i32) -> bool {
     };
     let file = &plan.files[descriptor.file];
     let is_stream = match plan.resources.get(file.resource) {
-        Some(Resource::Pipe(_) | Resource::JournalStream(_)) => true,
+        Some(Resource::Pipe(_) | Resource::JournalStream(_) | Resource::PairedSocket(_)) => true,
         Some(Resource::File(file)) => file.is_fifo() || file.device_number().is_some(),
         _ => false,
     };

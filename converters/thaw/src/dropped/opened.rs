@@ -51,6 +51,21 @@ pub(super) fn of(plan: &Plan, head: &Head) -> Vec<Dropped> {
                 add(Code::FdJournal, what.to_owned(), "that of a new one");
                 continue;
             }
+            // Once for both.
+            Resource::PairedSocket(socket)
+                if socket.peer.is_some_and(|peer| peer < socket.inode) =>
+            {
+                continue;
+            }
+            Resource::PairedSocket(socket) => {
+                let what = format!(
+                    "numbers and extended attributes of a pair of sockets, and what SO_PEERCRED and SO_PEERGROUPS tell of who made it: process {}, and groups",
+                    socket.made_by
+                );
+                let instead = "those of a new pair, which kconv made; user and group are those";
+                add(Code::FdSocketUnix, what, instead);
+                continue;
+            }
             Resource::Epoll(_) => {
                 for (what, instead) in of_epoll(plan, index) {
                     add(Code::FdEvents, what, instead);

@@ -9,6 +9,7 @@ use super::numbers::Numbers;
 use super::pipes::Pipes;
 use super::programs;
 use super::restored::{Restored, failed};
+use super::sockets::Sockets;
 use crate::call::CallError;
 use crate::contents::{self, MadeFiles};
 use crate::dropped::WITH_POSITION;
@@ -76,6 +77,7 @@ impl Kept {
             start: numbers.start,
             nameless: BTreeMap::new(),
             pipes: Pipes::default(),
+            sockets: Sockets::of(&plan.resources),
             programs: BTreeMap::new(),
         };
         let mut kept = Kept {
@@ -160,6 +162,7 @@ struct Opener<'i> {
     /// The files without a name that were made so far, by device and inode at the freeze.
     nameless: BTreeMap<(Device, u64), File>,
     pipes: Pipes,
+    sockets: Sockets<'i>,
     /// The copies of programs and libraries that were made so far.
     programs: BTreeMap<ResourceId, OwnedFd>,
 }
@@ -171,6 +174,7 @@ impl Opener<'_> {
         let (opened, is_bare) = match resource {
             Resource::Pipe(pipe) => (self.pipes.end(file, pipe)?, true),
             Resource::JournalStream(stream) => (journal::stream(stream)?, true),
+            Resource::PairedSocket(was) => (self.sockets.end(was)?, true),
             Resource::EventFd(was) => (events::eventfd(was)?, true),
             Resource::TimerFd(was) => (events::timerfd(was)?, true),
             Resource::SignalFd(was) => (events::signalfd(was)?, true),

@@ -2,7 +2,7 @@
 //! and an upgrade ask too, before anything is lost.
 
 use super::found::{NOT_YET, ObstacleOf, Obstacles};
-use super::{Obstacle, notices, pipes, sessions};
+use super::{Obstacle, notices, pipes, sessions, sockets};
 use crate::clocks::ClockError;
 use crate::plan::{LockStyle, Plan, Process, Unclear};
 use crate::used::{is_of_a_task, task_of, users};
@@ -322,7 +322,7 @@ fn of_a_task<'r>(
     is_of_a_task(folder, own).then_some(folder.path.as_str())
 }
 
-/// What tasks use and are in that cannot be made, and pipes with ends outside.
+/// What tasks use and are in that cannot be made, and pipes and pairs of sockets with ends outside.
 fn resources(plan: &Plan, found: &mut Obstacles<'_>) {
     let own: BTreeSet<i32> = plan.processes.iter().map(|process| process.pid).collect();
     for (id, tasks) in users(plan) {
@@ -351,6 +351,7 @@ fn resources(plan: &Plan, found: &mut Obstacles<'_>) {
                 | Resource::SignalFd(_)
                 | Resource::Epoll(_) => {}
                 Resource::Pipe(pipe) => pipes::check_pipe(task, pipe, plan, found),
+                Resource::PairedSocket(socket) => sockets::check(task, socket, plan, found),
                 other => {
                     let kind = other.kind();
                     found.add(Code::FdResource, Some(task), kind, "one", "none", NOT_YET);

@@ -188,8 +188,10 @@ impl Plan {
                 shared("open files", same_table);
                 shared(
                     "what an event loop waits with",
-                    self.share_events(process, other),
+                    self.share(process, other, is_of_events),
                 );
+                let is_socket = |resource: &Resource| matches!(resource, Resource::PairedSocket(_));
+                shared("a socket", self.share(process, other, is_socket));
                 let meets = !parts.is_disjoint(parts_of_other);
                 shared("a part of its memory", meets && !same_memory);
             }
@@ -197,22 +199,14 @@ impl Plan {
         severed
     }
 
-    /// Whether two processes have open what would wait apart if it were made twice.
-    fn share_events(&self, process: &Process, other: &Process) -> bool {
+    /// Whether two processes have something open that would be apart if it were made twice.
+    fn share(&self, process: &Process, other: &Process, is: impl Fn(&Resource) -> bool) -> bool {
         let files = |process: &Process| -> BTreeSet<usize> {
             let files = process.descriptors.iter().map(|open| open.file);
             files
                 .filter(|file| {
                     let resource = self.resources.get(self.files[*file].resource);
-                    matches!(
-                        resource,
-                        Some(
-                            Resource::EventFd(_)
-                                | Resource::TimerFd(_)
-                                | Resource::SignalFd(_)
-                                | Resource::Epoll(_)
-                        )
-                    )
+                    resource.is_some_and(&is)
                 })
                 .collect()
         };
@@ -268,6 +262,14 @@ impl Plan {
             }
         }
     }
+}
+
+/// Whether something is what event loops wait with.
+fn is_of_events(resource: &Resource) -> bool {
+    matches!(
+        resource,
+        Resource::EventFd(_) | Resource::TimerFd(_) | Resource::SignalFd(_) | Resource::Epoll(_)
+    )
 }
 
 #[cfg(test)]

@@ -139,7 +139,7 @@ void finish_children(struct child *children, int count)
 static const struct part *const parts[] = { &signals, &files, &process, &memory, &locked, &all_locked, &locked_on_fault, &timers,
 	&family, &relations, &sleeps, &scheduling, &threads, &registers, &fifos, &opened_part, &ended_part, &keyed_part, &shared,
 	&requests, &guarded, &stops_part, &defaults, &many, &pipes_part,
-	&events_part, &unlinked_part, &memfds_part };
+	&events_part, &unlinked_part, &memfds_part, &pairs_part };
 
 int main(int argc, char **argv)
 {

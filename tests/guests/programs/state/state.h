@@ -86,5 +86,5 @@ struct part {
 extern const struct part signals, timers, process, family, relations, files, memory, locked, all_locked,
 	locked_on_fault, sleeps, scheduling,
 	threads, registers, fifos, opened_part, ended_part, requests, guarded, keyed_part, shared, stops_part,
-	defaults, many, pipes_part, events_part, unlinked_part, memfds_part;
+	defaults, many, pipes_part, events_part, unlinked_part, memfds_part, pairs_part;
 #endif

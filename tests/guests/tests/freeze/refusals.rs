@@ -4,7 +4,7 @@ use super::{LIMIT, refused};
 use kconv_guests::Guest;
 
 /// What a process has that cannot be carried, as `refused` calls it, and what is said of it.
-const KINDS: [(&str, &[&str]); 65] = [
+const KINDS: [(&str, &[&str]); 68] = [
     ("socket", &["a socket (unix, inode "]),
     ("inet", &["a socket (inet, inode "]),
     ("netlink", &["a socket (netlink, inode "]),
@@ -20,6 +20,15 @@ const KINDS: [(&str, &[&str]); 65] = [
     ("signalfd", &["a signalfd that others have open as well"]),
     ("inotify", &["anon_inode:inotify cannot"]),
     ("pidfd", &["pidf"]),
+    (
+        "pair-rights",
+        &[") with descriptors that wait to be received (SCM_RIGHTS) cannot"],
+    ),
+    ("pair-option", &[") with SO_PASSCRED"]),
+    (
+        "pair-parted",
+        &["is not with the tasks, cannot be carried [fd.socket.unix]"],
+    ),
     (
         "memfd",
         &["/memfd:memory, which others have as well, cannot"],

@@ -4,7 +4,8 @@ use super::{LIMIT, convert, initramfs, machine, mount, number};
 use kconv_guests::{Guest, Kernel};
 
 /// Parts of the program that checks its own state from inside.
-const PARTS: &str = "fifos opened ended relations requests keyed stops events unlinked memfds";
+const PARTS: &str =
+    "fifos opened ended relations requests keyed stops events unlinked memfds pairs";
 
 #[test]
 fn what_a_task_was_given_is_given_back() {
@@ -35,6 +36,8 @@ fn given_back(old: &Kernel, new: &Kernel) {
     assert_eq!(cgroup, "0::/kept");
     let on_the_next = freeze_parts(&mut guest, "next", PARTS);
     convert(&mut guest, "next", old, new);
+    let event_loop = freeze_loop(&mut guest);
+    convert(&mut guest, "loop", old, new);
     guest.run("umount /disk").unwrap();
     guest.kexec(new, initramfs()).unwrap();
     mount(&mut guest);
@@ -44,6 +47,7 @@ fn given_back(old: &Kernel, new: &Kernel) {
         "{said}"
     );
     assert_eq!(cgroup, "0::/");
+    check_loop(&mut guest, event_loop);
     // What the older kernel does not know.
     limit(&mut guest);
     let guarded = freeze_parts(&mut guest, "guarded", "guarded");
@@ -139,6 +143,28 @@ fn check_parts(guest: &mut Guest, name: &str, pid: u32) -> (String, String) {
     println!("{verdict}");
     assert!(verdict.starts_with("ok, "), "{verdict}");
     (said, cgroup.trim().to_owned())
+}
+
+/// Freezes a program that waits in an event loop.
+fn freeze_loop(guest: &mut Guest) -> u32 {
+    let command = "python3 /bin/loop.py";
+    let pid = guest.start(command, "/disk/loop.out").unwrap();
+    guest.says(pid, "/disk/loop.out", "ready", LIMIT).unwrap();
+    let freeze = format!("kconv freeze --kill {pid} -o /disk/loop.img");
+    println!("{}", guest.run(&freeze).unwrap());
+    pid
+}
+
+/// Thaws it, and has it end.
+fn check_loop(guest: &mut Guest, pid: u32) {
+    println!("{}", guest.run("kconv thaw /disk/loop.img").unwrap());
+    guest.run(&format!("kill -USR1 {pid}")).unwrap();
+    guest.says(pid, "/disk/loop.out", "done", LIMIT).unwrap();
+    let said = guest.run("cat /disk/loop.out").unwrap();
+    assert_eq!(
+        said,
+        "ready\ndone [b'BEFORE\\n', b'AFTER\\n'] ['by a thread'] True\n"
+    );
 }
 
 /// A job goes on in the session that it was started in, at that terminal and at no other.

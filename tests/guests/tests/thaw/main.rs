@@ -34,6 +34,8 @@ fn initramfs() -> &'static Initramfs {
         initramfs.program(Path::new("/usr/bin/xz")).unwrap();
         let script = include_bytes!("compute.py").to_vec();
         initramfs.file("/bin/compute.py", script, 0o644);
+        let script = include_bytes!("loop.py").to_vec();
+        initramfs.file("/bin/loop.py", script, 0o644);
         initramfs
     })
 }

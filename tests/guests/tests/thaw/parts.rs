@@ -6,7 +6,7 @@ use kconv_guests::{Guest, Kernel};
 use std::time::Duration;
 
 /// Parts of the program that checks its own state from inside.
-const PARTS: [&str; 28] = [
+const PARTS: [&str; 29] = [
     "signals",
     "timers",
     "process",
@@ -35,6 +35,7 @@ const PARTS: [&str; 28] = [
     "events",
     "unlinked",
     "memfds",
+    "pairs",
 ];
 
 /// Those of them to be checked, with commas between; all, if it is not set.

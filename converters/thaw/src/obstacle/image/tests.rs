@@ -5,7 +5,9 @@ use crate::plan::{Descriptor, Lock, Memory, OpenFile, Severed, Timer};
 use crate::testing::{self, head};
 use kconv_image::{ObjectId, TaskName, Value};
 use kconv_objects::FieldError;
-use kconv_resources::linux6::{File, FileType, Namespace, Parent, Resources, TimeNamespace, Vfork};
+use kconv_resources::linux6::{
+    File, FileType, Namespace, Parent, Queue, Resources, SocketType, TimeNamespace, Vfork,
+};
 
 fn process(pid: i32, parent: Option<usize>, session: i32) -> Process {
     Process {
@@ -563,4 +565,55 @@ fn an_epoll_waits_for_files_and_signals_of_those_that_are_made() {
     let nobody = "a file that nobody has open who is made";
     assert_eq!(told(None, None), [said(nobody)]);
     assert_eq!(told(Some(2), None), [said("/proc/7/mounts")]);
+}
+
+#[test]
+fn the_other_of_a_pair_of_sockets_is_in_the_image() {
+    let socket = |inode, peer| {
+        let stream = SocketType::Stream;
+        Resource::PairedSocket(testing::paired_socket(
+            inode,
+            peer,
+            stream,
+            Queue::default(),
+        ))
+    };
+    let found = |second: Resource| {
+        let open = |file: usize| Descriptor {
+            number: file as i32,
+            file,
+            close_on_exec: false,
+        };
+        let file = |resource| OpenFile {
+            object: ObjectId(0),
+            resource: ResourceId(resource),
+            flags: 0,
+            position: 0,
+            owner: None,
+            write_hint: 0,
+        };
+        let plan = Plan {
+            files: vec![file(0), file(1)],
+            ..plan(vec![Process {
+                descriptors: vec![open(0), open(1)],
+                ..process(5, None, 5)
+            }])
+        };
+        found(&plan, vec![socket(1, Some(2)), second])
+    };
+    assert_eq!(found(socket(2, Some(1))), Vec::<String>::new());
+    for other in [
+        socket(3, None),
+        socket(2, Some(3)),
+        testing::shared_memory(),
+    ] {
+        let found = found(other);
+        assert_eq!(
+            found.first().map(String::as_str),
+            Some(
+                "task 5: socket 1, one of a pair: found the other one with none of these tasks, expected socket 2 with one of them"
+            ),
+            "{found:?}"
+        );
+    }
 }

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::plan::{Descriptor, Ended, Mapping, Memory, OpenFile};
-use crate::testing::{file as file_at, shared_memory};
+use crate::testing::{self, file as file_at, shared_memory};
 use kconv_image::ObjectId;
+use kconv_resources::linux6::{Queue, SocketType};
 use kconv_tasks::model::Credentials;
 
 /// A process with a table of its own that has `files` open.
@@ -234,5 +235,8 @@ fn an_epoll_waits_for_what_is_made_and_is_nobody_elses() {
         is_semaphore: false,
     });
     assert_eq!(severed(counter), [(7, "what an event loop waits with", 6)]);
+    let socket = testing::paired_socket(1, None, SocketType::Stream, Queue::default());
+    let socket = Resource::PairedSocket(socket);
+    assert_eq!(severed(socket), [(7, "a socket", 6)]);
     assert_eq!(severed(Resource::File(file_at("/a"))), []);
 }
