@@ -36,6 +36,14 @@ void check_rest(const char *what, double rest, double whole)
 	CHECK(rest > whole - AWAY && rest <= whole, "%s: %f s are left of %f s", what, rest, whole);
 }
 
+void become(uid_t real, uid_t effective, gid_t group)
+{
+	/* Whoever is not root any more may not change its group. */
+	MUST(syscall(SYS_setresuid, -1, 0, -1));
+	MUST(syscall(SYS_setresgid, -1, group, -1));
+	MUST(syscall(SYS_setresuid, real, effective, 0));
+}
+
 static void *work(void *argument)
 {
 	struct worker *worker = argument;

@@ -28,25 +28,17 @@ static void still_locked(void) { MUST(flock(lock_of_child, LOCK_EX | LOCK_NB)); 
 
 static struct child child = { "locker", lock, still_locked, 0 };
 
-/* This thread alone: the C library's setresuid interrupts every thread, and the strict one may not return from
- * that.
- */
-static void become(int real, int effective)
-{
-	MUST(syscall(SYS_setresuid, real, effective, 0));
-}
-
 static void own(int index, int pid, int real, int effective)
 {
 	int fds[2];
 	MUST(pipe(fds));
 	close(fds[1]);
 	owned[index] = fds[0];
-	become(real, effective);
+	become(real, effective, 0);
 	MUST(fcntl(fds[0], F_SETOWN, pid));
 	MUST(fcntl(fds[0], F_SETSIG, RT(2)));
 	MUST(fcntl(fds[0], GET_OWNER_UIDS, users[index]));
-	become(0, 0);
+	become(0, 0, 0);
 }
 
 static void set(void)

@@ -69,11 +69,9 @@ static void set(void)
 	pair(SOCK_STREAM, left);
 	put(left[1], "left", 4);
 	close(left[1]);
-	MUST(setegid(5678));
-	MUST(seteuid(1234));
+	become(0, 1234, 5678);
 	pair(SOCK_STREAM, of_another);
-	MUST(seteuid(0));
-	MUST(setegid(0));
+	become(0, 0, 0);
 	pair(SOCK_STREAM, owned);
 	MUST(fchown(owned[0], 77, 78));
 	MUST(fchmod(owned[0], 0640));

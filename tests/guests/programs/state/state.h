@@ -43,6 +43,10 @@ void check_one(const char *file, int holds, const char *format, ...)
 void must(int holds, const char *file, const char *call);
 /* Whether a rest of a time of `whole` seconds can be one after at most AWAY seconds. */
 void check_rest(const char *what, double rest, double whole);
+/* The users and the effective group of this thread alone: the C library's setresuid interrupts every
+ * thread, and the strict one of `threads` may not return from that.
+ */
+void become(uid_t real, uid_t effective, gid_t group);
 /* The kernel's number of a signal that glibc leaves to programs. */
 #define RT(n) (SIGRTMIN + (n))
 

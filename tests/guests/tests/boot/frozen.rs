@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// All parts of the program's state but the one that is refused, locked memory.
-const PARTS: &str =
+/// Parts of the program's state of which `compare` knows all that /proc says.
+pub(super) const PARTS: &str =
     "signals files process memory timers family sleeps scheduling threads registers";
 
 /// Freezes the program with all state, brings the image to the kernel `to`, and holds both against
