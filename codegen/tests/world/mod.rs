@@ -66,10 +66,8 @@ impl Namer for Names<'_> {
     }
 
     fn old(&self, object: ObjectId) -> Option<Old> {
-        Some(Old {
-            bytes: self.0.bytes.get(&object.0)?.clone(),
-            slots: Vec::new(),
-        })
+        let bytes = self.0.bytes.get(&object.0)?.clone();
+        Some(Old::new(bytes, Vec::new()))
     }
 }
 

@@ -19,13 +19,14 @@ mod names;
 mod notes;
 mod read;
 mod rules;
+mod tree;
 mod write;
 
 pub use digest::Digest;
 pub use error::{Fault, ImageError, WriteError};
 pub use model::*;
 pub use names::{Escaped, TaskName, TaskNames};
-pub use read::{Holes, Image, ImageFile, ObjectStream, PassedFile, Verify};
+pub use read::{Holes, Image, ImageFile, ObjectBytes, ObjectStream, PassedFile, Verify};
 pub use rules::Flaw;
 pub use write::{
     Hashing, ImageWriter, NextPages, PageSource, SealedImage, TakenImage, Temporary, remove_file,

@@ -14,12 +14,16 @@ use holes::Allowed;
 pub use holes::Holes;
 pub use passed::{ImageFile, PassedFile};
 
+use crate::geometry::OBJECT_ALIGN;
 use crate::model::{Contents, FileOffset, Head, KernelAddr, ObjectId, PAGE_SIZE, UserAddr};
-use crate::{Digest, Fault, ImageError};
+use crate::{Digest, Fault, ImageError, tree};
 use parse::Parsed;
 
-/// How much is read at once when a whole area is read.
+/// How much is read at once when objects are read one after another.
 const CHUNK: u64 = 1 << 20;
+
+/// What findings call the objects area.
+const OBJECTS: &str = "the objects";
 
 /// An image opened for reading. Its head is verified and in memory; objects and pages are read
 /// when asked for.
@@ -150,6 +154,20 @@ impl Image {
         self.read_at(offset.0, bytes)
     }
 
+    /// Reads all objects, and holds them against their digest.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be read, or are not what their digest says.
+    pub fn read_objects(&self) -> Result<ObjectBytes<'_>, ImageError> {
+        let geometry = &self.parsed.geometry;
+        let (start, end) = (geometry.objects(), geometry.notes());
+        let mut bytes = vec![0; (end - start) as usize];
+        let found = tree::fill(&mut bytes, &|at, into| self.read_at(start + at, into))?;
+        self.hold(OBJECTS, found, self.parsed.digests.objects)?;
+        Ok(ObjectBytes { image: self, bytes })
+    }
+
     /// The objects in the order of the index, for reading all of them.
     pub fn objects(&self) -> ObjectStream<'_> {
         ObjectStream {
@@ -157,6 +175,8 @@ impl Image {
             next: 0,
             window: Vec::new(),
             window_start: 0,
+            hasher: blake3::Hasher::new(),
+            hashed: self.parsed.geometry.objects(),
         }
     }
 
@@ -231,16 +251,20 @@ impl Image {
         let geometry = &self.parsed.geometry;
         let objects = geometry.notes() - geometry.objects();
         let expected = self.parsed.digests.objects;
-        let mut findings = Vec::new();
-        findings.extend(self.compare("the objects", geometry.objects(), objects, expected));
+        let objects = self.compare(OBJECTS, geometry.objects(), objects, expected);
+        let mut findings: Vec<ImageError> = objects.err().into_iter().collect();
         if depth == Verify::Everything {
-            findings.extend(self.verify_pages());
+            findings.extend(self.verify_pages().err());
         }
         findings
     }
 
     /// Holds the user pages against their digest.
-    pub(crate) fn verify_pages(&self) -> Option<ImageError> {
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be read, or are not what it says.
+    pub fn verify_pages(&self) -> Result<(), ImageError> {
         let (start, length) = self.page_area();
         self.compare("the user pages", start.0, length, self.page_digest())
     }
@@ -251,29 +275,20 @@ impl Image {
         start: u64,
         length: u64,
         expected: Digest,
-    ) -> Option<ImageError> {
-        match self.hash(start, length) {
-            Ok(found) if found == expected => None,
-            Ok(found) => Some(self.error(Fault::Digest {
+    ) -> Result<(), ImageError> {
+        let found = tree::digest(length, &|at, into| self.read_at(start + at, into))?;
+        self.hold(part, found, expected)
+    }
+
+    fn hold(&self, part: &'static str, found: Digest, expected: Digest) -> Result<(), ImageError> {
+        match found == expected {
+            true => Ok(()),
+            false => Err(self.error(Fault::Digest {
                 part,
                 found,
                 expected,
             })),
-            Err(error) => Some(error),
         }
-    }
-
-    fn hash(&self, start: u64, length: u64) -> Result<Digest, ImageError> {
-        let mut hasher = blake3::Hasher::new();
-        let mut buffer = vec![0; CHUNK.min(length) as usize];
-        let mut done = 0;
-        while done < length {
-            let step = CHUNK.min(length - done) as usize;
-            self.read_at(start + done, &mut buffer[..step])?;
-            hasher.update(&buffer[..step]);
-            done += step as u64;
-        }
-        Ok(hasher.finalize().into())
     }
 
     pub(crate) fn bytes(&self) -> &Bytes {
@@ -294,6 +309,27 @@ impl Image {
     }
 }
 
+/// The bytes of all objects of an image, in memory, which are what their digest says.
+pub struct ObjectBytes<'i> {
+    image: &'i Image,
+    /// The objects area.
+    bytes: Vec<u8>,
+}
+
+impl ObjectBytes<'_> {
+    /// The bytes of an object of the image.
+    ///
+    /// # Panics
+    /// If there is no such object.
+    pub fn get(&self, id: ObjectId) -> &[u8] {
+        let geometry = &self.image.parsed.geometry;
+        let start = geometry.object(id.0 as usize) - geometry.objects();
+        let size = self.image.head().object(id).size;
+        // The geometry places each object within the area.
+        &self.bytes[start as usize..][..size as usize]
+    }
+}
+
 /// The objects of an image, read one after another in large pieces.
 pub struct ObjectStream<'a> {
     image: &'a Image,
@@ -302,6 +338,9 @@ pub struct ObjectStream<'a> {
     window: Vec<u8>,
     /// Where that begins in the file.
     window_start: u64,
+    /// Of the objects area up to `hashed`, a place in the file.
+    hasher: blake3::Hasher,
+    hashed: u64,
 }
 
 impl ObjectStream<'_> {
@@ -319,17 +358,46 @@ impl ObjectStream<'_> {
         // A folded object lies in another, which can be far from those around it in the index.
         let before = start < self.window_start;
         if before || start + object.size > self.window_start + self.window.len() as u64 {
-            let length = object.size.max(CHUNK).min(geometry.notes() - start);
-            self.window.resize(length as usize, 0);
-            self.window_start = start;
-            if let Err(error) = self.image.read_at(start, &mut self.window) {
-                self.window.clear();
-                return Err(error);
-            }
+            // Up to where the object behind it begins.
+            let length = object.size.next_multiple_of(OBJECT_ALIGN).max(CHUNK);
+            self.read(start, length.min(geometry.notes() - start))?;
         }
         let id = ObjectId(self.next as u32);
         self.next += 1;
         let at = (start - self.window_start) as usize;
         Ok(Some((id, &self.window[at..][..object.size as usize])))
+    }
+
+    /// Has the window be `length` bytes from `start` on.
+    fn read(&mut self, start: u64, length: u64) -> Result<(), ImageError> {
+        self.window.resize(length as usize, 0);
+        self.window_start = start;
+        if let Err(error) = self.image.read_at(start, &mut self.window) {
+            self.window.clear();
+            return Err(error);
+        }
+        // Windows follow one another, and overlap.
+        if let Some(seen) = self.hashed.checked_sub(start)
+            && let Some(new) = self.window.get(seen as usize..)
+        {
+            self.hasher.update(new);
+            self.hashed += new.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Holds what was read, and what was not yet, against the digest of the objects.
+    ///
+    /// # Errors
+    ///
+    /// If it is something else, or cannot be read.
+    pub fn end(mut self) -> Result<(), ImageError> {
+        let end = self.image.parsed.geometry.notes();
+        while self.hashed < end {
+            self.read(self.hashed, CHUNK.min(end - self.hashed))?;
+        }
+        let expected = self.image.parsed.digests.objects;
+        let found = self.hasher.finalize().into();
+        self.image.hold(OBJECTS, found, expected)
     }
 }

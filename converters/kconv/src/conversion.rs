@@ -1,16 +1,19 @@
 //! From one image to another, by whatever name this program was called.
 
+use crate::both::both;
 use crate::failure::Failure;
 use crate::report::Account;
 use crate::soundness;
 use crate::trust;
 use kconv_image::{Image, Verify};
-use kconv_runtime::convert::{Job, convert};
+use kconv_runtime::convert::{Job, convert, make};
 use kconv_runtime::report::Report;
 use kconv_trust::MachineKey;
 use std::path::{Path, PathBuf};
 
 /// Converts the image to a file, and signs that if there is a key. Returns the report and where the signatures are.
+///
+/// Whether the image means what it says ([`sound`]) is found out meanwhile: it takes as long as the conversion.
 pub(crate) fn write(
     image: &Image,
     job: &Job,
@@ -25,8 +28,14 @@ pub(crate) fn write(
             output: output.to_owned(),
         });
     }
-    sound(image, job)?;
-    let converted = convert(image, job, Some(output), progress)?;
+    let (findings, made) = both(&|| soundness::of_image(image, Verify::Objects), || {
+        make(image, job, output, progress)
+    });
+    let (findings, made) = (findings?, made?);
+    if !findings.is_empty() {
+        return Err(unsound(image, findings));
+    }
+    let converted = made.publish()?;
     account.converted(converted.report.clone());
     let signed = trust::seal(output, converted.digest, key)?;
     Ok((converted.report, signed))
@@ -40,10 +49,14 @@ pub(crate) fn sound(image: &Image, job: &Job) -> Result<(), Failure> {
         return Ok(());
     }
     convert(image, job, None, &mut |_, _| {})?;
-    Err(Failure::Findings {
+    Err(unsound(image, findings))
+}
+
+fn unsound(image: &Image, findings: Vec<String>) -> Failure {
+    Failure::Findings {
         image: image.path().to_owned(),
         findings,
-    })
+    }
 }
 
 fn same_file(image: &Path, output: &Path) -> bool {

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod both;
 mod commands;
 mod conversion;
 mod distrust;

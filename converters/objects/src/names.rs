@@ -5,17 +5,18 @@
 
 use crate::error::{FieldAt, FieldError};
 use kernel_structs::layout::{FieldPath, Layout, PathError, Resolved, Type, TypeId};
+use rustc_hash::FxHashMap;
 use std::cell::RefCell;
-use std::collections::HashMap;
 
-/// What names were found to mean; `None` for those that mean nothing.
-type Known<T> = HashMap<Box<str>, Option<T>>;
+/// What names were found to mean; `None` for those that mean nothing. They are names that stand in code, so that nobody
+/// can choose them to collide; and there is a look for each field that is read, of which hashing was half.
+type Known<T> = FxHashMap<Box<str>, Option<T>>;
 
 /// The names of a layout that were asked for.
 pub struct Names<'l> {
     layout: &'l Layout,
     types: RefCell<Known<TypeId>>,
-    fields: RefCell<HashMap<TypeId, Known<Field>>>,
+    fields: RefCell<FxHashMap<TypeId, Known<Field>>>,
     constants: RefCell<Known<i128>>,
 }
 

@@ -6,33 +6,29 @@ pub use saved::Saved;
 
 use crate::error::FieldError;
 use crate::names::Names;
-use kconv_image::{Head, Image, ImageError, KernelAddr, ObjectId, SlotTarget};
+use kconv_image::{Head, Image, ImageError, KernelAddr, ObjectBytes, ObjectId, SlotTarget};
 use kernel_structs::layout::{Layout, TypeId};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The objects of an image, all of them in memory, and the layout that they have.
 pub struct Objects<'i> {
     image: &'i Image,
     names: Names<'i>,
-    bytes: Vec<Vec<u8>>,
+    bytes: Arc<ObjectBytes<'i>>,
     /// By the index of a type in the image: the type in the layout. `None` for what has no name there:
     /// an array of pointers or of numbers.
     types: Vec<Option<TypeId>>,
-    by_type: BTreeMap<&'i str, Vec<ObjectId>>,
+    by_type: Arc<BTreeMap<&'i str, Vec<ObjectId>>>,
 }
 
 impl<'i> Objects<'i> {
     /// Reads all objects of `image`, whose kernel has `layout`.
     ///
     /// # Errors
-    /// [`ImageError`] if they cannot be read.
+    /// [`ImageError`] if they cannot be read, or are not what their digest says.
     pub fn new(image: &'i Image, layout: &'i Layout) -> Result<Objects<'i>, ImageError> {
-        let head = image.head();
-        let mut bytes = Vec::with_capacity(head.objects.len());
-        let mut objects = image.objects();
-        while let Some((_, object)) = objects.next_object()? {
-            bytes.push(object.to_vec());
-        }
+        let (head, bytes) = (image.head(), image.read_objects()?);
         let mut by_type: BTreeMap<&str, Vec<ObjectId>> = BTreeMap::new();
         for (id, object) in (0..).map(ObjectId).zip(&head.objects) {
             by_type.entry(head.type_name(object)).or_default().push(id);
@@ -40,10 +36,21 @@ impl<'i> Objects<'i> {
         Ok(Objects {
             image,
             names: Names::new(layout),
-            bytes,
+            bytes: Arc::new(bytes),
             types: head.types.iter().map(|name| layout.find(name)).collect(),
-            by_type,
+            by_type: Arc::new(by_type),
         })
+    }
+
+    /// The same objects, for another thread.
+    pub fn again(&self) -> Objects<'i> {
+        Objects {
+            image: self.image,
+            names: Names::new(self.names.layout()),
+            bytes: Arc::clone(&self.bytes),
+            types: self.types.clone(),
+            by_type: Arc::clone(&self.by_type),
+        }
     }
 
     /// The image.
@@ -68,7 +75,7 @@ impl<'i> Objects<'i> {
 
     /// The bytes of an object.
     pub fn bytes(&self, id: ObjectId) -> &[u8] {
-        &self.bytes[id.0 as usize]
+        self.bytes.get(id)
     }
 
     /// Name of the type of an object (of an element, for an array).

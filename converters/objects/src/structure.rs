@@ -120,7 +120,8 @@ impl<'n, B: AsRef<[u8]>> Structure<'n, B> {
     /// # Errors
     /// If it is no array of numbers, or the bytes end before it.
     pub fn numbers(&self, path: &str) -> Result<Vec<u64>, FieldError> {
-        let (count, element) = self.array(path)?;
+        let field = self.field(path)?;
+        let (count, element) = self.array(path, &field)?;
         let element = self.names.described(Resolved {
             ty: element,
             offset: BitOffset(0),
@@ -129,7 +130,9 @@ impl<'n, B: AsRef<[u8]>> Structure<'n, B> {
         let (Some(size), Some(kept)) = (element.size, element.number) else {
             return Err(self.kind(path, &element, "an array of numbers"));
         };
-        let bytes = self.bytes_from(path, size.saturating_mul(count))?;
+        let start = field.place.offset.byte().0;
+        let end = start.checked_add(size.saturating_mul(count));
+        let bytes = self.range(path, start, end)?;
         let elements = bytes.chunks_exact(size as usize);
         let numbers = elements.filter_map(|bytes| number_in(bytes, &element));
         Ok(numbers.map(|number| kept.bits_of(number)).collect())
@@ -140,7 +143,7 @@ impl<'n, B: AsRef<[u8]>> Structure<'n, B> {
     /// # Errors
     /// If it is no array, or the bytes end before it.
     pub fn elements(&self, path: &str) -> Result<Vec<Structure<'n, &[u8]>>, FieldError> {
-        let (count, _) = self.array(path)?;
+        let (count, _) = self.array(path, &self.field(path)?)?;
         self.elements_of(path, count)
     }
 
@@ -154,8 +157,9 @@ impl<'n, B: AsRef<[u8]>> Structure<'n, B> {
         path: &str,
         count: u64,
     ) -> Result<Vec<Structure<'n, &[u8]>>, FieldError> {
-        let (_, element) = self.array(path)?;
-        let first = self.offset_of(path)?;
+        let field = self.field(path)?;
+        let (_, element) = self.array(path, &field)?;
+        let first = field.place.offset.byte().0;
         let size = self.names.layout().size_of(element);
         let size = size.map_or(0, |size| size.0);
         // The whole array first: a count that makes no sense takes no memory.
@@ -292,12 +296,11 @@ impl<'n, B: AsRef<[u8]>> Structure<'n, B> {
     }
 
     /// Number and type of the elements of an array.
-    fn array(&self, path: &str) -> Result<(u64, TypeId), FieldError> {
-        let field = self.field(path)?;
+    fn array(&self, path: &str, field: &Field) -> Result<(u64, TypeId), FieldError> {
         let layout = self.names.layout();
         match layout.get(layout.strip(field.place.ty)) {
             Type::Array { element, count } => Ok((*count, *element)),
-            _ => Err(self.kind(path, &field, "an array")),
+            _ => Err(self.kind(path, field, "an array")),
         }
     }
 

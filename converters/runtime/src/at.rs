@@ -3,7 +3,10 @@
 //! An [`At`] lives on the stack and points at the one around it, so that a path exists without
 //! anything being allocated until a finding or a remainder needs it in writing.
 
+use rustc_hash::{FxHashMap, FxHasher};
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 /// A place in the object under conversion, under both layouts.
 #[derive(Copy, Clone, Debug)]
@@ -16,7 +19,7 @@ pub struct At<'a> {
     pub(crate) new: u32,
 }
 
-#[derive(Copy, Clone, Debug)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 enum Name {
     /// The object itself, or what it has only one of.
     Object,
@@ -73,6 +76,34 @@ impl<'a> At<'a> {
     }
 }
 
+/// Paths in writing, each once, found again without being written.
+#[derive(Debug, Default)]
+pub(crate) struct Paths {
+    /// By a hash of the names.
+    known: FxHashMap<u64, Vec<Written>>,
+}
+
+/// A path: its names, from the innermost to the outermost, and how it is written.
+type Written = (Box<[Name]>, Arc<str>);
+
+impl Paths {
+    /// The path of the place `at`.
+    pub(crate) fn of(&mut self, at: &At<'_>) -> Arc<str> {
+        let mut hasher = FxHasher::default();
+        at.names().for_each(|name| name.hash(&mut hasher));
+        let alike = self.known.entry(hasher.finish()).or_default();
+        let known = alike
+            .iter()
+            .find(|(names, _)| at.names().eq(names.iter().copied()));
+        if let Some((_, path)) = known {
+            return Arc::clone(path);
+        }
+        let path: Arc<str> = at.to_string().into();
+        alike.push((at.names().collect(), Arc::clone(&path)));
+        path
+    }
+}
+
 impl fmt::Display for At<'_> {
     /// The path from the object's type: `pending.signal.sig[1]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -89,9 +120,15 @@ impl fmt::Display for At<'_> {
     }
 }
 
-impl At<'_> {
+impl<'a> At<'a> {
     fn is_object(&self) -> bool {
         matches!(self.name, Name::Object)
+    }
+
+    /// From the innermost to the outermost.
+    fn names<'n>(&'n self) -> impl Iterator<Item = Name> + 'n {
+        let around = |at: &&'n At<'n>| at.around;
+        std::iter::successors(Some(self), around).map(|at| at.name)
     }
 }
 
@@ -145,6 +182,27 @@ mod tests {
         let function = futex.beside("fn", 8, 12);
         assert_eq!(function.to_string(), "restart_block.fn");
         assert_eq!((function.old, function.new), (108, 212));
+    }
+
+    #[test]
+    fn a_path_is_written_once() {
+        let mut paths = Paths::default();
+        let object = At::object();
+        let pending = object.field("pending", 8, 8);
+        let signal = pending.field("signal", 8, 16);
+        let first = paths.of(&signal.index(0, 4, 8));
+        // Somewhere else, and called the same.
+        let other = object.field("pending", 16, 16);
+        let again = paths.of(&other.field("signal", 0, 0).index(0, 8, 8));
+        assert!(Arc::ptr_eq(&first, &again));
+        assert_eq!(&*first, "pending.signal[0]");
+        for (at, path) in [
+            (signal.index(1, 4, 8), "pending.signal[1]"),
+            (signal, "pending.signal"),
+            (object.field("signal", 8, 16), "signal"),
+        ] {
+            assert_eq!(&*paths.of(&at), path);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod overrides;
 mod parts;
 mod symbols;
 
-use crate::at::At;
+use crate::at::{At, Paths};
 use crate::bits;
 use crate::finding::{Finding, Problem};
 use crate::flags::Flags;
@@ -17,10 +17,7 @@ use kconv_image::model::{ObjectId, Remainder, Slot, Symbol};
 use kconv_rules::{Bits, RuleKind, StepRules, reason_of};
 use kernel_structs_bits::Bytes;
 use kernel_structs_bits::bytemuck::{Pod, try_from_bytes, try_from_bytes_mut};
-use std::collections::HashSet;
-use std::fmt::Write;
 use std::rc::Rc;
-use std::sync::Arc;
 
 /// The conversion of one object in one step.
 pub struct Context<'a> {
@@ -61,11 +58,30 @@ pub trait Namer {
     fn old(&self, _object: ObjectId) -> Option<Old> {
         None
     }
-    /// The objects of type `ty`, of one element, with a pointer at `address` in the bytes from
-    /// `offset` on, by ascending number.
-    fn referrers(&self, _ty: &str, _offset: u32, _address: u64) -> Rc<[ObjectId]> {
+    /// The objects that point at `address`, by ascending number.
+    fn referrers(&self, _pointer: &Pointer, _address: u64) -> Rc<[Referrer]> {
         Rc::default()
     }
+}
+
+/// A pointer that objects of one element have, and what is wanted of those that have it. In bytes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pointer {
+    /// The type of the objects.
+    pub ty: &'static str,
+    /// Where in them the pointer is.
+    pub at: u32,
+    /// Where what is wanted begins, and how long it is.
+    pub part: (u32, u32),
+}
+
+/// An object that points at another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Referrer {
+    /// The object.
+    pub object: ObjectId,
+    /// What is wanted of it, as far as it goes.
+    pub part: Box<[u8]>,
 }
 
 /// An object on its way.
@@ -75,6 +91,21 @@ pub struct Old {
     pub bytes: Vec<u8>,
     /// Its slots, by offset.
     pub slots: Vec<Slot>,
+    /// Whether a step of this conversion has made it, and nothing was put back since.
+    pub(crate) is_made: bool,
+    /// Memory of the bytes before.
+    pub(crate) spare: Vec<u8>,
+}
+
+impl Old {
+    /// An object as it comes from an image, with its slots by offset.
+    pub fn new(bytes: Vec<u8>, slots: Vec<Slot>) -> Old {
+        Old {
+            bytes,
+            slots,
+            ..Old::default()
+        }
+    }
 }
 
 /// What conversions leave behind besides the new bytes.
@@ -90,31 +121,8 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
     /// Broken invariants of the converter itself.
     pub faults: Vec<String>,
-    /// Paths of the fields whose values were not carried.
-    fields: Fields,
-}
-
-/// Paths that kept values of one field share.
-#[derive(Debug, Default)]
-struct Fields {
-    known: HashSet<Arc<str>>,
-    /// The path that was looked for last.
-    path: String,
-}
-
-impl Fields {
-    /// The path of the field at `at`.
-    fn of(&mut self, at: &At<'_>) -> Arc<str> {
-        self.path.clear();
-        // Writing to a string cannot fail.
-        let _ = write!(self.path, "{at}");
-        if let Some(known) = self.known.get(self.path.as_str()) {
-            return Arc::clone(known);
-        }
-        let path: Arc<str> = self.path.as_str().into();
-        self.known.insert(Arc::clone(&path));
-        path
-    }
+    /// Paths of the fields whose values were not carried, which kept values of one field share.
+    fields: Paths,
 }
 
 impl<'a> Context<'a> {

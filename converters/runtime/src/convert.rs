@@ -13,7 +13,7 @@ use crate::steps::Steps;
 use crate::table::Converter;
 use kconv_image::{
     Digest, Head, Identity, Image, ImageWriter, KernelId, Object, ObjectId, PageSource, Remainder,
-    Slot, SlotTarget, Step, Symbol, SymbolId, Verify, WriteError,
+    SealedImage, Slot, SlotTarget, Step, Symbol, SymbolId, Verify, WriteError,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -56,23 +56,49 @@ pub fn convert(
     output: Option<&Path>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Converted, ConvertError> {
-    let done = match output {
-        None => run(image, job, progress, |_| Ok(Discard))?.0,
-        Some(path) => {
-            let writer = |end: &Final| {
-                let head = image.head();
-                let machine = head.identity.machine;
-                ImageWriter::create(path, machine, &end.objects, head.page_index())
-            };
-            let (mut done, writer) = run(image, job, progress, writer)?;
-            let sealed = writer.seal(&done.head, PageSource::Copy { from: image })?;
-            read_back(&sealed.open()?, image, &done.head)?;
-            done.digest = Some(sealed.digest());
-            sealed.publish()?;
-            done
-        }
+    match output {
+        None => Ok(run(image, job, progress, |_| Ok(Discard))?.0),
+        Some(path) => make(image, job, path, progress)?.publish(),
+    }
+}
+
+/// An image that is converted, on disk and found right, and does not have its name yet. Dropped, it is removed.
+pub struct Made {
+    converted: Converted,
+    sealed: SealedImage,
+}
+
+impl Made {
+    /// Puts the image in its place.
+    ///
+    /// # Errors
+    /// [`ConvertError`]; the destination is then as it was before.
+    pub fn publish(self) -> Result<Converted, ConvertError> {
+        self.sealed.publish()?;
+        Ok(self.converted)
+    }
+}
+
+/// Converts `image` to what will be `path`.
+///
+/// # Errors
+/// As [`convert`].
+pub fn make(
+    image: &Image,
+    job: &Job,
+    path: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Made, ConvertError> {
+    let writer = |end: &Final| {
+        let head = image.head();
+        let machine = head.identity.machine;
+        ImageWriter::create(path, machine, &end.objects, head.page_index())
     };
-    Ok(done)
+    let (mut converted, writer) = run(image, job, progress, writer)?;
+    let sealed = writer.seal(&converted.head, PageSource::Copy { from: image })?;
+    read_back(&sealed.open()?, image, &converted.head)?;
+    converted.digest = Some(sealed.digest());
+    Ok(Made { converted, sealed })
 }
 
 /// Converts `image` without its pages, and gives the result, which is in memory.
@@ -118,11 +144,22 @@ fn run<T: TakeObjects>(
     progress: &mut dyn FnMut(u64, u64),
     taker: impl FnOnce(&Final) -> Result<T, WriteError>,
 ) -> Result<(Converted, T), ConvertError> {
+    check_kernel(&image.head().identity, job)?;
+    run_unverified(image, job, progress, taker).map_err(|error| {
+        // What is wrong with damaged objects is the damage.
+        let damage = image.verify(Verify::Objects).into_iter().next();
+        damage.map_or(error, ConvertError::from)
+    })
+}
+
+/// The same, of objects that are not yet held against their digest.
+fn run_unverified<T: TakeObjects>(
+    image: &Image,
+    job: &Job,
+    progress: &mut dyn FnMut(u64, u64),
+    taker: impl FnOnce(&Final) -> Result<T, WriteError>,
+) -> Result<(Converted, T), ConvertError> {
     let head = image.head();
-    check_kernel(&head.identity, job)?;
-    if let Some(error) = image.verify(Verify::Objects).into_iter().next() {
-        return Err(error.into());
-    }
     let names = Names::read(image, &job.chain)?;
     let steps = Steps::new(image, &job.chain, &names, &job.target)?;
     let end = Final::of(&steps);
@@ -212,6 +249,7 @@ fn stream(
         }
         object.bytes.clear();
         object.slots.clear();
+        object.is_made = false;
         if let Some((id, stored)) = objects.next_object()? {
             object.bytes.extend_from_slice(stored);
             object.slots.extend_from_slice(head.slots_of(id));
@@ -237,6 +275,7 @@ fn stream(
             taker.take(&object.bytes)?;
         }
     }
+    objects.end()?;
     progress(total, total);
     if let Some(fault) = outcome.faults.first() {
         return Err(ConvertError::Fault(fault.clone()));

@@ -17,10 +17,11 @@ impl Names {
             return Ok(Names::default());
         };
         let head = image.head();
+        let is_task: Vec<bool> = head.types.iter().map(|name| name == label.ty).collect();
         let mut tasks = Vec::new();
         let mut bytes = Vec::new();
         for (object, id) in head.objects.iter().zip((0..).map(ObjectId)) {
-            if head.type_name(object) != label.ty {
+            if !is_task[object.ty.0 as usize] {
                 continue;
             }
             image.read_object(id, &mut bytes)?;

@@ -8,7 +8,7 @@
 use crate::bits;
 use crate::item::{Item, Setting, Standing};
 use kconv_image::model::{Object, ObjectId, TypeIx};
-use kconv_rules::{Bits, Part, PartKind, StepRules};
+use kconv_rules::{Bits, Part, PartKind, StepRules, TypeRules};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Which objects come and go in one step.
@@ -55,6 +55,15 @@ impl Changes {
         rules: &StepRules,
         mut bytes: impl FnMut(ObjectId) -> Result<Vec<u8>, E>,
     ) -> Result<Changes, E> {
+        // The types whose values have parts.
+        let types = setting.types.iter();
+        let types = types.map(|name| rules.find(name).filter(|ty| !ty.parts.is_empty()));
+        let types: Vec<Option<&TypeRules>> = types.collect();
+        let parts_of = |item: &Item| types[item.object.ty.0 as usize];
+        let mut changes = Changes::default();
+        if !items.iter().any(|item| parts_of(item).is_some()) {
+            return Ok(changes);
+        }
         let whole = |item: &Item| item.standing.is_whole();
         let at: BTreeMap<u64, ObjectId> = items
             .iter()
@@ -69,17 +78,10 @@ impl Changes {
             .filter(|(item, _)| item.standing.is_folded())
             .map(|(item, id)| (item.object.address.0, id))
             .collect();
-        let mut changes = Changes::default();
         for (item, owner) in items.iter().zip((0..).map(ObjectId)) {
-            let Some(ty) = rules
-                .find(setting.type_name(&item.object))
-                .filter(|_| whole(item))
-            else {
+            let Some(ty) = parts_of(item).filter(|_| whole(item)) else {
                 continue;
             };
-            if ty.parts.is_empty() {
-                continue;
-            }
             let old = bytes(owner)?;
             // By the bytes that there are: the number of elements is not yet held against them.
             let values = match ty.open {
@@ -196,6 +198,14 @@ impl Changes {
     /// that at byte `at` of the new one.
     pub(crate) fn of(&self, owner: ObjectId, kind: PartKind, at: u32) -> Option<ObjectId> {
         self.by_place.get(&(owner, kind, at)).copied()
+    }
+
+    /// Whether nothing comes or goes.
+    pub(crate) fn are_none(&self) -> bool {
+        self.made.is_empty()
+            && self.folded.is_empty()
+            && self.missing.is_empty()
+            && self.shared.is_empty()
     }
 
     /// How an object stands after the step.

@@ -11,7 +11,7 @@ mod arrange;
 use crate::item::{Item, Setting, Standing, items};
 use crate::parts::Changes;
 use arrange::arrange;
-use kconv_image::model::{Head, KernelAddr, Object, ObjectId};
+use kconv_image::model::{Head, KernelAddr, Object, ObjectId, TypeIx};
 use kconv_rules::{PartKind, StepRules, Tail, TypeRules};
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
@@ -136,7 +136,8 @@ impl Lengths {
 #[derive(Debug)]
 pub struct Map {
     places: Vec<Place>,
-    /// Ids of whole objects by old address.
+    /// Old addresses of whole objects, ascending, and the objects.
+    starts: Vec<u64>,
     by_address: Vec<u32>,
     /// What comes and goes in this step.
     pub(crate) changes: Changes,
@@ -239,11 +240,22 @@ impl Map {
             object: object.clone(),
             standing: Standing::Gone,
         }));
+        let types: Vec<Option<&TypeRules>> = setting
+            .types
+            .iter()
+            .map(|name| rules.of_object(name))
+            .collect();
         let mut places = Vec::with_capacity(items.len());
         for (item, id) in items.into_iter().zip((0..).map(ObjectId)) {
             let after = changes.after(&item, id);
-            let name = setting.type_name(&item.object);
-            places.push(Place::new(name, item, after, (id, lengths), rules)?);
+            let ty = types[item.object.ty.0 as usize];
+            places.push(Place::new(
+                (setting, ty),
+                item,
+                after,
+                (id, lengths),
+                rules,
+            )?);
         }
         let new = arrange(setting, &places)?;
         for (place, new) in places.iter_mut().zip(new) {
@@ -254,7 +266,9 @@ impl Map {
         by_address.sort_by_key(|id| places[*id as usize].old);
         let parts = rules.types().flat_map(|ty| ty.parts);
         let folds = parts.filter(|part| part.kind == PartKind::Folded && !part.alone);
+        let starts = by_address.iter().map(|id| places[*id as usize].old);
         let mut map = Map {
+            starts: starts.collect(),
             places,
             by_address,
             changes,
@@ -359,6 +373,15 @@ impl Map {
             .collect()
     }
 
+    /// Whether all objects stay what they are, where they are, and as long as they are.
+    pub(crate) fn is_still(&self) -> bool {
+        let stays = |place: &Place| {
+            let sizes = (place.old_size, place.new_size);
+            place.before == place.after && place.old == place.new && sizes.0 == sizes.1
+        };
+        self.changes.are_none() && self.places.iter().all(stays)
+    }
+
     /// The type of `object`.
     pub(crate) fn ty(&self, object: ObjectId) -> &'static TypeRules {
         self.places[object.0 as usize].ty
@@ -387,6 +410,11 @@ impl Map {
     /// Whether `object` ought to have been folded into another, and no pointer says into which.
     pub(crate) fn is_left_over(&self, object: ObjectId) -> bool {
         self.folds.contains(self.ty(object).name) && !self.changes.shared.contains(&object)
+    }
+
+    /// The types of all objects.
+    pub(crate) fn types(&self) -> impl Iterator<Item = TypeIx> + '_ {
+        self.places.iter().map(|place| place.object.ty)
     }
 
     /// The objects of type `ty`, of one element, that have bytes of their own before the step.
@@ -440,8 +468,7 @@ impl Map {
 
     /// The object that begins at the old address `address`.
     pub(crate) fn object_at(&self, address: u64) -> Option<ObjectId> {
-        let old = |id: &u32| self.places[*id as usize].old;
-        let index = self.by_address.binary_search_by_key(&address, old).ok()?;
+        let index = self.starts.binary_search(&address).ok()?;
         Some(ObjectId(self.by_address[index]))
     }
 
@@ -479,9 +506,7 @@ impl Map {
         if address == 0 {
             return Placed::Null;
         }
-        let after = self
-            .by_address
-            .partition_point(|id| self.places[*id as usize].old <= address);
+        let after = self.starts.partition_point(|start| *start <= address);
         let Some(id) = after.checked_sub(1).map(|index| self.by_address[index]) else {
             return Placed::NotSaved;
         };
@@ -582,7 +607,7 @@ fn place_in(place: &Place, offset: u64) -> Option<u64> {
 
 impl Place {
     fn new(
-        name: &str,
+        (setting, ty): (Setting<'_>, Option<&'static TypeRules>),
         item: Item,
         after: Standing,
         (id, lengths): (ObjectId, &Lengths),
@@ -590,15 +615,15 @@ impl Place {
     ) -> Result<Place, PlacementError> {
         let Item { object, standing } = item;
         let address = object.address;
-        let find = |name: &str| {
-            let ty = rules.of_object(name);
+        let name = setting.type_name(&object);
+        let known = |ty: Option<&'static TypeRules>, name: &str| {
             ty.ok_or_else(|| PlacementError::UnknownType {
                 address,
                 ty: name.to_owned(),
                 converter: rules.name,
             })
         };
-        let ty = find(name)?;
+        let ty = known(ty, name)?;
         let tail = match ty.tail {
             Some(_) if object.count != 1 => {
                 return Err(PlacementError::ArrayOfTails {
@@ -609,7 +634,7 @@ impl Place {
             }
             Some(at) => Some(PlacedTail {
                 at,
-                element: find(at.element)?,
+                element: known(rules.of_object(at.element), at.element)?,
                 elements: lengths.elements.get(&id).copied().unwrap_or(0),
             }),
             None => None,

@@ -4,8 +4,9 @@
 use crate::names::Names;
 use crate::steps::Steps;
 use crate::table::Converter;
-use kconv_image::{Head, Object, Remainder};
+use kconv_image::{Head, Object, Remainder, TypeIx};
 use kconv_rules::{Flat, RuleKind, Source, TypeRules, flat, rule_counts, without_indices};
+use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -201,18 +202,14 @@ fn changes(
     made: &[&Remainder],
     objects: &BTreeMap<&str, ObjectAccount>,
 ) -> Vec<FieldAccount> {
+    let kept = kept_by_field(old, made);
+    let none = BTreeMap::new();
     let mut changed = Vec::new();
     for (name, account) in objects {
         let Some(ty) = converter.find(name) else {
             continue;
         };
-        let mut kept: BTreeMap<String, u64> = BTreeMap::new();
-        for entry in made {
-            let of_type = old.objects.get(entry.object.0 as usize);
-            if of_type.is_some_and(|object| old.type_name(object) == *name) {
-                *kept.entry(without_indices(&entry.field)).or_default() += 1;
-            }
-        }
+        let kept = kept.get(name).unwrap_or(&none);
         for Flat { path, rule, .. } in rules_inside(converter, ty) {
             let told = matches!(rule.rule, RuleKind::Reset | RuleKind::Drop | RuleKind::Init)
                 || rule.source == Source::Override;
@@ -235,6 +232,27 @@ fn changes(
         }
     }
     changed
+}
+
+/// How many values were kept, by type and by the path of the field without indices. There are many values and few fields:
+/// those of one field have its path in common.
+fn kept_by_field<'h>(
+    old: &'h Head,
+    made: &[&'h Remainder],
+) -> BTreeMap<&'h str, BTreeMap<String, u64>> {
+    let mut fields: FxHashMap<(TypeIx, *const u8), (&str, u64)> = FxHashMap::default();
+    for entry in made {
+        if let Some(object) = old.objects.get(entry.object.0 as usize) {
+            let field = (object.ty, entry.field.as_ptr());
+            fields.entry(field).or_insert((&entry.field, 0)).1 += 1;
+        }
+    }
+    let mut kept: BTreeMap<&str, BTreeMap<String, u64>> = BTreeMap::new();
+    for ((ty, _), (field, number)) in fields {
+        let of_type = kept.entry(&old.types[ty.0 as usize]).or_default();
+        *of_type.entry(without_indices(field)).or_default() += number;
+    }
+    kept
 }
 
 /// Whether `field` is `path` or inside it.

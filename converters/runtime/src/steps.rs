@@ -3,7 +3,7 @@
 
 use crate::at::At;
 use crate::bits;
-use crate::context::{Context, Namer, Old, Outcome};
+use crate::context::{Context, Namer, Old, Outcome, Pointer, Referrer};
 use crate::error::ConvertError;
 use crate::item::{Item, Setting, Standing, items};
 use crate::names::Names;
@@ -16,6 +16,7 @@ use kconv_image::{
     SymbolId, TaskName, TypeIx,
 };
 use kconv_rules::{Bits, Part, PartKind, StepRules};
+use kernel_structs_bits::little_endian;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -30,6 +31,8 @@ pub(crate) struct Steps<'a> {
     pub(crate) maps: Vec<Map>,
     /// What converts one value of a type: by step and number of the type.
     functions: Vec<Vec<Option<Function>>>,
+    /// Types whose objects a step leaves as the step before has made them: by step and number of the type.
+    settled: Vec<Vec<bool>>,
     names: &'a Names,
     /// The kernels that the steps lead to.
     pub(crate) kernels: Vec<KernelId>,
@@ -37,12 +40,12 @@ pub(crate) struct Steps<'a> {
     types: Vec<String>,
     /// Indices of the image's remainder entries, by object.
     kept: Vec<usize>,
-    /// Who points where: by step, type and place of the pointer.
-    referrers: RefCell<BTreeMap<(usize, String, u32), Referrers>>,
+    /// Who points where: by step and pointer.
+    referrers: RefCell<BTreeMap<(usize, Pointer), Referrers>>,
 }
 
-/// Objects by the address that they point at.
-type Referrers = BTreeMap<u64, Rc<[ObjectId]>>;
+/// Objects by the address that they point at: numbers of an image, which can be made to collide in a table of hashes.
+type Referrers = BTreeMap<u64, Rc<[Referrer]>>;
 
 impl<'a> Steps<'a> {
     /// Finds out which objects there are in every step, and where they lie.
@@ -70,6 +73,7 @@ impl<'a> Steps<'a> {
                 .iter()
                 .map(|converter| of_types(converter, &types))
                 .collect(),
+            settled: Vec::with_capacity(chain.len()),
             names,
             kernels: kernels(head, chain, target),
             types,
@@ -78,7 +82,7 @@ impl<'a> Steps<'a> {
         };
         let mut lengths = lengths(image, chain)?;
         let mut items = items(head);
-        for step in 0..chain.len() {
+        for (step, converter) in chain.iter().enumerate() {
             let bytes = |id| Ok::<_, ImageError>(steps.before(step, id)?.bytes);
             let rules = &steps.rules[step];
             let changes = Changes::find(steps.setting(), &items, rules, bytes)?;
@@ -88,6 +92,11 @@ impl<'a> Steps<'a> {
                 map.check_sizes(head)?;
             }
             items = map.items();
+            let settled = match step {
+                0 => vec![false; steps.types.len()],
+                _ => settled(converter, &steps.types, &map),
+            };
+            steps.settled.push(settled);
             steps.maps.push(map);
         }
         Ok(steps)
@@ -158,29 +167,36 @@ impl<'a> Steps<'a> {
         Ok(old)
     }
 
-    /// The objects of type `ty` with a pointer at byte `offset`, as they go into `step`, by where
-    /// it leads.
-    fn all_referrers(&self, step: usize, ty: &str, offset: u32) -> Referrers {
+    /// The objects with a pointer, as they go into `step`, by where it leads.
+    fn all_referrers(&self, step: usize, of: &Pointer) -> Referrers {
         let width = usize::from(self.setting().machine.pointer_size());
         let map = &self.maps[step];
-        let mut referrers = BTreeMap::<u64, Vec<ObjectId>>::new();
-        for id in map.whole_of_type(ty) {
-            let Ok(old) = self.before(step, id) else {
+        let (part, length) = (of.part.0 as usize, of.part.1 as usize);
+        let mut referrers = BTreeMap::<u64, Vec<Referrer>>::new();
+        for object in map.whole_of_type(of.ty) {
+            let Ok(old) = self.before(step, object) else {
                 continue;
             };
-            let start = offset as usize;
+            let start = of.at as usize;
             if let Some(pointer) = old.bytes.get(start..start + width) {
-                let pointer = pointer.iter().rev();
-                let pointer = pointer.fold(0, |number, byte| number << 8 | u64::from(*byte));
-                referrers.entry(pointer).or_default().push(id);
+                let part = old.bytes.iter().skip(part).take(length);
+                let referrer = Referrer {
+                    object,
+                    part: part.copied().collect(),
+                };
+                let all = referrers.entry(little_endian(pointer)).or_default();
+                all.push(referrer);
             }
         }
-        let shared = |(to, all): (u64, Vec<ObjectId>)| (to, all.into());
+        let shared = |(to, all): (u64, Vec<Referrer>)| (to, all.into());
         referrers.into_iter().map(shared).collect()
     }
 
     /// Takes one object through `step`; `restored` is called with every entry of the image's
     /// remainder that is put back. Nothing is left of an object that is not whole afterwards.
+    ///
+    /// What a step has made is as every other step between layouts that have the type alike makes it, so
+    /// that it is left as it is (see [`settled`]), unless something was put back since.
     pub(crate) fn step(
         &self,
         step: usize,
@@ -194,9 +210,14 @@ impl<'a> Steps<'a> {
         // Later steps may make more objects than this one knows.
         let standing = map.standing(id).unwrap_or((Standing::Gone, Standing::Gone));
         let namer = Objects { steps: self, step };
-        let mut new = Vec::new();
+        let mut new = std::mem::take(&mut object.spare);
+        new.clear();
         outcome.slots.clear();
         match standing {
+            (Standing::Whole, Standing::Whole) if object.is_made && self.is_settled(step, id) => {
+                std::mem::swap(&mut new, &mut object.bytes);
+                std::mem::swap(&mut outcome.slots, &mut object.slots);
+            }
             (Standing::Whole, Standing::Whole) => {
                 let slots = &object.slots;
                 let mut context = Context::new(described, map, id, slots, &namer, outcome);
@@ -216,7 +237,8 @@ impl<'a> Steps<'a> {
             }
             _ => {}
         }
-        object.bytes = new;
+        object.spare = std::mem::replace(&mut object.bytes, new);
+        object.is_made = true;
         std::mem::swap(&mut object.slots, &mut outcome.slots);
         object.slots.sort_unstable_by_key(|slot| slot.offset);
         // To go on is no way back, even to a kernel with the same layout: what was kept stays kept.
@@ -228,10 +250,17 @@ impl<'a> Steps<'a> {
                 if stood_here && restore(entry, &mut object.bytes) {
                     restore_name(entry, head, &mut object.slots);
                     restored(*index);
+                    object.is_made = false;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Whether `step` leaves an object as the step before has made it.
+    fn is_settled(&self, step: usize, id: ObjectId) -> bool {
+        let map = &self.maps[step];
+        self.settled[step][map.object(id).ty.0 as usize] && !map.is_left_over(id)
     }
 
     /// Takes one object from `old` to `new` through one converter.
@@ -377,6 +406,20 @@ fn of_types(converter: &Converter, types: &[String]) -> Vec<Option<Function>> {
     types.iter().map(|ty| converter.function(ty)).collect()
 }
 
+/// Types whose objects come out of a step as they came out of the one before: both layouts have the type alike, so that
+/// what is reset, named and kept of it was so then; and no pointer at anything leads elsewhere than before, because
+/// every object stays where it is and every place in it where it was.
+fn settled(converter: &Converter, types: &[String], map: &Map) -> Vec<bool> {
+    let mut is_there = vec![false; types.len()];
+    for ty in map.types() {
+        is_there[ty.0 as usize] = true;
+    }
+    let there = types.iter().zip(is_there).filter(|(_, there)| *there);
+    let is_still = map.is_still() && there.into_iter().all(|(ty, _)| converter.keeps_places(ty));
+    let is_settled = |ty: &String| is_still && converter.is_carried(ty);
+    types.iter().map(is_settled).collect()
+}
+
 /// What the objects say of their own length.
 fn lengths(image: &Image, chain: &[&'static Converter]) -> Result<Lengths, ConvertError> {
     let head = image.head();
@@ -384,9 +427,10 @@ fn lengths(image: &Image, chain: &[&'static Converter]) -> Result<Lengths, Conve
     let Some(converter) = chain.first() else {
         return Ok(lengths);
     };
+    let types: Vec<_> = head.types.iter().map(|name| converter.find(name)).collect();
     let mut bytes = Vec::new();
     for (object, id) in head.objects.iter().zip((0..).map(ObjectId)) {
-        let Some(ty) = converter.find(head.type_name(object)) else {
+        let Some(ty) = types[object.ty.0 as usize] else {
             continue;
         };
         // One that has its part right behind it ends where its type does.
@@ -528,13 +572,14 @@ impl Namer for Objects<'_> {
         &self.steps.image.head().symbols
     }
 
-    fn referrers(&self, ty: &str, offset: u32, address: u64) -> Rc<[ObjectId]> {
-        let place = (self.step, ty.to_owned(), offset);
+    fn referrers(&self, pointer: &Pointer, address: u64) -> Rc<[Referrer]> {
         let known = |known: &Referrers| known.get(&address).cloned().unwrap_or_default();
+        let place = (self.step, pointer.clone());
         if let Some(all) = self.steps.referrers.borrow().get(&place) {
             return known(all);
         }
-        let all = self.steps.all_referrers(self.step, ty, offset);
+        // Objects are converted for this, whose functions may ask the same.
+        let all = self.steps.all_referrers(self.step, pointer);
         let found = known(&all);
         self.steps.referrers.borrow_mut().insert(place, all);
         found

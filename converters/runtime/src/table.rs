@@ -47,15 +47,46 @@ pub struct Converter {
 impl Converter {
     /// What is done with the type `name`.
     pub fn find(&self, name: &str) -> Option<&'static TypeConverter> {
-        let changed = self.changed.binary_search_by(|ty| ty.name.cmp(name));
-        if let Ok(index) = changed {
-            return Some(&self.changed[index]);
+        if let Some(changed) = self.changed(name) {
+            return Some(changed);
         }
         if self.gone.contains(&name) {
             return None;
         }
+        self.carried(name)
+    }
+
+    fn changed(&self, name: &str) -> Option<&'static TypeConverter> {
+        let changed = self.changed.binary_search_by(|ty| ty.name.cmp(name));
+        changed.ok().map(|index| &self.changed[index])
+    }
+
+    fn carried(&self, name: &str) -> Option<&'static TypeConverter> {
         let carried = self.carried.binary_search_by(|ty| ty.name.cmp(name));
         carried.ok().map(|index| self.carried[index])
+    }
+
+    /// Whether a type, and what an object of it ends in, is carried as between releases of one layout.
+    pub(crate) fn is_carried(&self, name: &str) -> bool {
+        let is_read = self.read.iter().any(|(ty, _)| *ty == name);
+        let found = self
+            .find(name)
+            .filter(|_| !is_read && self.changed(name).is_none());
+        found.is_some_and(|ty| ty.tail.is_none_or(|tail| self.is_carried(tail.element)))
+    }
+
+    /// Whether a pointer into a value of the type leads to the same place before and after, if it does between
+    /// releases of one layout.
+    pub(crate) fn keeps_places(&self, name: &str) -> bool {
+        match (self.changed(name), self.carried(name)) {
+            (None, carried) => carried.is_some(),
+            (Some(_), None) => false,
+            (Some(changed), Some(carried)) => {
+                let places = |ty: &TypeRules| (ty.from_size, ty.to_size, ty.spans);
+                let stays = |tail: Tail| tail.from == tail.to && self.keeps_places(tail.element);
+                places(changed) == places(carried) && changed.tail.is_none_or(stays)
+            }
+        }
     }
 
     /// As [`Converter::find`], the rules alone.

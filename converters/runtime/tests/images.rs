@@ -4,8 +4,8 @@
 mod fixture;
 
 use fixture::{
-    A, B, BROKEN, SAME, Sample, TICKS, TO_A, TO_B, TO_TICKS, bytes, changed, converted, job,
-    kernel, number, task, to_a, to_b,
+    A, B, BROKEN, CARRIED, CARRYING, FEWER, GROWING, MEANING, OF_TASK, SAME, SHIFTING, Sample,
+    TICKS, TO_A, TO_B, TO_TICKS, bytes, changed, converted, job, kernel, number, task, to_a, to_b,
 };
 use kconv_image::{Fingerprint, SlotTarget};
 use kconv_image::{Head, Image, KernelAddr, ObjectId, Slot, SymbolId};
@@ -15,6 +15,7 @@ use kconv_runtime::error::ConvertError;
 use kconv_runtime::finding::{Finding, Problem};
 use kconv_runtime::placement::PlacementError;
 use kconv_runtime::report::Report;
+use kconv_runtime::table::Converter;
 
 fn findings<T>(result: Result<T, ConvertError>) -> Vec<Finding> {
     match result {
@@ -184,6 +185,48 @@ fn on_the_way_through_a_layout_what_was_kept_there_is_put_back() {
     assert_eq!((done.report.restored, done.report.kept), (2, 2));
     assert_eq!(account(&done.report, "task.gone"), (1, 1));
     assert!(again.head().remainder.iter().all(|entry| entry.step == 2));
+}
+
+/// A task is carried again where that could give something else.
+#[test]
+fn what_a_step_has_made_is_left_as_it_is_where_nothing_can_become_of_it() {
+    let mut sample = Sample::of(A);
+    sample.set(0, task::RESET, 6);
+    sample.add("item", 0x2000, &[1, 2]);
+    sample.add("item", 0x2002, &[3, 4]);
+    let image = sample.image();
+    let through = |chain: &[&'static Converter]| {
+        CARRIED.set(0);
+        let (image, _) = converted(&image, chain, kernel(A, "a2")).unwrap();
+        let head = image.head();
+        assert_eq!(number(&image, 0, task::RESET), 5);
+        assert_eq!(kept(head).len(), 1);
+        assert_eq!(head.slots.len(), 1);
+        assert_eq!(head.provenance.len(), chain.len());
+        CARRIED.get()
+    };
+    assert_eq!(through(&[&CARRYING]), 1);
+    assert_eq!(through(&[&CARRYING, &CARRYING, &CARRYING]), 1);
+    // Nothing can point elsewhere in what means something else.
+    assert_eq!(through(&[&CARRYING, &MEANING, &CARRYING]), 1);
+    // A pointer at what went leads nowhere, and one at what moved elsewhere.
+    assert_eq!(through(&[&CARRYING, &FEWER, &CARRYING]), 2);
+    assert_eq!(through(&[&CARRYING, &GROWING]), 2);
+    assert_eq!(through(&[&CARRYING, &SHIFTING]), 2);
+    // A step for which it is another type makes it anew, and makes it as well as any.
+    assert_eq!(through(&[&CARRYING, &OF_TASK]), 2);
+    assert_eq!(through(&[&OF_TASK, &CARRYING]), 1);
+}
+
+/// What was put back on the way is of that kernel, and is carried on from there.
+#[test]
+fn what_was_put_back_is_not_left_as_it_is() {
+    let mut sample = Sample::of(A);
+    sample.set(0, task::RESET, 6);
+    let (there, _) = to_b(&sample.image()).unwrap();
+    let (on, done) = converted(&there, &[&TO_A, &CARRYING], kernel(A, "a2")).unwrap();
+    assert_eq!(number(&on, 0, task::RESET), 5);
+    assert_eq!((done.report.restored, done.report.kept), (1, 1));
 }
 
 /// Two layouts alike but for what a number means, such as a time counted in other ticks.

@@ -8,7 +8,7 @@ use kconv_image::{
 };
 use kconv_runtime::at::At;
 use kconv_runtime::bits::{Bytes, I16, I32, U16, U32};
-use kconv_runtime::context::{Context, Namer, Old, Outcome};
+use kconv_runtime::context::{Context, Namer, Old, Outcome, Pointer, Referrer};
 use kconv_runtime::finding::Problem;
 use kconv_runtime::flags::Flags;
 use kconv_runtime::placement::{Lengths, Map};
@@ -155,9 +155,13 @@ impl Namer for Names {
         None
     }
 
-    fn referrers(&self, ty: &str, offset: u32, address: u64) -> Rc<[ObjectId]> {
-        match (ty, offset, address) {
-            ("node", 8, 0x2000) => [ObjectId(1), ObjectId(2)].into(),
+    fn referrers(&self, pointer: &Pointer, address: u64) -> Rc<[Referrer]> {
+        let referrer = |object| Referrer {
+            object: ObjectId(object),
+            part: Box::default(),
+        };
+        match (pointer.ty, pointer.at, address) {
+            ("node", 8, 0x2000) => [1, 2].map(referrer).into(),
             _ => Rc::default(),
         }
     }

@@ -11,6 +11,7 @@ use kconv_objects::{FieldError, Objects, Saved};
 use kernel_structs_bits::little_endian;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// One task.
 #[derive(Debug, Serialize)]
@@ -156,11 +157,15 @@ struct Belongings<'a> {
     spaces: BTreeMap<ObjectId, &'a AddressSpace>,
 }
 
-/// All tasks, in the order of the image.
+/// Gives `take` each task whose place among them is in `which`, in the order of the image.
 ///
 /// # Errors
 /// A field that the layout does not have, or an object that is too short.
-pub(crate) fn tasks(objects: &Objects<'_>) -> Result<Vec<Task>, FieldError> {
+pub(crate) fn each_task(
+    objects: &Objects<'_>,
+    which: Range<usize>,
+    take: &mut dyn FnMut(Task),
+) -> Result<(), FieldError> {
     let head = objects.head();
     let registers = objects.of_type("pt_regs")?.into_iter();
     let belongings = Belongings {
@@ -174,7 +179,10 @@ pub(crate) fn tasks(objects: &Objects<'_>) -> Result<Vec<Task>, FieldError> {
             .collect(),
     };
     let tasks = objects.of_type("task_struct")?.into_iter();
-    tasks.map(|of| task(&of, &belongings)).collect()
+    for of in tasks.take(which.end).skip(which.start) {
+        take(task(&of, &belongings)?);
+    }
+    Ok(())
 }
 
 fn task(of: &Saved<'_>, belongings: &Belongings<'_>) -> Result<Task, FieldError> {

@@ -22,6 +22,7 @@ use kconv_objects::{FieldError, Objects, Saved};
 use kconv_resources::linux6::{Resource, Resources};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// One task: a thread.
 #[derive(Debug, Serialize)]
@@ -126,15 +127,21 @@ fn parents(objects: &Objects<'_>) -> BTreeMap<i64, i64> {
         .collect()
 }
 
-/// All tasks, in the order of the image.
+/// Gives `take` each task whose place among them is in `which`, in the order of the image.
 ///
 /// # Errors
 /// A field that the layout does not have, an object that is too short, or a resource that is not what it should be.
-pub(crate) fn tasks(objects: &Objects<'_>) -> Result<Vec<Task>, TasksError> {
+pub(crate) fn each_task(
+    objects: &Objects<'_>,
+    which: Range<usize>,
+    take: &mut dyn FnMut(Task),
+) -> Result<(), TasksError> {
     let belongings = Belongings::new(objects)?;
     let tasks = objects.of_type("task_struct")?.into_iter();
-    let shown = tasks.map(|fields| task(&fields, &belongings));
-    Ok(shown.collect::<Result<_, _>>()?)
+    for fields in tasks.take(which.end).skip(which.start) {
+        take(task(&fields, &belongings)?);
+    }
+    Ok(())
 }
 
 fn task(fields: &Saved<'_>, belongings: &Belongings<'_>) -> Result<Task, FieldError> {

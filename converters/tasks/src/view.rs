@@ -4,14 +4,13 @@ use kconv_image::{Image, ImageError, ObjectId, Symbol};
 use kconv_objects::Objects;
 use kernel_structs::layout::Layout;
 use kernel_structs::state::{StateMap, TailPlace};
-use std::collections::BTreeMap;
 
 /// The objects of an image, and where some of them end in an array as long as they say.
 pub struct View<'i> {
     /// The objects.
     pub objects: Objects<'i>,
-    /// Flexible arrays by the type that ends in them: name and place.
-    tails: BTreeMap<String, (String, TailPlace)>,
+    /// By the index of a type in the image, the flexible array that it ends in: name and place.
+    tails: Vec<Option<(String, TailPlace)>>,
 }
 
 /// The flexible array of an object.
@@ -28,17 +27,17 @@ impl<'i> View<'i> {
     /// Reads all objects of `image`, which is of a kernel with `layout`, of the family of `map`.
     ///
     /// # Errors
-    /// [`ImageError`] if they cannot be read.
+    /// [`ImageError`] if they cannot be read, or are not what their digest says.
     pub fn new(
         image: &'i Image,
         layout: &'i Layout,
         map: &StateMap,
     ) -> Result<View<'i>, ImageError> {
         let types = image.head().types.iter();
-        let tails = types.filter_map(|name| {
+        let tails = types.map(|name| {
             let member = map.types.get(name)?.tail.as_ref()?.member.clone();
             let place = map.tail(layout, layout.find(name)?)?;
-            Some((name.clone(), (member, place)))
+            Some((member, place))
         });
         Ok(View {
             objects: Objects::new(image, layout)?,
@@ -48,7 +47,8 @@ impl<'i> View<'i> {
 
     /// The flexible array that an object ends in, as long as the object says.
     pub fn tail(&self, id: ObjectId) -> Option<ObjectTail<'_>> {
-        let (member, place) = self.tails.get(self.objects.type_name(id))?;
+        let ty = self.objects.head().object(id).ty;
+        let (member, place) = self.tails[ty.0 as usize].as_ref()?;
         Some(ObjectTail {
             member,
             place: *place,

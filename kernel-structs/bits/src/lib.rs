@@ -19,6 +19,14 @@ pub fn little_endian(bytes: &[u8]) -> u64 {
 ///
 /// A signed field is extended from its top bit. Bits past the end of `bytes` read as 0.
 pub fn get(bytes: &[u8], offset: u32, width: u32, signed: bool) -> i128 {
+    // Most fields are whole words, and reading them byte by byte took a twelfth of what `kconv verify` takes.
+    match (offset, width, bytes.first_chunk(), bytes.first_chunk()) {
+        (0, 64, Some(word), _) if signed => return i64::from_le_bytes(*word).into(),
+        (0, 64, Some(word), _) => return u64::from_le_bytes(*word).into(),
+        (0, 32, _, Some(word)) if signed => return i32::from_le_bytes(*word).into(),
+        (0, 32, _, Some(word)) => return u32::from_le_bytes(*word).into(),
+        _ => {}
+    }
     let mut value: u128 = 0;
     let first = (offset / 8) as usize;
     let last = (offset + width).div_ceil(8) as usize;

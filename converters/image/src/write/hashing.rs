@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use super::Hashing;
-use crate::Digest;
+use crate::{Digest, tree};
 
 /// How much is read at a time: what the processor keeps at hand, and enough for BLAKE3 to work on as many
 /// parts at once as it can.
@@ -67,7 +67,10 @@ impl Hasher {
                 let died = |_| io::Error::other("the thread that makes the digest has died");
                 thread.join().map_err(died)?
             }
-            None => digest(&self.file, self.start, [self.end]),
+            None => {
+                let read = |at, into: &mut [u8]| self.file.read_exact_at(into, self.start + at);
+                tree::digest(self.end - self.start, &read)
+            }
         }
     }
 }
@@ -83,11 +86,7 @@ fn thread(file: File, start: u64) -> Option<(Sender<u64>, JoinHandle<io::Result<
 ///
 /// # Errors
 /// If it cannot be read.
-pub(super) fn digest(
-    file: &File,
-    start: u64,
-    ends: impl IntoIterator<Item = u64>,
-) -> io::Result<Digest> {
+fn digest(file: &File, start: u64, ends: impl IntoIterator<Item = u64>) -> io::Result<Digest> {
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; CHUNK];
     let mut at = start;

@@ -6,12 +6,12 @@ use std::os::unix::fs::FileExt;
 
 use rustix::io::Errno;
 
-use super::hashing::{Hasher, digest};
+use super::hashing::Hasher;
 use super::temporary::Temporary;
 use super::{Hashing, NextPages, PageSource};
 use crate::model::{PAGE_SIZE, PageIndex, PageOf, UserAddr};
 use crate::read::Bytes;
-use crate::{Digest, Image, WriteError};
+use crate::{Digest, Image, WriteError, tree};
 
 /// How much is asked of the kernel at once; what it takes per call is at its liberty.
 const COPY_STEP: u64 = 1 << 30;
@@ -161,7 +161,8 @@ fn compare(
     start: u64,
     length: u64,
 ) -> Result<Digest, WriteError> {
-    let found = digest(&temporary.file, start, [start + length]);
+    let read = |at, into: &mut [u8]| temporary.file.read_exact_at(into, start + at);
+    let found = tree::digest(length, &read);
     let found = found.map_err(|source| temporary.failed(source))?;
     let expected = from.page_digest();
     if found == expected {
@@ -169,8 +170,8 @@ fn compare(
     }
     // Either the pages were wrong before, or they are wrong now.
     match from.verify_pages() {
-        Some(source) => Err(WriteError::Source { source }),
-        None => Err(WriteError::CopiedPages {
+        Err(source) => Err(WriteError::Source { source }),
+        Ok(()) => Err(WriteError::CopiedPages {
             path: temporary.destination.clone(),
             found,
             expected,

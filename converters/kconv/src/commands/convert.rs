@@ -225,7 +225,10 @@ fn changes(out: &mut impl Write, changed: &[FieldAccount]) -> std::io::Result<()
         };
         match groups.iter_mut().find(of_group) {
             Some((_, fields, kept)) => {
-                fields.push(&account.field);
+                // Each step of a conversion has its own account of a field.
+                if !fields.contains(&account.field.as_str()) {
+                    fields.push(&account.field);
+                }
                 *kept += account.kept;
             }
             None => groups.push((account, vec![&account.field], account.kept)),

@@ -2,18 +2,45 @@
 //! a chain to its end.
 
 use super::Check;
-use kconv_image::{ObjectId, ResourceId, SlotTarget};
+use kconv_image::{ObjectId, ResourceId, SlotTarget, TypeIx};
 use kconv_objects::Structure;
 use kernel_structs::layout::{Type, TypeId};
 use kernel_structs::state::{Count, CountUnit, Follow, Number};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// The way to a pointer in its object, which is written down where there is something to say of it.
+pub(super) enum Path<'p> {
+    /// An element of an array of pointers.
+    Element(u64),
+    /// A field.
+    Field {
+        /// The way to the value that has it; none if that is the object.
+        outer: &'p str,
+        /// The way in the value.
+        inner: &'p str,
+    },
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Path::Element(index) => write!(f, "[{index}]"),
+            Path::Field { outer, inner } => {
+                let is_apart = outer.is_empty() || inner.is_empty() || inner.starts_with('[');
+                let between = if is_apart { "" } else { "." };
+                write!(f, "{outer}{between}{inner}")
+            }
+        }
+    }
+}
 
 /// A pointer that is followed.
 pub(super) struct Followed<'p> {
     /// The object that has it.
     pub(super) id: ObjectId,
     /// The way to it in the object.
-    pub(super) path: &'p str,
+    pub(super) path: &'p Path<'p>,
     /// Its type; `None` for an element of an array of pointers.
     pub(super) ty: Option<TypeId>,
     /// The structure that it is in, and where that begins in the object.
@@ -22,12 +49,25 @@ pub(super) struct Followed<'p> {
     pub(super) number: u64,
 }
 
-/// The chains of one type, by the pointer that leads from one object to the next.
-pub(super) type Chains = BTreeMap<(String, String), BTreeMap<ObjectId, ObjectId>>;
+/// Chains, by the type of their objects and where in these the pointer is that leads from one to the next.
+pub(super) type Chains = BTreeMap<(TypeIx, u64), Chain>;
+
+/// Pointers from objects of a type to others of it, at one place in each.
+pub(super) struct Chain {
+    /// The way to the pointer.
+    path: String,
+    /// From where to where, by ascending number.
+    next: Vec<(ObjectId, ObjectId)>,
+}
 
 impl Check<'_> {
-    /// What is wrong with where a followed pointer leads.
-    pub(super) fn followed(&mut self, pointer: &Followed<'_>, follow: &Follow) -> Option<String> {
+    /// What is wrong with where a followed pointer, `at` bytes into its object, leads.
+    pub(super) fn followed(
+        &mut self,
+        pointer: &Followed<'_>,
+        at: u64,
+        follow: &Follow,
+    ) -> Option<String> {
         if pointer.number == 0 {
             return None;
         }
@@ -55,11 +95,15 @@ impl Check<'_> {
                     let expected = names.first().copied().unwrap_or("its type");
                     return Some(format!("points at {}, not at {expected}", found()));
                 }
-                let own = objects.type_name(pointer.id);
-                if into == 0 && objects.type_name(target) == own {
-                    let key = (own.to_owned(), pointer.path.to_owned());
-                    let chain = self.chains.entry(key).or_default();
-                    chain.insert(pointer.id, target);
+                let ty = |id: ObjectId| objects.head().object(id).ty;
+                let own = ty(pointer.id);
+                if into == 0 && ty(target) == own {
+                    let chain = self.chains.entry((own, at));
+                    let chain = chain.or_insert_with(|| Chain {
+                        path: pointer.path.to_string(),
+                        next: Vec::new(),
+                    });
+                    chain.next.push((pointer.id, target));
                 }
                 None
             }
@@ -121,8 +165,10 @@ impl Check<'_> {
     /// What is wrong with chains: an object is on one of a kind once, and each comes to an end.
     pub(super) fn chains(&mut self) {
         let objects = &self.view.objects;
-        let place = |id: ObjectId| objects.head().object(id).address;
-        for ((ty, path), next) in &self.chains {
+        let head = objects.head();
+        let place = |id: ObjectId| head.object(id).address;
+        for ((ty, _), Chain { path, next }) in &self.chains {
+            let ty = head.types[ty.0 as usize].as_str();
             let mut reached: BTreeSet<ObjectId> = BTreeSet::new();
             for (from, to) in next {
                 if !reached.insert(*to) {
@@ -134,17 +180,18 @@ impl Check<'_> {
                 }
             }
             // What no other leads to begins a chain; what is on none of these goes round.
-            let mut left: BTreeSet<ObjectId> = next.keys().copied().collect();
-            for start in next.keys().filter(|id| !reached.contains(id)) {
-                let mut on = Some(*start);
-                while let Some(id) = on.filter(|id| left.remove(id)) {
-                    on = next.get(&id).copied();
+            let index = |id: ObjectId| next.binary_search_by_key(&id, |(from, _)| *from).ok();
+            let mut is_left = vec![true; next.len()];
+            for (start, _) in next.iter().filter(|(from, _)| !reached.contains(from)) {
+                let mut on = index(*start);
+                while let Some(at) = on.filter(|at| std::mem::replace(&mut is_left[*at], false)) {
+                    on = index(next[at].1);
                 }
             }
-            if let Some(first) = left.first() {
+            if let Some(first) = is_left.iter().position(|left| *left) {
                 self.findings.push(format!(
                     "{ty} at {}, {path}: comes back to itself, and never to an end",
-                    place(*first)
+                    place(next[first].0)
                 ));
             }
         }
